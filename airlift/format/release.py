@@ -1,0 +1,115 @@
+"""The release document: one artifact at one exact revision (docs/format.md, "Release").
+
+Signed by the release approvers, the same bytes for every site. Its SHA-256 is the
+release's id.
+"""
+
+from airlift import naming
+from airlift.artifact import ContentClass, Json, Kind, Release, ReleaseFile
+from airlift.digest import Sha256, sha256
+from airlift.format import canonical
+from airlift.format.fields import Fields
+
+FORMAT = "airlift/release/1"
+LIMIT = 64 << 20
+"""Bytes; about 300,000 files of ordinary path length."""
+
+
+def identify(document: bytes) -> Sha256:
+    """Return the id of the release whose canonical *document* this is."""
+    return sha256(document)
+
+
+def encode(release: Release) -> bytes:
+    """Return the canonical document of *release*."""
+    files: list[Json] = [_file(file) for file in release.files]
+    return canonical.encode(
+        {
+            "format": FORMAT,
+            "kind": release.kind.value,
+            "name": release.name,
+            "revision": release.revision,
+            "counter": release.counter,
+            "refs": release.refs,
+            "upstream": release.upstream,
+            "licence": release.licence,
+            "base_models": release.base_models,
+            "files": files,
+        }
+    )
+
+
+def _file(file: ReleaseFile) -> dict[str, Json]:
+    return {
+        "path": file.path,
+        "size": file.size,
+        "sha256": file.sha256,
+        "git_oid": file.git_oid,
+        "format": file.format,
+        "class": file.content_class.value,
+        "facts": file.facts,
+    }
+
+
+def decode(document: bytes, *, name: str = "release document") -> Release:
+    """Return the release that the canonical *document* states.
+
+    Call it on authenticated bytes only; its checks keep errors of ours out, not
+    attackers.
+
+    Raises:
+        FormatError: It is not a release document this version understands.
+    """
+    top = Fields(canonical.decode(document, name=name, limit=LIMIT), record=name)
+    top.only(
+        *("format", "kind", "name", "revision", "counter", "refs"),
+        *("upstream", "licence", "base_models", "files"),
+    )
+    top.expect("format", FORMAT)
+    release = Release(
+        kind=top.choice("kind", Kind),
+        name=top.text("name"),
+        revision=top.text("revision"),
+        counter=top.number("counter", least=1),
+        refs=top.texts("refs"),
+        upstream=_mapping(top, "upstream"),
+        licence=top.text("licence"),
+        base_models=top.texts("base_models"),
+        files=tuple(_read_file(entry) for entry in top.tables("files")),
+    )
+    _check_names(top, release)
+    return release
+
+
+def _read_file(entry: Fields) -> ReleaseFile:
+    entry.only("path", "size", "sha256", "git_oid", "format", "class", "facts")
+    path = entry.text("path")
+    if problem := naming.path_problem(path):
+        entry.refuse("path", f"{problem}: `{naming.show(path)}`")
+    return ReleaseFile(
+        path=path,
+        size=entry.number("size"),
+        sha256=entry.sha256("sha256"),
+        git_oid=entry.text("git_oid") if entry.has("git_oid") else None,
+        format=entry.text("format"),
+        content_class=entry.choice("class", ContentClass),
+        facts=_mapping(entry, "facts"),
+    )
+
+
+def _mapping(fields: Fields, key: str) -> dict[str, Json]:
+    fields.table(key)
+    value = fields.raw(key)
+    assert isinstance(value, dict)
+    return value
+
+
+def _check_names(top: Fields, release: Release) -> None:
+    if problem := naming.name_problem(release.name):
+        top.refuse("name", f"{problem}: `{naming.show(release.name)}`")
+    paths = [file.path for file in release.files]
+    if paths != sorted(set(paths)):
+        top.refuse("files", "are not sorted by path, each once")
+    if pair := naming.collision(paths):
+        shown = " and ".join(f"`{naming.show(path)}`" for path in pair)
+        top.refuse("files", f"some file systems cannot hold both {shown}")

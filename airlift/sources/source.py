@@ -1,0 +1,48 @@
+"""The interface of a source: where artifacts come from.
+
+A source turns a wish into an exact revision and reads the bytes of a file of it.
+It never hashes, writes or retries across failures: fetching into the store, with
+resume, checks of size, SHA-256 and git id, is done once for all sources by
+``airlift.outbound``, which also keeps the promise that only ``SourceError`` comes
+out of a source, whatever a library underneath raises.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from airlift.artifact import Pinned, PinnedFile, Wish
+
+
+class Source(Protocol):
+    """Where artifacts of one or more kinds come from."""
+
+    def resolve(self, wish: Wish) -> Pinned:
+        """Pin *wish* to an exact revision and list its files, sorted by path.
+
+        May be called twice and then gives the same answer unless upstream moved.
+
+        Raises:
+            RequestError: The wish itself cannot be meant (unknown quantisation...).
+            SourceError: Upstream is missing, gated, unreachable or inconsistent.
+        """
+        ...
+
+    def read(
+        self, file: PinnedFile, *, start: int = 0, stop: int | None = None
+    ) -> AbstractContextManager[Iterator[bytes]]:
+        """Open *file* of something this source pinned, from byte *start* to *stop*.
+
+        Works on a ``PinnedFile`` from a lock file of another process. Chunks are of
+        any size above zero; several calls may run at once from several threads.
+
+        Args:
+            file: As ``resolve`` gave it.
+            start: First byte wanted.
+            stop: One past the last byte wanted; None for the end.
+
+        Raises:
+            SourceError: It cannot be opened or breaks off; the message names the
+                file. ``retryable`` errors are of the type ``SourceBusyError``.
+        """
+        ...
