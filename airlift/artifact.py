@@ -14,7 +14,7 @@ from typing import TypeAlias
 from airlift.digest import Sha256
 
 Json: TypeAlias = (
-    "str | int | bool | None | tuple[Json, ...] | list[Json] | Mapping[str, Json]"
+    "str | int | bool | tuple[Json, ...] | list[Json] | Mapping[str, Json] | None"
 )
 """What airlift's records hold: strict JSON without floats."""
 

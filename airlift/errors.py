@@ -48,6 +48,20 @@ class SourceError(AirliftError):
     word = "source"
 
 
+class SourceBusyError(SourceError):
+    """Upstream may deliver if asked again: a drop, a time-out, 429 or 5xx.
+
+    Args:
+        retry_after_s: Seconds upstream asked to wait; None where it did not say.
+    """
+
+    def __init__(
+        self, problem: str, *, hint: str = "", retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(problem, hint=hint)
+        self.retry_after_s = retry_after_s
+
+
 class FormatError(AirliftError):
     """Bytes are missing, damaged, or not in airlift's format."""
 

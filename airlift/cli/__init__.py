@@ -1,1 +1,1 @@
-"""TODO."""
+"""The command line: parse, assemble, call one journey, show the result."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""The import journey: find, verify, unpack, record."""

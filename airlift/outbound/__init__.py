@@ -1,1 +1,1 @@
-"""TODO."""
+"""The export journey: resolve, fetch, pack, sign, cut."""

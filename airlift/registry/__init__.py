@@ -1,1 +1,1 @@
-"""TODO."""
+"""What this site holds and believes, in SQL."""

@@ -43,6 +43,6 @@ class Source(Protocol):
 
         Raises:
             SourceError: It cannot be opened or breaks off; the message names the
-                file. ``retryable`` errors are of the type ``SourceBusyError``.
+                file. What may work on another try is a ``SourceBusyError``.
         """
         ...
