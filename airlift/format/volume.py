@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from airlift.artifact import Json
 from airlift.digest import Sha256, sha256
 from airlift.errors import RequestError
 from airlift.format import canonical, framing
@@ -28,18 +29,20 @@ LIMIT: Final = 99_999
 DEFAULT_CAPACITY: Final = 2047 << 20
 """Bytes. A common virus scanner passes files of 2 GiB and more without looking."""
 
+_MARGIN: Final = 16 << 20
 MEDIA: Final[Mapping[str, int]] = {
     "default": DEFAULT_CAPACITY,
     "fat32": 2**32 - 1,
-    "cd": 700 << 20,
-    "dvd": 4_700_372_992,
-    "dvd-dl": 8_540_000_256,
-    "bd-25": 25_025_314_816,
-    "bd-50": 50_050_629_632,
-    "bd-100": 100_103_356_416,
+    "cd": 737_280_000 - _MARGIN,
+    "dvd": 4_700_372_992 - _MARGIN,
+    "dvd-dl": 8_543_666_176 - _MARGIN,
+    "bd-25": 25_025_314_816 * 24 // 25,
+    "bd-50": 50_050_629_632 * 24 // 25,
+    "bd-100": 100_103_356_416 * 24 // 25,
 }
-"""Presets: the largest volume in bytes. Optical ones leave 1 % for the disc's own
-file system, taken off by ``capacity``."""
+"""Presets: the largest volume in bytes. CD and DVD leave 16 MiB for the disc's own
+file system and the files beside the volume; Blu-ray leaves 4 % because burners
+reserve spare areas by default."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -123,7 +126,7 @@ def encode_label(label: Label) -> bytes:
 
     The check makes any accidental change of an unsigned number visible at once.
     """
-    fields = {
+    fields: dict[str, Json] = {
         "format": FORMAT,
         "site": label.site,
         "sequence": label.sequence,
@@ -230,38 +233,37 @@ def slabs_of(part: Part, head: PartHead | None) -> tuple[Slab, ...]:
     return (Slab(part.size, part.raw, b""),)
 
 
-def runs(
-    packing: PackingList, heads: Mapping[int, PartHead], first: Cut, end: Cut
-) -> Iterator[Run]:
-    """Yield the runs of slabs that lie between two cut points.
-
-    Args:
-        packing: What travels.
-        heads: Heads of the parts by index; may be filled between two steps of the
-            iteration, as a reader does, but not later than the run is asked for.
-        first: Where the volume begins.
-        end: Where it ends.
-    """
+def spanned(
+    packing: PackingList, first: Cut, end: Cut
+) -> Iterator[tuple[int, PackedBlob, Part]]:
+    """Yield the parts that have slabs between two cut points, with their index."""
     for index, (blob, part) in enumerate(packing.parts()):
-        if index < first.part or (index, 0) >= (end.part, end.slab):
-            continue
-        slabs = slabs_of(part, heads[index] if part.head else None)
-        start = first.slab if index == first.part else 0
-        stop = end.slab if index == end.part else len(slabs)
-        if start < stop:
-            yield Run(
-                index=index,
-                blob=blob,
-                part=part,
-                first=start,
-                slabs=slabs[start:stop],
-                whole=(start, stop) == (0, len(slabs)),
-            )
+        if index >= first.part and (index, 0) < (end.part, end.slab):
+            yield index, blob, part
+
+
+def run_of(
+    index: int, blob: PackedBlob, part: Part, head: PartHead | None, label: Label
+) -> Run | None:
+    """Return the slabs of one part inside the volume *label*; None if there are none."""
+    slabs = slabs_of(part, head)
+    start = label.first.slab if index == label.first.part else 0
+    stop = label.end.slab if index == label.end.part else len(slabs)
+    if not start < stop <= len(slabs):
+        return None
+    return Run(
+        index=index,
+        blob=blob,
+        part=part,
+        first=start,
+        slabs=slabs[start:stop],
+        whole=(start, stop) == (0, len(slabs)),
+    )
 
 
 def labels(record: Dispatch, dispatch: Sha256, ends: Sequence[Cut]) -> list[Label]:
     """Return the label of each volume of a cutting."""
-    points = [[end.part, end.slab] for end in ends]
+    points: list[Json] = [(end.part, end.slab) for end in ends]
     cutting = sha256(canonical.encode(points))[:16]
     starts = [Cut(0, 0), *ends[:-1]]
     return [

@@ -1,0 +1,5 @@
+"""Run airlift as ``python -m airlift``."""
+
+from airlift.cli.main import main
+
+main()

@@ -1,0 +1,91 @@
+"""Settings: the one place that reads the clock, the environment and passphrases."""
+
+import getpass
+import os
+import socket
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+import click
+import platformdirs
+
+from airlift.errors import RequestError
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def home_option(command: F) -> F:
+    """Add ``--home`` to a command."""
+    return click.option(
+        "--home",
+        type=click.Path(path_type=Path, file_okay=False),
+        envvar="AIRLIFT_HOME",
+        default=lambda: Path(platformdirs.user_data_dir("airlift")),
+        help="Folder of airlift's store, keys and registry  [env: AIRLIFT_HOME].",
+    )(command)
+
+
+def json_option(command: F) -> F:
+    """Add ``--json`` to a command."""
+    return click.option(
+        "--json", "as_json", is_flag=True, help="Print the result as JSON."
+    )(command)
+
+
+def passphrase_options(command: F) -> F:
+    """Add the two ways to give a passphrase without a terminal."""
+    from_fd = click.option(
+        "--passphrase-fd",
+        type=int,
+        metavar="N",
+        help="Read the key's passphrase from this file descriptor.",
+    )
+    from_file = click.option(
+        "--passphrase-file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Read the key's passphrase from the first line of this file.",
+    )
+    return from_fd(from_file(command))
+
+
+def passphrase(
+    fd: int | None, file: Path | None, *, what: str, confirm: bool = False
+) -> str:
+    """Return a passphrase from a descriptor, a file or the terminal.
+
+    Raises:
+        RequestError: None was given and there is no terminal to ask at.
+    """
+    if fd is not None:
+        with os.fdopen(fd, encoding="utf-8", closefd=False) as stream:
+            return stream.readline().rstrip("\n")
+    if file is not None:
+        try:
+            return file.read_text(encoding="utf-8").split("\n", 1)[0]
+        except OSError as error:
+            problem = f"cannot read the passphrase file {file}: {error.strerror}"
+            raise RequestError(problem) from error
+    if not sys.stdin.isatty():
+        problem = f"a passphrase is needed for {what}, and there is no terminal"
+        raise RequestError(problem, hint="use --passphrase-file or --passphrase-fd")
+    answer = click.prompt(
+        f"passphrase for {what}", hide_input=True, confirmation_prompt=confirm, err=True
+    )
+    return str(answer)
+
+
+def now() -> str:
+    """Return the time in airlift's one spelling, ``YYYY-MM-DDThh:mm:ssZ``."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def actor() -> str:
+    """Return who runs this, for the log: ``user@host``."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"

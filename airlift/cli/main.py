@@ -1,0 +1,140 @@
+"""The entry point: commands loaded lazily, and the one place an error becomes text.
+
+Rules of output: data goes to standard output, all else to standard error with an
+``airlift:`` prefix; lower case, no full stop; hints name a command where one helps;
+colour never carries meaning.
+"""
+
+import importlib
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from airlift import __version__
+from airlift.errors import EXIT_CODES, AirliftError
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "plan": ("cmd_plan", "Show what an export would carry, and how big it is."),
+    "lock": ("cmd_lock", "Pin a manifest to exact revisions and digests."),
+    "export": ("cmd_export", "Fetch, sign and write a delivery as volumes."),
+    "check": ("cmd_check", "Read written volumes back from a medium."),
+    "import": ("cmd_import", "Verify volumes and take them into the registry."),
+    "inspect": ("cmd_inspect", "Show what volumes hold and who signed them."),
+    "serve": ("cmd_serve", "Serve what is live to unmodified clients."),
+    "list": ("cmd_list", "List the releases held here."),
+    "show": ("cmd_show", "Show one release: files, origin, signatures, state."),
+    "verify": ("cmd_verify", "Re-hash what the store holds."),
+    "activate": ("cmd_activate", "Make releases live."),
+    "rollback": ("cmd_rollback", "Return to the previous set of live releases."),
+    "remove": ("cmd_remove", "Take releases out of the live set."),
+    "pin": ("cmd_pin", "Keep releases from ever being collected."),
+    "gc": ("cmd_gc", "Delete what nothing live, pinned or last-good needs."),
+    "rebuild": ("cmd_rebuild", "Recreate the database from store and records."),
+    "doctor": ("cmd_doctor", "Check this host: disk, clock, keys, store, settings."),
+    "trust": ("cmd_trust", "Keys, roots and signatures."),
+    "site": ("cmd_site", "The isolated sites deliveries are made for."),
+    "bootstrap": ("cmd_bootstrap", "Write a first-install kit for an isolated host."),
+    "demo": ("cmd_demo", "Carry a real model across a gap on this machine."),
+}
+"""Command to (module of this package, one line of help). Each module has ``command``."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module only when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands in the order of a delivery's life."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"airlift.cli.{COMMANDS[cmd_name][0]}")
+        command = module.command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(
+        self, ctx: click.Context, formatter: click.HelpFormatter
+    ) -> None:
+        """Write the table of commands without importing any of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+def _epilog() -> str:
+    codes = (f"{code} {meaning}" for code, meaning in EXIT_CODES.items())
+    return "\b\nExit codes:\n" + "\n".join(f"  {line}" for line in codes)
+
+
+@click.command(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=_epilog(),
+)
+@click.version_option(__version__, prog_name="airlift")
+def app() -> None:
+    """Carry models, wheels and updates across an air gap, signed and audited."""
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit with a documented code."""
+    # SIGTERM ends a journey the way Ctrl-C does: cleanly, nothing half-finished.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    argv = list(sys.argv[1:] if arguments is None else arguments)
+    sys.exit(run(argv))
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run *argv* and return the exit code; every error becomes one clear message."""
+    as_json = "--json" in argv
+    try:
+        result = app.main(list(argv), prog_name="airlift", standalone_mode=False)
+    except AirliftError as error:
+        return _report(error.word, error.problem, error.hint, error.exit_code, as_json)
+    except click.exceptions.Abort:
+        return _report("interrupted", "interrupted", "", 130, as_json)
+    except click.ClickException as error:
+        hint = "`airlift --help` lists commands, `airlift COMMAND --help` its options"
+        return _report(
+            "request", _first_lower(error.format_message()), hint, 2, as_json
+        )
+    except KeyboardInterrupt:
+        return _report("interrupted", "interrupted", "", 130, as_json)
+    except BrokenPipeError:
+        # The reader of our output went away (`airlift list | head`): not an error.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001 - the last door: no traceback reaches a user
+        return _bug(error, as_json)
+    return result if isinstance(result, int) else 0
+
+
+def _first_lower(text: str) -> str:
+    return (text[:1].lower() + text[1:]).rstrip(".")
+
+
+def _bug(error: Exception, as_json: bool) -> int:  # noqa: FBT001 - passed on as it came
+    if os.environ.get("AIRLIFT_DEBUG"):
+        traceback.print_exception(error)
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    problem = f"{type(error).__name__} at {place.name}, line {place.lineno}: {error}"
+    hint = "this is a bug in airlift; run again with AIRLIFT_DEBUG=1 and report it"
+    return _report("bug", problem, hint, 1, as_json)
+
+
+def _report(word: str, problem: str, hint: str, code: int, as_json: bool) -> int:  # noqa: FBT001, PLR0913 - one place writes all errors
+    if as_json:
+        shown = {"kind": word, "problem": problem, "hint": hint, "exit_code": code}
+        click.echo(json.dumps({"error": shown}))
+    click.echo(f"airlift: error: {problem}", err=True)
+    if hint:
+        click.echo(f"airlift: hint: {hint}", err=True)
+    return code
