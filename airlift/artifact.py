@@ -21,6 +21,11 @@ Json: TypeAlias = (
 NOTHING: Mapping[str, Json] = MappingProxyType({})
 
 
+def _nothing() -> Mapping[str, Json]:
+    # Python 3.11 refuses a mapping proxy, which has no hash there, as a default.
+    return NOTHING
+
+
 class Kind(StrEnum):
     """What sort of artifact, and so which source it comes from."""
 
@@ -61,7 +66,7 @@ class Wish:
 
     kind: Kind
     name: str
-    options: Mapping[str, Json] = field(default=NOTHING)
+    options: Mapping[str, Json] = field(default_factory=_nothing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +88,7 @@ class PinnedFile:
     sha256: Sha256 | None = None
     git_oid: str | None = None
     location: str = ""
-    facts: Mapping[str, Json] = field(default=NOTHING)
+    facts: Mapping[str, Json] = field(default_factory=_nothing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +112,7 @@ class Pinned:
     revision: str
     files: tuple[PinnedFile, ...]
     refs: tuple[str, ...] = ()
-    upstream: Mapping[str, Json] = field(default=NOTHING)
+    upstream: Mapping[str, Json] = field(default_factory=_nothing)
     licence: str = ""
     base_models: tuple[str, ...] = ()
 
@@ -133,7 +138,7 @@ class ReleaseFile:
     git_oid: str | None = None
     format: str = "other"
     content_class: ContentClass = ContentClass.DATA
-    facts: Mapping[str, Json] = field(default=NOTHING)
+    facts: Mapping[str, Json] = field(default_factory=_nothing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +156,7 @@ class Release:
     counter: int
     files: tuple[ReleaseFile, ...]
     refs: tuple[str, ...] = ()
-    upstream: Mapping[str, Json] = field(default=NOTHING)
+    upstream: Mapping[str, Json] = field(default_factory=_nothing)
     licence: str = ""
     base_models: tuple[str, ...] = ()
 
