@@ -69,6 +69,10 @@ class Fields:
         """Say whether *key* is there and not null."""
         return self._table.get(key) is not None
 
+    def names(self) -> tuple[str, ...]:
+        """Return the keys that are there."""
+        return tuple(self._table)
+
     def raw(self, key: str) -> Json:
         """Return the value of *key* as decoded."""
         if key not in self._table:

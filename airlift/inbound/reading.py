@@ -51,14 +51,14 @@ class GoodSlab:
     """Raw bytes of a slab whose stored bytes had the signed digest.
 
     Attributes:
+        index: Of its part in the packing list.
         blob: Which blob it is of.
-        part: Which part of that blob.
         number: Index of the slab in its part.
         offset: Where its raw bytes lie in the part's raw bytes.
     """
 
+    index: int
     blob: PackedBlob
-    part: Part
     number: int
     offset: int
     raw: bytes
@@ -97,8 +97,9 @@ class VolumeStream:
         while left > 0:
             chunk = self._read(left)
             if not chunk:
-                problem = f"ends at byte {self.offset + size - left}"
-                raise self.error(f"{problem}, {left} bytes too soon")
+                end = self.offset + size - left
+                problem = f"the volume ends {left} bytes too soon, or even earlier"
+                raise self.error(problem, offset=end)
             chunks.append(chunk)
             left -= len(chunk)
         self.offset += size
@@ -125,7 +126,8 @@ class VolumeStream:
         try:
             return self.stream.read(size)
         except OSError as error:
-            raise self.error(f"cannot be read: {error.strerror}") from error
+            problem = f"cannot be read: {error.strerror}"
+            raise self.error(problem) from error
 
 
 def read_label(source: VolumeStream) -> Label:
@@ -324,8 +326,8 @@ def _decode(
     if item.codec is Codec.BLOCKS:
         raw = block.decode_slab(memoryview(item.data), slab.raw)
     return GoodSlab(
+        index=run.index,
         blob=run.blob,
-        part=run.part,
         number=item.number,
         offset=item.raw_offset,
         raw=raw,

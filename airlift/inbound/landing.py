@@ -1,0 +1,271 @@
+"""The import journey: find, verify, unpack, record.
+
+    media -> candidates -> one delivery verified -> slabs staged -> blobs in the store
+          -> one transaction -> live
+
+Signed metadata is verified before any slab is decoded; the store is touched only when
+every blob is whole; the registry only when every blob is durable in the store.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from airlift.digest import Sha256
+from airlift.errors import AirliftError, FormatError, IncompleteError, StoreError
+from airlift.inbound import media
+from airlift.inbound.media import Candidate
+from airlift.inbound.reading import (
+    Fault,
+    Front,
+    VolumeStream,
+    read_front,
+    read_slabs,
+)
+from airlift.inbound.staging import Staging
+from airlift.progress import Progress
+from airlift.store.store import Store
+from airlift.trust.delivery import TrustState, VerifiedDelivery
+from airlift.trust.verifier import verify
+
+_SAVE_EVERY = 2 << 30
+"""Bytes between two notes of progress inside a volume: what a kill costs at most."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Arrival:
+    """A verified delivery and what of it is at hand.
+
+    Attributes:
+        delivery: The proof that this site believes it.
+        candidates: The volumes of it that were found, in the order to read them.
+        staging: What has arrived of it so far.
+        faults: What is wrong with volumes that were read.
+        duplicates: Volumes that are there more than once.
+    """
+
+    delivery: VerifiedDelivery
+    candidates: tuple[Candidate, ...]
+    staging: Staging
+    faults: list[Fault] = field(default_factory=list)
+    duplicates: list[str] = field(default_factory=list)
+
+    def missing_volumes(self) -> tuple[str, ...]:
+        """Return the file names of the volumes still needed, in order.
+
+        Empty when nothing is missing, or when no volume was seen to count by.
+        """
+        if not self.staging.missing():
+            return ()
+        labels = [one.label for one in self.candidates]
+        if not labels:
+            return ()
+        model = max(
+            labels, key=lambda one: sum(x.cutting == one.cutting for x in labels)
+        )
+        done = self.staging.volumes
+        return tuple(
+            _renumbered(model.file_name, ordinal, model.count)
+            for ordinal in range(1, model.count + 1)
+            if (model.cutting, ordinal) not in done
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """What the isolated side works with: its store and its incoming area."""
+
+    store: Store
+    incoming: Path
+
+
+def group(candidates: Sequence[Candidate]) -> list[tuple[Sha256, list[Candidate]]]:
+    """Return candidates by delivery, deliveries in the order of their sequence."""
+    groups: dict[Sha256, list[Candidate]] = {}
+    for one in candidates:
+        groups.setdefault(one.label.dispatch, []).append(one)
+    for several in groups.values():
+        several.sort(key=lambda one: (one.label.cutting, one.label.ordinal, one.name))
+    return sorted(groups.items(), key=lambda item: item[1][0].label.sequence)
+
+
+def approach(
+    candidates: Sequence[Candidate], state: TrustState, gate: Gate, *, now: str
+) -> Arrival:
+    """Verify the signed files of a delivery from the first volume that has them whole.
+
+    Args:
+        candidates: Volumes that claim to be of one delivery.
+        state: What this site believes.
+        gate: Where it would land.
+        now: The time.
+
+    Raises:
+        TrustError: Nothing gives this delivery authority here.
+        FormatError: No volume has the signed files whole.
+    """
+    faults: list[Fault] = []
+    refusal: AirliftError | None = None
+    for one in candidates:
+        try:
+            with media.opened(one.path) as source:
+                front = read_front(source)
+            delivery = verify(front.records, state, now=now)
+            _check_label(front, delivery, one.name)
+        except FormatError as error:
+            faults.append(Fault(volume=one.name, offset=0, problem=error.problem))
+            refusal = refusal or error
+            continue
+        return Arrival(
+            delivery=delivery,
+            candidates=tuple(candidates),
+            staging=stage(delivery, gate),
+            faults=faults,
+        )
+    assert refusal
+    raise refusal
+
+
+def stage(delivery: VerifiedDelivery, gate: Gate) -> Staging:
+    """Open the staging area of a verified delivery."""
+    folder = gate.incoming / delivery.id
+    return Staging(folder, delivery.id[:16], delivery.packing, gate.store)
+
+
+def forecast(arrival: Arrival, store: Store) -> int:
+    """Return the bytes this import will write.
+
+    Raises:
+        StoreError: The store's file system has not that much room.
+    """
+    needed = arrival.staging.bytes_missing()
+    reserve = 64 << 20  # database, journal, directories
+    if (free := store.free_bytes()) < needed + reserve:
+        problem = f"the store has {free} bytes free, this delivery needs {needed}"
+        hint = "make room (`airlift gc --dry-run` shows what can go), then import again"
+        raise StoreError(problem, hint=hint)
+    return needed
+
+
+def take_volumes(arrival: Arrival, progress: Progress) -> None:
+    """Read every volume at hand that is still needed; note every fault.
+
+    What verifies is kept even of a volume that is damaged elsewhere.
+    """
+    packing, staging = arrival.delivery.packing, arrival.staging
+    taken: set[tuple[str, int]] = set()
+    with progress.task("importing", staging.bytes_missing()) as advance:
+        for one in arrival.candidates:
+            key = (one.label.cutting, one.label.ordinal)
+            if key in taken:
+                arrival.duplicates.append(one.name)
+                continue
+            if not staging.missing() or key in staging.volumes:
+                continue
+            before = staging.bytes_missing()
+            with media.opened(one.path) as source:
+                faults = _take(source, arrival.delivery, staging)
+            arrival.faults.extend(faults)
+            if not faults:
+                taken.add(key)
+            advance(before - staging.bytes_missing())
+    assert packing
+
+
+def take_stream(
+    stream: BinaryIO, name: str, state: TrustState, gate: Gate, *, now: str
+) -> Arrival:
+    """Read volumes that follow each other on *stream*, which is never seeked.
+
+    Raises:
+        FormatError, TrustError: As ``approach``; a broken stream ends here, and what
+            verified of it is kept.
+    """
+    raise NotImplementedError
+
+
+def deliver(arrival: Arrival) -> None:
+    """Move everything into the store, or say exactly what is missing.
+
+    Raises:
+        FormatError: Volumes are damaged, and what they hold is needed.
+        IncompleteError: Volumes have not come yet.
+    """
+    staging = arrival.staging
+    if staging.missing():
+        staging.save()
+        raise _not_complete(arrival)
+    staging.deliver()
+
+
+def _not_complete(arrival: Arrival) -> AirliftError:
+    missing = arrival.missing_volumes()
+    names = ", ".join(missing) or "volumes that hold the rest"
+    if arrival.faults:
+        problem = "; ".join(str(fault) for fault in arrival.faults)
+        hint = f"what verified is kept; bring good copies of: {names}"
+        return FormatError(problem, hint=hint)
+    count = len(arrival.staging.missing())
+    problem = f"{count} blobs have not come yet; needed: {names}"
+    hint = "run `airlift import` again with the other media; what came is kept"
+    return IncompleteError(problem, hint=hint)
+
+
+def _take(
+    source: VolumeStream, delivery: VerifiedDelivery, staging: Staging
+) -> list[Fault]:
+    """Read one volume to its end; return its faults."""
+    try:
+        front = read_front(source)
+        _check_label(front, delivery, source.name)
+        _check_records(front, delivery, source)
+    except FormatError as error:
+        return [Fault(volume=source.name, offset=source.offset, problem=error.problem)]
+    faults: list[Fault] = []
+    unsaved = 0
+    slabs = read_slabs(source, front.label, delivery.packing, staging.wanted)
+    for item in slabs:
+        if isinstance(item, Fault):
+            faults.append(item)
+            continue
+        staging.take(item)
+        unsaved += len(item.raw)
+        if unsaved > _SAVE_EVERY:
+            staging.save()
+            unsaved = 0
+    if faults:
+        staging.save()
+    else:
+        staging.note_volume(front.label.cutting, front.label.ordinal)
+    return faults
+
+
+def _check_label(front: Front, delivery: VerifiedDelivery, name: str) -> None:
+    label, record = front.label, delivery.dispatch
+    if (label.dispatch, label.site, label.sequence) != (
+        delivery.id,
+        record.site,
+        record.sequence,
+    ):
+        problem = f"{name}: its label contradicts its signed dispatch record"
+        raise FormatError(problem, hint="copy this volume again from its source")
+
+
+def _check_records(
+    front: Front, delivery: VerifiedDelivery, source: VolumeStream
+) -> None:
+    """Compare a volume's signed files with those that were verified."""
+    if front.records == delivery.records:
+        return
+    names = sorted(front.records.keys() | delivery.records.keys())
+    name = next(
+        one for one in names if front.records.get(one) != delivery.records.get(one)
+    )
+    problem = f"airlift/{name} differs from what was verified"
+    raise source.error(problem)
+
+
+def _renumbered(file_name: str, ordinal: int, count: int) -> str:
+    front = file_name.rsplit(".", 2)[0]
+    return f"{front}.{ordinal:04d}-of-{count:04d}.tar"

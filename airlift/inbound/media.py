@@ -1,0 +1,123 @@
+"""Finding volumes on media: by content, never by name, size or event.
+
+Media may be read-only, hostile, or have been through scan stations and other systems;
+whatever is not a regular file is not opened, and nothing is ever written.
+"""
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from airlift import naming
+from airlift.errors import FormatError, RequestError
+from airlift.format.volume import Label
+from airlift.inbound.reading import Fault, VolumeStream, read_label
+
+_DEPTH = 2
+"""Folders below the one given that are looked into: sticks hold shallow trees."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A file that begins like a volume."""
+
+    path: Path
+    label: Label
+
+    @property
+    def name(self) -> str:
+        """What to call it: its path, safe to print."""
+        return naming.show(str(self.path))
+
+
+@dataclass(slots=True)
+class Found:
+    """What lies on the media.
+
+    Attributes:
+        candidates: Files that begin like volumes, by path.
+        faults: Files that are named like volumes and do not begin like one.
+        strays: Other files, named and left alone.
+    """
+
+    candidates: list[Candidate] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    strays: list[str] = field(default_factory=list)
+
+
+def find(paths: Iterable[Path]) -> Found:
+    """Look at every regular file at *paths* and in the folders among them.
+
+    Raises:
+        RequestError: A path does not exist or cannot be read at all.
+    """
+    found = Found()
+    seen: set[tuple[int, int]] = set()
+    for path in paths:
+        for file in _files(path, 0):
+            status = file.lstat()
+            if (status.st_dev, status.st_ino) in seen:
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            _look(file, found)
+    return found
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[VolumeStream]:
+    """Open a regular file as a volume; links, pipes and devices are refused.
+
+    Raises:
+        FormatError: It cannot be opened, or is not a regular file.
+    """
+    name = naming.show(str(path))
+    try:
+        # NONBLOCK: opening a FIFO left on a stick must not hang the import.
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(path, flags)
+    except OSError as error:
+        problem = f"{name}: cannot be opened: {error.strerror}"
+        raise FormatError(problem, hint="check the medium") from error
+    with os.fdopen(descriptor, "rb", buffering=0) as stream:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            problem = f"{name}: is not a regular file"
+            raise FormatError(problem)
+        yield VolumeStream(stream, name)
+
+
+def _files(path: Path, depth: int) -> Iterator[Path]:
+    try:
+        status = path.lstat()
+        if depth and not stat.S_ISDIR(status.st_mode):
+            yield path
+        elif stat.S_ISDIR(status.st_mode) and depth <= _DEPTH:
+            for name in sorted(os.listdir(path)):
+                yield from _files(path / name, depth + 1)
+        elif not depth:
+            # Named by the operator: a link to a volume is theirs to follow.
+            yield path.resolve(strict=True)
+    except OSError as error:
+        problem = f"cannot read {naming.show(str(path))}: {error.strerror}"
+        raise RequestError(problem, hint="is the medium mounted?") from error
+
+
+def _look(file: Path, found: Found) -> None:
+    name = naming.show(str(file))
+    if not stat.S_ISREG(file.lstat().st_mode):
+        found.strays.append(f"{name} (not a regular file)")
+        return
+    try:
+        with opened(file) as source:
+            found.candidates.append(Candidate(path=file, label=read_label(source)))
+    except FormatError as error:
+        named_so = file.name.startswith("AIRLIFT-") and file.suffix == ".tar"
+        if not named_so:
+            found.strays.append(name)
+            return
+        problem = error.problem.removeprefix(f"{name}: ")
+        if file.stat().st_size == 0:
+            problem = "is empty: copying it was interrupted"
+        found.faults.append(Fault(volume=name, offset=0, problem=problem))
