@@ -7,7 +7,7 @@ place for all sources, by ``airlift.outbound``.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -56,7 +56,7 @@ class Door:
     def __init__(self, settings: Settings, *, homes: tuple[str, ...]) -> None:
         self._settings = settings
         self._guard = Guard(settings, homes)
-        self._client = self.client()
+        self._client = self._make(self._guard)
 
     def __enter__(self) -> Self:
         return self
@@ -71,11 +71,21 @@ class Door:
     def client(self) -> httpx2.Client:
         """Return a client for a library that insists on one; the same rules hold.
 
-        Closing it closes no connection of this door.
+        It reaches homes only, and no answer is longer than ``SMALL``. Closing it
+        closes no connection of this door. An answer that is coded or says to come
+        back later raises at once, before the library reads or waits.
         """
+        return self._make(_Lent(self._guard), _refuse_early)
+
+    def _make(
+        self,
+        transport: httpx2.BaseTransport,
+        *hooks: Callable[[httpx2.Response], None],
+    ) -> httpx2.Client:
         wait = self._settings.read_timeout_s
         return httpx2.Client(
-            transport=_Shared(self._guard),
+            transport=transport,
+            event_hooks={"response": list(hooks)},
             headers={
                 "user-agent": f"airlift/{airlift.__version__}",
                 # A coded answer could unpack to more than was allowed for.
@@ -179,10 +189,7 @@ class Door:
             with self._client.stream("GET", url, headers=dict(headers)) as response:
                 if not response.is_success:
                     raise refusal(response)
-                coding = response.headers.get("content-encoding", "identity")
-                if coding != "identity":
-                    problem = f"{place(url)} sends its bytes in a coding, `{coding}`"
-                    raise SourceError(problem)
+                _refuse_early(response)
                 yield response
         except httpx2.TooManyRedirects as error:
             problem = (
@@ -198,14 +205,47 @@ class Door:
             raise SourceBusyError(problem) from error
 
 
-class _Shared(httpx2.BaseTransport):
-    """A guard that several clients use and none of them closes."""
+class _Lent(httpx2.BaseTransport):
+    """A guard lent to a library: homes only, and no endless answers."""
 
     def __init__(self, guard: Guard) -> None:
         self._guard = guard
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        return self._guard.handle_request(request)
+        if not self._guard.is_home(request.url):
+            problem = f"upstream leads away from its endpoint, to {place(request.url)}"
+            raise SourceError(problem, hint="ask those who run the endpoint")
+        response = self._guard.handle_request(request)
+        assert isinstance(response.stream, httpx2.SyncByteStream)
+        response.stream = _Capped(response.stream, place(request.url))
+        return response
+
+
+class _Capped(httpx2.SyncByteStream):
+    def __init__(self, stream: httpx2.SyncByteStream, name: str) -> None:
+        self._stream, self._name = stream, name
+
+    def __iter__(self) -> Iterator[bytes]:
+        done = 0
+        for chunk in self._stream:
+            done += len(chunk)
+            if done > SMALL:
+                problem = f"{self._name} sends more than {SMALL} bytes"
+                raise SourceError(problem)
+            yield chunk
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+def _refuse_early(response: httpx2.Response) -> None:
+    error = refusal(response) if response.is_error else None
+    if isinstance(error, SourceBusyError):
+        raise error
+    coding = response.headers.get("content-encoding", "identity")
+    if coding != "identity":
+        problem = f"{place(response.url)} sends its bytes in a coding, `{coding}`"
+        raise SourceError(problem)
 
 
 def _end(response: httpx2.Response, start: int, stop: int | None) -> int | None:

@@ -50,7 +50,7 @@ class Guard(httpx2.BaseTransport):
             SourceBusyError: The connection failed or timed out.
         """
         url = request.url
-        if not any(url.origin == home.origin for home in self._homes):
+        if not self.is_home(url):
             for name in _CREDENTIALS:
                 request.headers.pop(name, None)
         proxy = self._settings.proxy_for(url)
@@ -65,6 +65,10 @@ class Guard(httpx2.BaseTransport):
         assert isinstance(response.stream, httpx2.SyncByteStream)
         response.stream = _Body(response.stream, url)
         return response
+
+    def is_home(self, url: httpx2.URL) -> bool:
+        """Say whether *url* is of a configured endpoint: same scheme, host, port."""
+        return any(url.origin == home.origin for home in self._homes)
 
     def close(self) -> None:
         """Close every connection."""

@@ -11,7 +11,12 @@ import httpx2
 from airlift import naming
 from airlift.errors import RequestError
 
+_ENDPOINTS = {"huggingface": "HF_ENDPOINT"}
 _CERTIFICATES = ("AIRLIFT_CA_FILE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
+
+
+def _none() -> Mapping[str, str]:
+    return MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,14 +31,20 @@ class Settings:
         connect_timeout_s: Seconds to wait for a connection.
         read_timeout_s: Seconds to wait for the next bytes.
         redirects: How many redirects one request may take.
+        endpoints: Where a service is asked instead of its public address, by
+            service: ``huggingface``, ``ollama``...
+        token: Credential for those endpoints where a service needs one; None to
+            look where that service's own tools keep it; empty to use none.
     """
 
-    proxies: Mapping[str, str] = field(default=MappingProxyType({}))
+    proxies: Mapping[str, str] = field(default_factory=_none)
     no_proxy: tuple[str, ...] = ()
     ca_file: Path | None = None
     connect_timeout_s: float = 15.0
     read_timeout_s: float = 60.0
     redirects: int = 5
+    endpoints: Mapping[str, str] = field(default_factory=_none)
+    token: str | None = field(default=None, repr=False)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -41,7 +52,7 @@ class Settings:
 
         ``http_proxy``, ``https_proxy``, ``all_proxy`` and ``no_proxy`` in lower or
         upper case (lower wins, as in curl); ``AIRLIFT_CA_FILE``, ``SSL_CERT_FILE``
-        or ``REQUESTS_CA_BUNDLE``.
+        or ``REQUESTS_CA_BUNDLE``; ``HF_ENDPOINT``.
         """
         proxies = {
             scheme: _url(value)
@@ -56,6 +67,13 @@ class Settings:
             proxies=MappingProxyType(proxies),
             no_proxy=tuple(host.strip() for host in direct if host.strip()),
             ca_file=Path(file) if file else None,
+            endpoints=MappingProxyType(
+                {
+                    service: value.rstrip("/")
+                    for service, name in _ENDPOINTS.items()
+                    if (value := environment.get(name, ""))
+                }
+            ),
         )
 
     def proxy_for(self, url: httpx2.URL) -> str:
