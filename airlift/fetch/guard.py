@@ -50,6 +50,9 @@ class Guard(httpx2.BaseTransport):
             SourceBusyError: The connection failed or timed out.
         """
         url = request.url
+        if url.scheme not in ("http", "https") or not url.host:
+            problem = f"{place(url)} is neither an http nor an https address"
+            raise SourceError(problem)
         if not self.is_home(url):
             for name in _CREDENTIALS:
                 request.headers.pop(name, None)
@@ -92,9 +95,6 @@ class Guard(httpx2.BaseTransport):
         )
 
     def _check(self, url: httpx2.URL, *, direct: bool, public_only: bool) -> None:
-        if url.scheme not in ("http", "https") or not url.host:
-            problem = f"{place(url)} is neither an http nor an https address"
-            raise SourceError(problem)
         if (
             url.scheme == "http"
             and self._homes

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import SHUT_RDWR, socket
+from ssl import SSLContext
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -80,7 +81,11 @@ class Loopback:
     """A server on *host*; ``route`` answers, ``faults`` break, ``seen`` remembers."""
 
     def __init__(
-        self, route: Callable[[Asked], Answer], *, host: str = "127.0.0.1"
+        self,
+        route: Callable[[Asked], Answer],
+        *,
+        host: str = "127.0.0.1",
+        tls: SSLContext | None = None,
     ) -> None:
         self.route = route
         self.faults: dict[str, Fault] = {}
@@ -90,7 +95,11 @@ class Loopback:
         self._open: set[socket] = set()
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.loopback = self
-        self.url = f"http://{host}:{self._server.server_port}"
+        if tls is not None:
+            listening = self._server.socket
+            self._server.socket = tls.wrap_socket(listening, server_side=True)
+        scheme = "http" if tls is None else "https"
+        self.url = f"{scheme}://{host}:{self._server.server_port}"
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.01}
         )
