@@ -26,6 +26,9 @@ LABEL_LIMIT: Final = 1024
 LIMIT: Final = 99_999
 """Most volumes of a delivery."""
 
+SIDECARS: Final = ("README.txt", "SHA256SUMS", "SHA256SUMS.sig", "SHA256SUMS.minisig")
+"""What the names of the files beside the volumes end in; no import needs them."""
+
 DEFAULT_CAPACITY: Final = 2047 << 20
 """Bytes. A common virus scanner passes files of 2 GiB and more without looking."""
 

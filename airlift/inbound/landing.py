@@ -7,24 +7,31 @@ Signed metadata is verified before any slab is decoded; the store is touched onl
 every blob is whole; the registry only when every blob is durable in the store.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from airlift.digest import Sha256
-from airlift.errors import AirliftError, FormatError, IncompleteError, StoreError
+from airlift.errors import (
+    AirliftError,
+    FormatError,
+    IncompleteError,
+    StoreError,
+    TrustError,
+)
 from airlift.inbound import media
 from airlift.inbound.media import Candidate
 from airlift.inbound.reading import (
     Fault,
     Front,
     VolumeStream,
+    fault_of,
     read_front,
     read_slabs,
 )
 from airlift.inbound.staging import Staging
-from airlift.progress import Progress
+from airlift.progress import Advance, Progress
 from airlift.store.store import Store
 from airlift.trust.delivery import TrustState, VerifiedDelivery
 from airlift.trust.verifier import verify
@@ -105,26 +112,20 @@ def approach(
         TrustError: Nothing gives this delivery authority here.
         FormatError: No volume has the signed files whole.
     """
-    faults: list[Fault] = []
-    refusal: AirliftError | None = None
+    refusals: list[AirliftError] = []
     for one in candidates:
         try:
             with media.opened(one.path) as source:
                 front = read_front(source)
-            delivery = verify(front.records, state, now=now)
-            _check_label(front, delivery, one.name)
-        except FormatError as error:
-            faults.append(Fault(volume=one.name, offset=0, problem=error.problem))
-            refusal = refusal or error
+                delivery = believe(front, state, source, now=now)
+        except (FormatError, TrustError) as error:
+            refusals.append(error)
             continue
-        return Arrival(
-            delivery=delivery,
-            candidates=tuple(candidates),
-            staging=stage(delivery, gate),
-            faults=faults,
-        )
-    assert refusal
-    raise refusal
+        staging = stage(delivery, gate)
+        return Arrival(delivery=delivery, candidates=tuple(candidates), staging=staging)
+    # One good volume is enough; when none is, a lack of authority says more than
+    # damage does.
+    raise next((one for one in refusals if isinstance(one, TrustError)), refusals[0])
 
 
 def stage(delivery: VerifiedDelivery, gate: Gate) -> Staging:
@@ -153,7 +154,7 @@ def take_volumes(arrival: Arrival, progress: Progress) -> None:
 
     What verifies is kept even of a volume that is damaged elsewhere.
     """
-    packing, staging = arrival.delivery.packing, arrival.staging
+    staging = arrival.staging
     taken: set[tuple[str, int]] = set()
     with progress.task("importing", staging.bytes_missing()) as advance:
         for one in arrival.candidates:
@@ -163,26 +164,58 @@ def take_volumes(arrival: Arrival, progress: Progress) -> None:
                 continue
             if not staging.missing() or key in staging.volumes:
                 continue
-            before = staging.bytes_missing()
             with media.opened(one.path) as source:
-                faults = _take(source, arrival.delivery, staging)
-            arrival.faults.extend(faults)
-            if not faults:
-                taken.add(key)
-            advance(before - staging.bytes_missing())
-    assert packing
+                if _take(source, None, arrival, advance):
+                    taken.add(key)
 
 
 def take_stream(
-    stream: BinaryIO, name: str, state: TrustState, gate: Gate, *, now: str
+    stream: BinaryIO,
+    begin: Callable[[Front, VolumeStream], Arrival],
+    progress: Progress,
 ) -> Arrival:
     """Read volumes that follow each other on *stream*, which is never seeked.
 
+    Args:
+        stream: A pipe, a tape, the standard input.
+        begin: Given the first front: verifies it, asks whoever must be asked, and
+            returns the arrival (``believe`` and ``stage`` do the work).
+        progress: Who wants to know.
+
     Raises:
-        FormatError, TrustError: As ``approach``; a broken stream ends here, and what
-            verified of it is kept.
+        FormatError, TrustError: The first volume's signed files are not whole, or
+            nothing gives them authority. Later faults are noted in the arrival.
     """
-    raise NotImplementedError
+    source = VolumeStream(stream, "volume 1 of the stream")
+    front: Front | None = read_front(source)
+    assert front
+    arrival = begin(front, source)
+    number = 1
+    with progress.task("importing", arrival.staging.bytes_missing()) as advance:
+        # A new volume is never guessed inside a broken one: a fault ends the stream.
+        while _take(source, front, arrival, advance) and not source.at_end():
+            number += 1
+            source = source.next(f"volume {number} of the stream")
+            front = None
+    return arrival
+
+
+def believe(
+    front: Front, state: TrustState, source: VolumeStream, *, now: str
+) -> VerifiedDelivery:
+    """Verify the signed files of a volume, and its label against them.
+
+    Raises:
+        TrustError: Nothing gives them authority here; the volume is named.
+        FormatError: A record cannot be read, or the label contradicts them.
+    """
+    try:
+        delivery = verify(front.records, state, now=now)
+    except (TrustError, FormatError) as error:
+        problem = f"{source.name}: {error.problem}"
+        raise type(error)(problem, hint=error.hint) from error
+    _check_label(front, delivery, source)
+    return delivery
 
 
 def deliver(arrival: Arrival) -> None:
@@ -203,7 +236,7 @@ def _not_complete(arrival: Arrival) -> AirliftError:
     missing = arrival.missing_volumes()
     names = ", ".join(missing) or "volumes that hold the rest"
     if arrival.faults:
-        problem = "; ".join(str(fault) for fault in arrival.faults)
+        problem = "; ".join(map(str, arrival.faults))
         hint = f"what verified is kept; bring good copies of: {names}"
         return FormatError(problem, hint=hint)
     count = len(arrival.staging.missing())
@@ -213,57 +246,56 @@ def _not_complete(arrival: Arrival) -> AirliftError:
 
 
 def _take(
-    source: VolumeStream, delivery: VerifiedDelivery, staging: Staging
-) -> list[Fault]:
-    """Read one volume to its end; return its faults."""
+    source: VolumeStream, front: Front | None, arrival: Arrival, advance: Advance
+) -> bool:
+    """Read one volume to its end, note its faults, and say whether it had none."""
+    delivery, staging = arrival.delivery, arrival.staging
+    before = len(arrival.faults)
     try:
-        front = read_front(source)
-        _check_label(front, delivery, source.name)
+        front = front or read_front(source)
+        _check_label(front, delivery, source)
         _check_records(front, delivery, source)
     except FormatError as error:
-        return [Fault(volume=source.name, offset=source.offset, problem=error.problem)]
-    faults: list[Fault] = []
+        arrival.faults.append(fault_of(source, error))
+        return False
     unsaved = 0
     slabs = read_slabs(source, front.label, delivery.packing, staging.wanted)
     for item in slabs:
         if isinstance(item, Fault):
-            faults.append(item)
+            arrival.faults.append(item)
             continue
         staging.take(item)
+        advance(len(item.raw))
         unsaved += len(item.raw)
         if unsaved > _SAVE_EVERY:
             staging.save()
             unsaved = 0
-    if faults:
-        staging.save()
-    else:
-        staging.note_volume(front.label.cutting, front.label.ordinal)
-    return faults
+    good = len(arrival.faults) == before
+    if good:
+        staging.volumes.add((front.label.cutting, front.label.ordinal))
+    staging.save()
+    return good
 
 
-def _check_label(front: Front, delivery: VerifiedDelivery, name: str) -> None:
+def _check_label(
+    front: Front, delivery: VerifiedDelivery, source: VolumeStream
+) -> None:
     label, record = front.label, delivery.dispatch
-    if (label.dispatch, label.site, label.sequence) != (
-        delivery.id,
-        record.site,
-        record.sequence,
-    ):
-        problem = f"{name}: its label contradicts its signed dispatch record"
-        raise FormatError(problem, hint="copy this volume again from its source")
+    signed = (delivery.id, record.site, record.sequence)
+    if (label.dispatch, label.site, label.sequence) != signed:
+        problem = f"the label is not of delivery {record.sequence} to {record.site}"
+        raise source.error(problem, offset=0)
 
 
 def _check_records(
     front: Front, delivery: VerifiedDelivery, source: VolumeStream
 ) -> None:
     """Compare a volume's signed files with those that were verified."""
-    if front.records == delivery.records:
-        return
-    names = sorted(front.records.keys() | delivery.records.keys())
-    name = next(
-        one for one in names if front.records.get(one) != delivery.records.get(one)
-    )
-    problem = f"airlift/{name} differs from what was verified"
-    raise source.error(problem)
+    mine, theirs = front.records, delivery.records
+    for name in sorted(mine.keys() | theirs.keys()):
+        if mine.get(name) != theirs.get(name):
+            problem = f"airlift/{name} differs from what was verified"
+            raise source.error(problem)
 
 
 def _renumbered(file_name: str, ordinal: int, count: int) -> str:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from airlift import naming
 from airlift.errors import FormatError, RequestError
-from airlift.format.volume import Label
-from airlift.inbound.reading import Fault, VolumeStream, read_label
+from airlift.format.volume import SIDECARS, Label
+from airlift.inbound.reading import Fault, VolumeError, VolumeStream, read_label
 
 _DEPTH = 2
 """Folders below the one given that are looked into: sticks hold shallow trees."""
@@ -94,8 +94,8 @@ def _files(path: Path, depth: int) -> Iterator[Path]:
         if depth and not stat.S_ISDIR(status.st_mode):
             yield path
         elif stat.S_ISDIR(status.st_mode) and depth <= _DEPTH:
-            for name in sorted(os.listdir(path)):
-                yield from _files(path / name, depth + 1)
+            for entry in sorted(path.iterdir()):
+                yield from _files(entry, depth + 1)
         elif not depth:
             # Named by the operator: a link to a volume is theirs to follow.
             yield path.resolve(strict=True)
@@ -113,11 +113,15 @@ def _look(file: Path, found: Found) -> None:
         with opened(file) as source:
             found.candidates.append(Candidate(path=file, label=read_label(source)))
     except FormatError as error:
-        named_so = file.name.startswith("AIRLIFT-") and file.suffix == ".tar"
-        if not named_so:
-            found.strays.append(name)
+        ours = file.name.startswith("AIRLIFT-")
+        if not (ours and file.suffix == ".tar"):
+            if not (ours and file.name.endswith(SIDECARS)):
+                found.strays.append(name)
             return
-        problem = error.problem.removeprefix(f"{name}: ")
+        fault = Fault(volume=name, offset=0, problem=error.problem)
+        if isinstance(error, VolumeError):
+            fault = error.fault
         if file.stat().st_size == 0:
             problem = "is empty: copying it was interrupted"
-        found.faults.append(Fault(volume=name, offset=0, problem=problem))
+            fault = Fault(volume=name, offset=0, problem=problem)
+        found.faults.append(fault)

@@ -46,6 +46,15 @@ class Fault:
         return f"{self.volume}: byte {self.offset}: {self.problem}"
 
 
+class VolumeError(FormatError):
+    """A fault of a volume that ends the reading of it."""
+
+    def __init__(self, fault: Fault) -> None:
+        hint = "copy this volume again from its source; what verified is kept"
+        super().__init__(str(fault), hint=hint)
+        self.fault = fault
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GoodSlab:
     """Raw bytes of a slab whose stored bytes had the signed digest.
@@ -116,11 +125,14 @@ class VolumeStream:
             self._pushed = self._read(1)
         return not self._pushed
 
-    def error(self, problem: str, *, offset: int | None = None) -> FormatError:
+    def next(self, name: str) -> "VolumeStream":
+        """Return the volume that follows this one on the same stream."""
+        return VolumeStream(self.stream, name, _pushed=self._pushed)
+
+    def error(self, problem: str, *, offset: int | None = None) -> "VolumeError":
         """Return the error that says *problem* about a place of this volume."""
         place = self.offset if offset is None else offset
-        hint = "copy this volume again from its source; what verified is kept"
-        return FormatError(f"{self.name}: byte {place}: {problem}", hint=hint)
+        return VolumeError(Fault(volume=self.name, offset=place, problem=problem))
 
     def _read(self, size: int) -> bytes:
         try:
@@ -228,7 +240,7 @@ class _Slabs:
                 yield from self._part(index, blob, part)
         except FormatError as error:
             self._broken = True
-            yield self._fault(self._source.offset, error.problem)
+            yield fault_of(self._source, error)
 
     def tail(self) -> Iterator[Fault]:
         """Check what follows the last slab: the end mark, and nothing more."""
@@ -239,7 +251,7 @@ class _Slabs:
             if self._source.take(len(framing.END)) != framing.END:
                 yield self._fault(start, "the end mark is damaged")
         except FormatError as error:
-            yield self._fault(start, error.problem)
+            yield fault_of(self._source, error)
 
     def _part(
         self, index: int, blob: PackedBlob, part: Part
@@ -302,6 +314,13 @@ class _Slabs:
 
     def _fault(self, offset: int, problem: str) -> Fault:
         return Fault(volume=self._source.name, offset=offset, problem=problem)
+
+
+def fault_of(source: VolumeStream, error: FormatError) -> Fault:
+    """Return *error* as a fault of the volume it came out of."""
+    if isinstance(error, VolumeError):
+        return error.fault
+    return Fault(volume=source.name, offset=source.offset, problem=error.problem)
 
 
 def _decode(

@@ -6,7 +6,6 @@ them. What is noted as done was synced before, so that a kill or a power cut cos
 most the volume that was being read.
 """
 
-import contextlib
 import hashlib
 import os
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from airlift.format.packing import PackedBlob, PackingList
 from airlift.inbound.reading import GoodSlab
 from airlift.inbound.small import SmallBlobs
 from airlift.store.blobs import SMALL, Partial
+from airlift.store.durable import Disk, failing
 from airlift.store.store import Store
 
 _FORMAT = "airlift/staging/1"
@@ -67,8 +67,8 @@ class Staging:
         self._missing = store.missing(self._sizes)
         self._arriving: dict[Sha256, _Arriving] = {}
         self.volumes: set[tuple[str, int]] = set()
-        with _writing(folder):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        Disk().make_folder(folder, mode=0o700)
+        with failing("create", folder):
             self._small = SmallBlobs(folder / "small.bin")
         self._whole = self._small.names & self._missing
         self._load()
@@ -127,7 +127,7 @@ class Staging:
         for blob in self._arriving.values():
             if blob.partial:
                 blob.partial.sync()
-        with _writing(self._folder):
+        with failing("write", self._folder):
             self._small.sync()
         blobs: dict[str, Json] = {
             name: {
@@ -145,7 +145,7 @@ class Staging:
             "whole": tuple(sorted(self._whole - self._small.names)),
             "arriving": blobs,
         }
-        self._replace("progress.json", canonical.encode(record))
+        Disk().write_file(self._folder / "progress.json", canonical.encode(record))
 
     def deliver(self) -> None:
         """Move every whole blob into the store; all are durable on return."""
@@ -178,7 +178,7 @@ class Staging:
     def _take_small(self, name: Sha256, raw: bytes) -> None:
         if sha256(raw) != name:
             raise _contradiction(name, sha256(raw))
-        with _writing(self._folder):
+        with failing("write", self._folder):
             self._small.add(name, raw)
         self._whole.add(name)
 
@@ -196,19 +196,6 @@ class Staging:
         blob.partial.close()
         del self._arriving[name]
         self._whole.add(name)
-
-    def _replace(self, name: str, data: bytes) -> None:
-        path = self._folder / name
-        fresh = path.with_suffix(".tmp")
-        with _writing(path):
-            with fresh.open("wb") as out:
-                out.write(data)
-                out.flush()
-                os.fsync(out.fileno())
-            fresh.rename(path)
-            descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
-            os.fsync(descriptor)
-            os.close(descriptor)
 
     def _load(self) -> None:
         """Take up what an earlier process noted; anything odd is simply not used."""
@@ -273,12 +260,3 @@ def _contradiction(name: str, found: str) -> StoreError:
     problem = f"blob {name} came out as {found} although every slab had its digest"
     hint = "the sender's packing is wrong or this host's memory fails; ask the sender"
     return StoreError(problem, hint=hint)
-
-
-@contextlib.contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        problem = f"cannot write {path}: {error.strerror}"
-        raise StoreError(problem, hint="make room there, then import again") from error

@@ -22,6 +22,7 @@ from airlift.format.packing import PackingList
 from airlift.format.volume import Label, Run
 from airlift.outbound.packing import Packer
 from airlift.progress import Advance, Progress
+from airlift.store.durable import Disk
 
 _CHUNK = 4 << 20
 
@@ -129,7 +130,7 @@ class Cutter:
                     advance(len(data))
                 os.fsync(out.fileno())
             unfinished.rename(path)
-            sync_folder(path.parent)
+            Disk().sync_folder(path.parent)
         except OSError as error:
             raise medium_error(error, unfinished) from error
         assert size == self.size(label)
@@ -209,15 +210,6 @@ def _part_starts(listing: PackingList) -> list[int]:
             starts.append(position)
             position += part.size
     return starts
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in *folder* durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def medium_error(error: OSError, path: Path) -> StoreError:

@@ -1,0 +1,221 @@
+"""The export journey: fetch, number, pack, sign, cut, write.
+
+    pinned artifacts -> blobs in the store -> releases -> parts -> signed records
+                     -> volumes on the medium
+
+The content is decided by the pinned artifacts alone: the same lock gives the same
+release documents and the same parts, byte for byte. What was signed is kept before a
+volume is written, so that a killed export goes on with the same delivery.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from airlift import naming
+from airlift.artifact import Kind, Pinned, Release, ReleaseFile
+from airlift.digest import Sha256, sha256
+from airlift.errors import RequestError
+from airlift.format import dispatch, packing, release, volume
+from airlift.format.dispatch import HISTORY, Dispatch
+from airlift.format.volume import Cut, Label
+from airlift.outbound import medium, sidecars
+from airlift.outbound.cutting import Cargo, Cutter, WrittenVolume
+from airlift.outbound.fetching import fetch
+from airlift.outbound.ledger import Ledger, VolumeNote
+from airlift.outbound.packing import Packed, Packer
+from airlift.progress import Progress
+from airlift.sources.source import Source
+from airlift.store.store import Store
+from airlift.trust.keys import UnlockedKey
+from airlift.trust.publisher import Publisher
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What to carry where.
+
+    Attributes:
+        pinned: The artifacts, from a lock or just resolved.
+        site: The isolated site it is for.
+        folder: Where the volumes go.
+        capacity: Most bytes a volume may have.
+        operator: Who makes it, as it will be signed.
+    """
+
+    pinned: tuple[Pinned, ...]
+    site: str
+    folder: Path
+    capacity: int
+    operator: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dock:
+    """What the connected side works with.
+
+    Attributes:
+        store: Where fetched blobs lie.
+        sources: The source of each kind.
+        publisher: The trust repository.
+        spool: Folder for coded blobs.
+        ledger: What was begun and what was written.
+    """
+
+    store: Store
+    sources: Callable[[Kind], Source]
+    publisher: Publisher
+    spool: Path
+    ledger: Ledger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Departure:
+    """A delivery as it was written.
+
+    Attributes:
+        resumed: Whether an earlier, unfinished export of the same was finished.
+    """
+
+    record: Dispatch
+    id: Sha256
+    releases: tuple[Release, ...]
+    packed: Packed
+    volumes: tuple[WrittenVolume, ...]
+    resumed: bool
+
+
+def export(
+    order: Order,
+    dock: Dock,
+    signers: Sequence[UnlockedKey],
+    *,
+    now: str,
+    progress: Progress,
+) -> Departure:
+    """Carry out *order*; return what was written.
+
+    Raises:
+        RequestError: The order cannot be met as it stands (volume size, signatures).
+        SourceError: Upstream did not deliver.
+        StoreError: A disk is full or fails; running the same again goes on.
+    """
+    releases = [
+        _number(
+            one, fetch(one, dock.sources(one.kind), dock.store, progress=progress), dock
+        )
+        for one in order.pinned
+    ]
+    documents = {release.identify(data): data for data in map(release.encode, releases)}
+    packer = Packer(dock.store, dock.spool)
+    packed = packer.pack([file for one in releases for file in one.files], progress)
+    listing = packing.encode(packed.listing)
+
+    record, resumed = _dispatch(order, dock, documents, listing, now)
+    dock.ledger.begin(record)
+    records = dock.publisher.publish(
+        site=order.site,
+        releases=[documents[one] for one in record.releases],
+        dispatch=dispatch.encode(record),
+        packing=listing,
+        signers=signers,
+        now=now,
+    )
+    delivery = sha256(dispatch.encode(record))
+    cargo = Cargo(records=records, listing=packed.listing, heads=packed.heads)
+    labels = cut(cargo, record, order.capacity)
+
+    cutter = Cutter(cargo, packer)
+    sizes = {label.file_name: cutter.size(label) for label in labels}
+    medium.prepare(order.folder, sizes)
+    volumes = cutter.write(labels, order.folder, progress)
+    sidecars.write(order.folder, record, volumes, signers)
+    dock.ledger.finish(record, [_note(one) for one in volumes], now=now)
+    packer.clear()
+    return Departure(
+        record=record,
+        id=delivery,
+        releases=tuple(releases),
+        packed=packed,
+        volumes=tuple(volumes),
+        resumed=resumed,
+    )
+
+
+def cut(cargo: Cargo, record: Dispatch, capacity: int) -> list[Label]:
+    """Return the labels of the volumes that *cargo* takes at this capacity.
+
+    Raises:
+        RequestError: The capacity is too small.
+    """
+    ends: tuple[Cut, ...] = volume.cut(
+        cargo.listing,
+        cargo.heads,
+        front=volume.front_size(cargo.records),
+        capacity=capacity,
+    )
+    return volume.labels(record, sha256(dispatch.encode(record)), ends)
+
+
+def _number(pinned: Pinned, files: tuple[ReleaseFile, ...], dock: Dock) -> Release:
+    """Return the release of an artifact; the one there is when nothing changed."""
+    if pair := naming.collision([file.path for file in files]):
+        shown = " and ".join(naming.show(path) for path in pair)
+        problem = f"{naming.show(pinned.name)}: some file systems cannot hold {shown}"
+        raise RequestError(problem, hint="leave one out with `exclude`")
+    latest = dock.publisher.latest_release(pinned.kind, pinned.name)
+    counter = latest[1].counter if latest else 1
+    fresh = Release(
+        kind=pinned.kind,
+        name=pinned.name,
+        revision=pinned.revision,
+        counter=counter,
+        files=tuple(sorted(files, key=lambda file: file.path)),
+        refs=pinned.refs,
+        upstream=pinned.upstream,
+        licence=pinned.licence,
+        base_models=pinned.base_models,
+    )
+    if latest is None or release.encode(latest[1]) == release.encode(fresh):
+        return fresh
+    return replace(fresh, counter=counter + 1)
+
+
+def _dispatch(
+    order: Order,
+    dock: Dock,
+    documents: Mapping[Sha256, bytes],
+    listing: bytes,
+    now: str,
+) -> tuple[Dispatch, bool]:
+    """Return the record of this delivery; the last one's if that was never finished."""
+    earlier = dock.publisher.deliveries(order.site)
+    record = Dispatch(
+        site=order.site,
+        sequence=earlier[0].sequence + 1 if earlier else 1,
+        earlier=tuple(earlier[:HISTORY]),
+        issued=now,
+        operator=order.operator,
+        releases=tuple(sorted(documents)),
+        needs=(),
+        packing_sha256=sha256(listing),
+        packing_size=len(listing),
+    )
+    last = dock.ledger.unfinished(order.site)
+    if last and dispatch.encode(replace(record, **_moment(last))) == dispatch.encode(
+        last
+    ):
+        return last, True
+    return record, False
+
+
+def _note(written: WrittenVolume) -> VolumeNote:
+    name = written.label.file_name
+    return VolumeNote(name=name, size=written.size, sha256=written.sha256)
+
+
+def _moment(record: Dispatch) -> dict[str, Any]:
+    """Return what differs between two attempts at the same delivery."""
+    names = ("sequence", "earlier", "issued", "operator")
+    return {name: getattr(record, name) for name in names}

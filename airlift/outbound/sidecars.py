@@ -1,0 +1,78 @@
+"""The files beside the volumes, for people and scan stations without airlift.
+
+Nothing here is needed for an import: what it believes is inside the volumes.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from airlift.format.dispatch import Dispatch
+from airlift.format.volume import SIDECARS
+from airlift.outbound.cutting import WrittenVolume
+from airlift.store.durable import Disk
+from airlift.trust import station
+from airlift.trust.keys import UnlockedKey
+
+README, SUMS, SSHSIG, MINISIG = SIDECARS
+
+
+def write(
+    folder: Path,
+    record: Dispatch,
+    volumes: Sequence[WrittenVolume],
+    signers: Sequence[UnlockedKey],
+) -> None:
+    """Write README.txt, SHA256SUMS and its signatures into *folder*, signatures last.
+
+    Raises:
+        StoreError: The medium refuses.
+    """
+    disk = Disk()
+    sums = "".join(f"{one.sha256}  {one.label.file_name}\n" for one in volumes)
+    front = f"AIRLIFT-{record.site}-{record.sequence:06d}"
+    disk.write_file(
+        folder / f"{front}.{README}", _readme(record, volumes).encode(), mode=0o644
+    )
+    disk.write_file(folder / f"{front}.{SUMS}", sums.encode(), mode=0o644)
+    comment = f"delivery {record.sequence} to {record.site}, issued {record.issued}"
+    key = next((one for one in signers if one.public.scheme == station.SCHEME), None)
+    if key:
+        minisig = station.minisig(key, sums.encode(), comment=comment)
+        sshsig = station.sshsig(key, sums.encode())
+        disk.write_file(folder / f"{front}.{MINISIG}", minisig.encode(), mode=0o644)
+        disk.write_file(folder / f"{front}.{SSHSIG}", sshsig.encode(), mode=0o644)
+
+
+def _readme(record: Dispatch, volumes: Sequence[WrittenVolume]) -> str:
+    front = f"AIRLIFT-{record.site}-{record.sequence:06d}"
+    listing = "\n".join(f"  {one.label.file_name}  {one.size} bytes" for one in volumes)
+    return f"""\
+Delivery {record.sequence} to the site "{record.site}"
+Issued {record.issued} by {record.operator}
+
+{len(volumes)} volume(s), needed all, in any order, from any number of media:
+{listing}
+
+On the isolated host:
+
+  airlift import FOLDER
+
+Without airlift, on a scan station:
+
+  sha256sum -c {front}.{SUMS}                  did every volume arrive whole?
+  ssh-keygen -Y verify -f allowed_signers -I airlift -n file \\
+      -s {front}.{SUMS}.sig < {front}.{SUMS}   from whom? (OpenSSH)
+  minisign -V -p airlift.pub -m {front}.{SUMS} from whom? (minisign)
+  tar -tvf VOLUME                              what lies in a volume?
+  tar -xf VOLUME; cd blobs/sha256; sha256sum * every name is its own SHA-256, but
+                                               for names with a further .NNNN, which
+                                               are pieces of one file to be joined
+
+`allowed_signers` and `airlift.pub` come from the sender by another way than this
+medium; the sender prints them with `airlift trust show --station`.
+
+Wheels, configuration, code and text lie in the volumes as they are, named by their
+SHA-256; airlift/records/ says which file is which. Weights may be coded: only airlift
+reads those. A virus scanner that reports a large file as clean may not have looked
+into it: check its limits.
+"""

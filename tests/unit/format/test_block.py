@@ -1,0 +1,138 @@
+"""Blocks and slabs: every byte accounted for, memory bounded."""
+
+import struct
+
+import pytest
+import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airlift.errors import FormatError
+from airlift.format import block
+
+BYTES = st.binary(max_size=3000) | st.builds(
+    lambda unit, times: unit * times,
+    st.binary(min_size=1, max_size=8),
+    st.integers(1, 999),
+)
+
+
+@given(BYTES)
+def test_a_slab_reads_back(raw: bytes) -> None:
+    """What was packed is what comes out."""
+    stored = block.encode_slab(memoryview(raw))
+    assert block.decode_slab(memoryview(stored), len(raw)) == raw
+
+
+def test_a_full_slab_reads_back_and_text_shrinks() -> None:
+    """Four blocks of 1 MiB, a constant one among them, one that cannot shrink."""
+    text = b"".join(b"%d the quick brown fox\n" % n for n in range(100_000))
+    noise = struct.pack("<Q", 0x9E3779B97F4A7C15) + bytes(range(256)) * 4096
+    raw = (text[: 1 << 20] + bytes(1 << 20) + noise * 3)[: 4 << 20]
+    stored = block.encode_slab(memoryview(raw))
+    assert len(stored) < len(raw) // 2
+    assert block.decode_slab(memoryview(stored), len(raw)) == raw
+
+
+@settings(max_examples=400)
+@given(BYTES, st.data())
+def test_a_changed_slab_is_refused_or_gives_the_stated_length(
+    raw: bytes, data: st.DataObject
+) -> None:
+    """No change of a coded slab crashes, or gives more or less than was stated."""
+    stored = bytearray(block.encode_slab(memoryview(raw)))
+    if not stored:
+        return
+    at = data.draw(st.integers(0, len(stored) - 1))
+    stored[at] ^= data.draw(st.integers(1, 255))
+    try:
+        found = block.decode_slab(memoryview(stored), len(raw))
+    except FormatError:
+        return
+    assert len(found) == len(raw)
+
+
+@given(BYTES, st.binary(min_size=1, max_size=40))
+def test_bytes_after_the_last_block_are_refused(raw: bytes, tail: bytes) -> None:
+    """Bytes nobody reads are a place to hide things."""
+    stored = block.encode_slab(memoryview(raw)) + tail
+    with pytest.raises(FormatError):
+        block.decode_slab(memoryview(stored), len(raw))
+
+
+def framed(frame: bytes, raw_length: int) -> bytes:
+    """Return a slab of one block whose one plane is *frame*."""
+    return struct.pack("<BBHIBI", 0, 1, 0, raw_length, 2, len(frame)) + frame
+
+
+def skippable(size: int) -> bytes:
+    """Return a skippable frame of *size* bytes."""
+    return struct.pack("<II", 0x184D2A50, size) + bytes(size)
+
+
+RAW = bytes(range(256)) * 16
+FRAME = zstandard.ZstdCompressor(write_content_size=True).compress(RAW)
+NO_SIZE = zstandard.ZstdCompressor(write_content_size=False).compress(RAW)
+BOMB = zstandard.ZstdCompressor().compress(bytes(64 << 20))
+
+FRAMES = {
+    "skippable frame in front": skippable(8) + FRAME,
+    "skippable frame behind": FRAME + skippable(8),
+    "two frames": FRAME + FRAME,
+    "trailing byte": FRAME + b"\0",
+    "truncated": FRAME[:-1],
+    "no content size": NO_SIZE,
+    "bomb": BOMB,
+    "empty": b"",
+    "not a frame": b"not a frame at all",
+    "shorter than stated": zstandard.ZstdCompressor().compress(RAW[:-1]),
+}
+
+
+@pytest.mark.parametrize("frame", FRAMES.values(), ids=FRAMES)
+def test_only_one_plain_frame_of_the_stated_length_is_decoded(frame: bytes) -> None:
+    """The library alone would skip, ignore or return short; bombs stay bounded."""
+    with pytest.raises(FormatError):
+        block.decode_slab(memoryview(framed(frame, len(RAW))), len(RAW))
+
+
+def test_the_good_frame_of_the_table_above_is_decoded() -> None:
+    """The refusals above are for their stated reasons."""
+    assert block.decode_slab(memoryview(framed(FRAME, len(RAW))), len(RAW)) == RAW
+
+
+@pytest.mark.parametrize("log", range(24, 32))
+def test_a_window_beyond_8_mib_is_refused(log: int) -> None:
+    """A frame may not make the reader allocate what it likes."""
+    # Single-segment off, window descriptor of 2**log, content size in 8 bytes.
+    header = b"\x28\xb5\x2f\xfd" + bytes([0xC0, (log - 10) << 3])
+    frame = header + struct.pack("<Q", len(RAW)) + b"\x01\x00\x00"
+    with pytest.raises(FormatError):
+        block.decode_slab(memoryview(framed(frame, len(RAW))), len(RAW))
+
+
+def test_an_unknown_kind_asks_for_a_newer_airlift() -> None:
+    """A bundle of the future is refused by name, not misread."""
+    stored = struct.pack("<BBHIBI", 9, 1, 0, 1, 1, 1) + b"x"
+    with pytest.raises(FormatError) as caught:
+        block.decode_slab(memoryview(stored), 1)
+    assert (str(caught.value), caught.value.hint) == (
+        "block of unknown kind 9",
+        "a newer airlift is needed here",
+    )
+
+
+def test_a_slab_over_the_limit_is_refused_before_anything_is_read() -> None:
+    """Memory is bounded by a constant, not by what a head says."""
+    with pytest.raises(
+        FormatError, match="slab of 4194305 bytes, the limit is 4194304"
+    ):
+        block.decode_slab(memoryview(b""), (4 << 20) + 1)
+
+
+@given(st.integers(0, 1 << 40))
+def test_probes_lie_inside_the_blob(size: int) -> None:
+    """The samples that decide for a blob exist."""
+    offsets = block.probe_offsets(size)
+    assert all(0 <= start <= stop <= size for start, stop in offsets)
+    assert sum(stop - start for start, stop in offsets) <= 8 * 65536
