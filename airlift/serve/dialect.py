@@ -45,11 +45,14 @@ class BlobBody:
         sha256: What the server looks up with ``Shelf.span``.
         size: Bytes.
         etag: Without quotes; what ``If-Range`` and ``If-None-Match`` compare with.
+        sized: Whether an answer to HEAD states the length; False only for clients
+            that refuse a file because of it.
     """
 
     sha256: Sha256
     size: int
     etag: str
+    sized: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,12 +61,16 @@ class Answer:
 
     Attributes:
         headers: In the order to send. ``Content-Length``, ``Accept-Ranges``,
-            ``ETag`` and ``Content-Range`` of a ``BlobBody`` are the server's.
+            ``ETag`` and ``Content-Range`` of a ``BlobBody`` are the server's. An
+            ``ETag`` beside bytes is compared with ``If-None-Match`` by the server.
+        release: Id of the live release the answer is about, for the access log;
+            empty where it is about none or several.
     """
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes | BlobBody = b""
+    release: str = ""
 
 
 class Shelf(Protocol):
