@@ -1,0 +1,186 @@
+"""The simple repository API: pip, uv and every other installer of wheels.
+
+Negotiates JSON and HTML (PEP 691); files live under their digest and never change.
+"""
+
+import re
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from airlift import naming
+from airlift.digest import Sha256, is_sha256, sha256
+from airlift.serve import simple_page, wheel_index
+from airlift.serve.dialect import Answer, BlobBody, Request, Shelf
+from airlift.serve.wheel_index import Distribution, WheelIndex
+
+_Q = re.compile(r"q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Form:
+    """One way to write a page: what clients ask for and how it is made."""
+
+    asked: tuple[str, ...]
+    content_type: str
+    projects: Callable[[Sequence[str]], bytes]
+    project: Callable[[str, Sequence[Distribution]], bytes]
+
+
+_JSON = "application/vnd.pypi.simple.v1+json"
+# The first of equally wanted forms is sent. Both installers refuse a page whose
+# type is `application/json`, so that one is never sent and never matched.
+_FORMS = (
+    _Form(
+        asked=("text/html", "text/*", "*/*"),
+        content_type="text/html; charset=utf-8",
+        projects=simple_page.projects_html,
+        project=simple_page.project_html,
+    ),
+    _Form(
+        asked=(_JSON, "application/vnd.pypi.simple.latest+json", "application/*"),
+        content_type=_JSON,
+        projects=simple_page.projects_json,
+        project=simple_page.project_json,
+    ),
+    _Form(
+        asked=(
+            "application/vnd.pypi.simple.v1+html",
+            "application/vnd.pypi.simple.latest+html",
+        ),
+        content_type="application/vnd.pypi.simple.v1+html; charset=utf-8",
+        projects=simple_page.projects_html,
+        project=simple_page.project_html,
+    ),
+)
+
+
+class SimpleIndex:
+    """The dialect of pip and uv, below ``/simple/``."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._built: tuple[Shelf, int, WheelIndex] | None = None
+
+    def answer(self, request: Request, shelf: Shelf) -> Answer | None:
+        """Answer paths below ``/simple/``."""
+        parts = request.path.split("/")[1:]
+        if parts[0] != "simple":
+            return None
+        if request.method == "POST":
+            return _plain(405, "the index is read only", ("Allow", "GET, HEAD"))
+        tail = [unquote(part) for part in parts[1:]]
+        return _route(request, self._index(shelf), tail)
+
+    def _index(self, shelf: Shelf) -> WheelIndex:
+        # The number is read before the set: if the set changes in between, the
+        # newer content is kept under the older number and built again next time.
+        generation = shelf.generation()
+        with self._lock:
+            built = self._built
+            if built and built[0] is shelf and built[1] == generation:
+                return built[2]
+            index = wheel_index.build(shelf)
+            self._built = (shelf, generation, index)
+            return index
+
+
+def _route(request: Request, index: WheelIndex, tail: Sequence[str]) -> Answer:
+    if not tail:
+        return _moved("simple/")
+    if tail == [""]:
+        return _page(request, lambda form: form.projects(list(index.projects)))
+    if tail[:2] == ["-", "files"] and len(tail) == 4:
+        return _download(index, digest=tail[2], filename=tail[3])
+    if len(tail) > 2 or any(tail[1:]):
+        return _missing("/".join(tail))
+    return _project(request, index, tail)
+
+
+def _project(request: Request, index: WheelIndex, tail: Sequence[str]) -> Answer:
+    name = wheel_index.normalised(tail[0])
+    listed = index.projects.get(name)
+    if listed is None:
+        return _missing(tail[0])
+    if len(tail) == 1:
+        return _moved(f"{name}/")
+    if tail[0] != name:
+        return _moved(f"../{name}/")
+    return _page(request, lambda form: form.project(name, listed))
+
+
+def _download(index: WheelIndex, *, digest: str, filename: str) -> Answer:
+    found = index.files.get((filename, Sha256(digest))) if is_sha256(digest) else None
+    if found is None:
+        return _missing(filename)
+    file, release = found
+    headers = (
+        ("Content-Type", "application/octet-stream"),
+        # The URL names the bytes, so they never change.
+        ("Cache-Control", "public, max-age=31536000, immutable"),
+    )
+    body = BlobBody(sha256=file.sha256, size=file.size, etag=file.sha256)
+    return Answer(status=200, headers=headers, body=body, release=release)
+
+
+# --- pages and negotiation --------------------------------------------------------
+
+
+def _page(request: Request, write: Callable[[_Form], bytes]) -> Answer:
+    accept = request.headers.get("accept", "")
+    # PEP 691 allows the query to stand in for the header.
+    accept = dict(request.query).get("format", accept)
+    form = _negotiate(accept)
+    if form is None:
+        return _plain(406, f"pages are {_JSON} or text/html")
+    body = write(form)
+    headers = (
+        ("Content-Type", form.content_type),
+        ("Cache-Control", "max-age=0, must-revalidate"),
+        ("ETag", f'"{sha256(body)}"'),
+        ("Vary", "Accept"),
+        # A page of links needs nothing; a browser is to run nothing from it.
+        ("Content-Security-Policy", "default-src 'none'"),
+    )
+    return Answer(status=200, headers=headers, body=body)
+
+
+def _negotiate(accept: str) -> _Form | None:
+    """Return the form *accept* wants most, HTML where it states nothing.
+
+    Source: RFC 9110, section 12.5.1; a form's weight is that of the most specific
+    range that matches it.
+    """
+    if not accept.strip():
+        return _FORMS[0]
+    weights = dict(map(_weight, accept.split(",")))
+    best, chosen = 0.0, None
+    for form in _FORMS:
+        # `asked` goes from specific to general, except that a wildcard matches all.
+        matching = [weights[one] for one in (*form.asked, "*/*") if one in weights]
+        if matching and matching[0] > best:
+            best, chosen = matching[0], form
+    return chosen
+
+
+def _weight(field: str) -> tuple[str, float]:
+    media, *parameters = (part.strip() for part in field.split(";"))
+    stated = next((m for one in parameters if (m := _Q.fullmatch(one))), None)
+    return media.lower(), float(stated[1]) if stated else 1.0
+
+
+# --- other answers ------------------------------------------------------------------
+
+
+def _moved(location: str) -> Answer:
+    return Answer(status=301, headers=(("Location", location),))
+
+
+def _missing(name: str) -> Answer:
+    return _plain(404, f"{naming.show(name)} is not in this index")
+
+
+def _plain(status: int, problem: str, *headers: tuple[str, str]) -> Answer:
+    head = (("Content-Type", "text/plain; charset=utf-8"), *headers)
+    return Answer(status=status, headers=head, body=f"{problem}\n".encode())
