@@ -1,0 +1,155 @@
+"""One client's connection: admitted or not, and how long it may dawdle.
+
+aiohttp reads and writes HTTP; this adds what it leaves to others: a cap on
+connections, a deadline for a request's head (slow-loris), and answers to malformed
+requests that say nothing about the software.
+"""
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from airlift.serve.access_log import AccessLog, Entry
+from airlift.serve.settings import Limits
+
+HEADERS = (("Server", "airlift"), ("X-Content-Type-Options", "nosniff"))
+"""On every answer. Types are fixed; a browser must not guess others from bytes."""
+
+_FULL = (
+    b"HTTP/1.1 503 Service Unavailable\r\nServer: airlift\r\nRetry-After: 1\r\n"
+    b"Content-Length: 0\r\nConnection: close\r\n\r\n"
+)
+
+
+@dataclass(slots=True, kw_only=True)
+class Census:
+    """How many connections are open, in all and by address."""
+
+    limits: Limits
+    log: AccessLog
+    open: Counter[str] = field(default_factory=Counter)
+
+    def admit(self, client: str) -> bool:
+        """Count a new connection of *client*, or return False when it is too many."""
+        own, everyone = self.open[client], self.open.total()
+        if own >= self.limits.connections_per_client:
+            return False
+        if everyone >= self.limits.connections:
+            return False
+        self.open[client] += 1
+        return True
+
+    def release(self, client: str) -> None:
+        """Count one connection of *client* less."""
+        self.open[client] -= 1
+        if not self.open[client]:
+            del self.open[client]
+
+
+class Connection(web.RequestHandler):
+    """aiohttp's connection with admission and deadlines."""
+
+    def __init__(
+        self, server: web.Server, census: Census, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        super().__init__(
+            server,
+            loop=loop,
+            keepalive_timeout=census.limits.idle_s,
+            access_log=None,  # type: ignore[arg-type] # None is how it is turned off
+            lingering_time=2.0,
+            auto_decompress=False,
+        )
+        self._census = census
+        self._client = ""
+        self._admitted = False
+        self._busy = False
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Admit the connection, or say that it is one too many and close it."""
+        assert isinstance(transport, asyncio.Transport)
+        self._client = client_of(transport)
+        self._admitted = self._census.admit(self._client)
+        if not self._admitted:
+            transport.write(_FULL)
+            transport.close()
+            return
+        super().connection_made(transport)
+        self._expect_head()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Forget the connection."""
+        self._forget_deadline()
+        if self._admitted:
+            self._admitted = False
+            self._census.release(self._client)
+            super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse *data*; the first bytes of a head start its deadline."""
+        if not self._admitted:
+            return
+        if not self._busy and self._deadline is None:
+            self._expect_head()
+        super().data_received(data)
+
+    def head_complete(self) -> None:
+        """Stop the deadline: a request is being answered."""
+        self._busy = True
+        self._forget_deadline()
+
+    def answered(self) -> None:
+        """Wait for the next request again; aiohttp's idle time limit holds."""
+        self._busy = False
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer a request that could not be parsed, or that met a bug of ours."""
+        self._forget_deadline()
+        if status == 500:
+            self._census.log.bug(exc)
+        else:
+            entry = Entry(client=self._client, method="-", path="-", status=status)
+            entry.problem = "request is malformed"
+            entry.whole = True
+            self._census.log.request(entry, seconds=0.0)
+        if request.writer.output_size > 0:
+            problem = "part of another answer was sent"
+            raise ConnectionError(problem)
+        text = "request is malformed\n" if status < 500 else "error inside airlift\n"
+        response = web.Response(status=status, text=text, headers=dict(HEADERS))
+        response.force_close()
+        return response
+
+    def log_exception(self, *args: object, **kw: object) -> None:
+        """Write to the log of this server instead of the library's."""
+        error = kw.get("exc_info")
+        self._census.log.bug(error if isinstance(error, BaseException) else None)
+
+    def _expect_head(self) -> None:
+        self._deadline = self._loop.call_later(
+            self._census.limits.head_s, self._give_up
+        )
+
+    def _forget_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _give_up(self) -> None:
+        self._deadline = None
+        self.force_close()
+
+
+def client_of(transport: asyncio.BaseTransport) -> str:
+    """Return the address of the other end, without port; ``-`` where unknown."""
+    peer = transport.get_extra_info("peername")
+    return str(peer[0]) if isinstance(peer, tuple) and peer else "-"

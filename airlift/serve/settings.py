@@ -1,0 +1,53 @@
+"""What an operator decides about the server."""
+
+import ssl
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bounds that keep one client from starving the others.
+
+    Attributes:
+        connections: Open at once; one more is told to come back.
+        connections_per_client: Open at once from one address. Generous, because
+            behind a proxy all clients share one, and some clients open 64.
+        head_s: Seconds for a request's head or body to arrive whole.
+        idle_s: Seconds a connection may wait for its next request. Above what
+            proxies keep idle connections for (60 or 75), so that they close first.
+        stall_s: Seconds in which a client must take the next 4 MiB (35 kB/s).
+        drain_s: Seconds transfers get to finish once the server is told to stop.
+        body_bytes: Most bytes of a request's body.
+        workers: Threads that look things up, and as many that read for TLS.
+    """
+
+    connections: int = 1024
+    connections_per_client: int = 512
+    head_s: float = 20.0
+    idle_s: float = 90.0
+    stall_s: float = 120.0
+    drain_s: float = 30.0
+    body_bytes: int = 1 << 20
+    workers: int = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeSettings:
+    """Where and how to serve.
+
+    Attributes:
+        host: Address or name to listen on; ``::`` and ``0.0.0.0`` mean all.
+        port: TCP port; 0 lets the system choose.
+        prefix: Path all dialects are mounted below, ``/airlift`` say; empty for
+            none, and without a slash at the end.
+        host_names: Names in the Host field that are this server, besides loopback
+            and the address a connection came in at; without port.
+        tls: A server's context with certificate and key; None for plain HTTP.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8484
+    prefix: str = ""
+    host_names: frozenset[str] = frozenset()
+    tls: ssl.SSLContext | None = None
+    limits: Limits = field(default_factory=Limits)
