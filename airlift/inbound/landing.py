@@ -32,7 +32,7 @@ from airlift.inbound.reading import (
 )
 from airlift.inbound.staging import Staging
 from airlift.progress import Advance, Progress
-from airlift.store.store import Store
+from airlift.store.blobs import BlobStore
 from airlift.trust.delivery import TrustState, VerifiedDelivery
 from airlift.trust.verifier import verify
 
@@ -83,7 +83,7 @@ class Arrival:
 class Gate:
     """What the isolated side works with: its store and its incoming area."""
 
-    store: Store
+    store: BlobStore
     incoming: Path
 
 
@@ -134,7 +134,7 @@ def stage(delivery: VerifiedDelivery, gate: Gate) -> Staging:
     return Staging(folder, delivery.id[:16], delivery.packing, gate.store)
 
 
-def forecast(arrival: Arrival, store: Store) -> int:
+def forecast(arrival: Arrival, store: BlobStore) -> int:
     """Return the bytes this import will write.
 
     Raises:

@@ -20,9 +20,8 @@ from airlift.format.fields import Fields
 from airlift.format.packing import PackedBlob, PackingList
 from airlift.inbound.reading import GoodSlab
 from airlift.inbound.small import SmallBlobs
-from airlift.store.blobs import SMALL, Partial
+from airlift.store.blobs import SMALL, BlobStore, Partial
 from airlift.store.durable import Disk, failing
-from airlift.store.store import Store
 
 _FORMAT = "airlift/staging/1"
 
@@ -59,7 +58,7 @@ class Staging:
     """
 
     def __init__(
-        self, folder: Path, key: str, packing: PackingList, store: Store
+        self, folder: Path, key: str, packing: PackingList, store: BlobStore
     ) -> None:
         self._folder, self._key, self._store = folder, key, store
         self._starts = _part_starts(packing)
