@@ -1,0 +1,158 @@
+"""Tell pickles from other bytes by walking their opcodes; nothing is unpickled.
+
+``pickletools`` of the standard library knows every opcode's argument and effect on
+the stack and executes none. Pickles of protocols 0 and 1 have no magic, and ordinary
+text may begin with something that parses (``N.B.`` is ``None`` and more text), so a
+stream without the protocol opcode must also call something, or be all of the file.
+"""
+
+import ast
+import io
+import pickletools
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from airlift.payload import sniff_text
+
+_TORCH_MAGIC: Final = b"\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
+"""0x1950a86a20f9469cfc6c: the number that torch's files before 1.6 begin with."""
+_CALLS: Final = frozenset(
+    ["REDUCE", "INST", "OBJ", "BUILD", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4"]
+)
+_IMPORTS: Final = frozenset(["GLOBAL", "STACK_GLOBAL"])
+_SOME: Final = 4
+"""So many opcodes in a row that also fit the stack are not chance."""
+_PLAIN_TYPE = re.compile(r"[|<>=]?[?bBiufcSaUVmM]\d{0,9}(\[[0-9A-Za-z]+\])?", re.ASCII)
+
+
+@dataclass(slots=True)
+class _Walk:
+    """What the opcodes at the beginning of some bytes say."""
+
+    count: int = 0
+    protocol: bool = False
+    calls: bool = False
+    imports: bool = False
+    stop: int = -1  # position of the STOP opcode
+    exhausted: bool = False
+
+
+class _Prefix(io.BytesIO):
+    """Bytes that remember whether somebody wanted to read past their end."""
+
+    exhausted = False
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        found = super().read(size)
+        self.exhausted |= size is not None and len(found) < size
+        return found
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        found = super().readline(size)
+        self.exhausted |= not found.endswith(b"\n")
+        return found
+
+
+def is_pickle(head: bytes, *, whole: bool) -> bool:
+    """Say whether a file that begins with *head* is a pickle.
+
+    True also where other bytes follow it, as in torch's older files, or where it
+    breaks off in nonsense after a call, which has been made by then.
+
+    Args:
+        head: The first bytes.
+        whole: Whether they are all of the file.
+    """
+    walk = _walk(head)
+    if walk.protocol:
+        return walk.stop >= 0 or walk.count >= _SOME
+    cut = walk.exhausted and not whole
+    return (
+        walk.calls
+        or (walk.imports and walk.stop >= 0)
+        or (whole and walk.count > 1 and walk.stop == len(head) - 1)
+        or (cut and walk.count >= _SOME)
+    )
+
+
+def may_be_pickle(head: bytes, *, whole: bool) -> bool:
+    """Say whether a pickle cannot be ruled out in bytes of no known format.
+
+    A first opcode may claim an argument that reaches beyond *head* and hide what
+    follows; in text that is only a letter.
+    """
+    if sniff_text.is_text(head):
+        return False
+    walk = _walk(head)
+    return walk.count >= _SOME or (walk.exhausted and not whole and bool(head))
+
+
+def flavour(head: bytes) -> str:
+    """Return ``torch`` for torch's older files, else ``pickle``."""
+    return "torch" if _TORCH_MAGIC in head[:64] else "pickle"
+
+
+def npy_is_plain(head: bytes) -> bool:
+    """Say whether an ``.npy`` file's header shows an array of plain numbers or text.
+
+    False for arrays of objects, whose data is a pickle, and for a header that is not
+    wholly in *head* or not understood.
+
+    Source: NumPy Enhancement Proposal 1, "Format Specification".
+    """
+    wide = head[6:7] > b"\x01"
+    start = 12 if wide else 10
+    length = int.from_bytes(head[8:start], "little")
+    text = head[start : start + length]
+    if len(text) < length:
+        return False
+    try:
+        header = ast.literal_eval(text.decode("latin-1").strip())
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return False
+    return isinstance(header, dict) and _plain(header.get("descr"))
+
+
+def _plain(descr: object) -> bool:
+    if isinstance(descr, str):
+        return _PLAIN_TYPE.fullmatch(descr) is not None
+    if not isinstance(descr, list):
+        return False
+    return all(
+        isinstance(part, tuple) and len(part) > 1 and _plain(part[1]) for part in descr
+    )
+
+
+def _walk(head: bytes) -> _Walk:
+    walk, stack = _Walk(), list[bool]()  # the stack of the unpickler; True is a mark
+    prefix = _Prefix(head)
+    try:
+        for opcode, _, position in pickletools.genops(prefix):
+            if not _fits(opcode, stack):
+                break
+            walk.count += 1
+            walk.protocol |= opcode.name == "PROTO" and position == 0
+            walk.calls |= opcode.name in _CALLS
+            walk.imports |= opcode.name in _IMPORTS
+            if opcode.name == "STOP":
+                walk.stop = position or 0
+    except (ValueError, OverflowError, RecursionError):
+        walk.exhausted = prefix.exhausted
+    return walk
+
+
+def _fits(opcode: pickletools.OpcodeInfo, stack: list[bool]) -> bool:
+    """Apply *opcode* to *stack*; say whether the stack had what it takes."""
+    needs = len(opcode.stack_before)
+    if pickletools.markobject in opcode.stack_before:
+        if True not in stack:
+            return False
+        while not stack.pop():
+            pass
+        needs = opcode.stack_before.index(pickletools.markobject)
+    if len(stack) < needs:
+        return False
+    del stack[len(stack) - needs :]
+    stack += [what is pickletools.markobject for what in opcode.stack_after]
+    return True
