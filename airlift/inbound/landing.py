@@ -165,7 +165,7 @@ def take_volumes(arrival: Arrival, progress: Progress) -> None:
             if not staging.missing() or key in staging.volumes:
                 continue
             with media.opened(one.path) as source:
-                if _take(source, None, arrival, advance):
+                if _take(source, None, arrival, advance, alone=True):
                     taken.add(key)
 
 
@@ -246,9 +246,22 @@ def _not_complete(arrival: Arrival) -> AirliftError:
 
 
 def _take(
-    source: VolumeStream, front: Front | None, arrival: Arrival, advance: Advance
+    source: VolumeStream,
+    front: Front | None,
+    arrival: Arrival,
+    advance: Advance,
+    *,
+    alone: bool = False,
 ) -> bool:
-    """Read one volume to its end, note its faults, and say whether it had none."""
+    """Read one volume to its end, note its faults, and say whether it had none.
+
+    Args:
+        source: The volume.
+        front: Its signed files, if they were read already.
+        arrival: Where what it holds goes.
+        advance: Told of raw bytes taken.
+        alone: Whether the stream must end where the volume does.
+    """
     delivery, staging = arrival.delivery, arrival.staging
     before = len(arrival.faults)
     try:
@@ -270,6 +283,11 @@ def _take(
         if unsaved > _SAVE_EVERY:
             staging.save()
             unsaved = 0
+    if alone and len(arrival.faults) == before and not source.at_end():
+        problem = "bytes follow the end of the volume"
+        arrival.faults.append(
+            Fault(volume=source.name, offset=source.offset, problem=problem)
+        )
     good = len(arrival.faults) == before
     if good:
         staging.volumes.add((front.label.cutting, front.label.ordinal))
