@@ -29,6 +29,7 @@ class TrustState:
         floor: The largest verified issue time; time is never before it (B9).
         deliveries: The newest imported deliveries, newest first, at most 64.
         counters: Highest release counter seen for each kind and name.
+        heads: Id of the release that had it, so that a second one is told apart.
     """
 
     site: str
@@ -37,6 +38,7 @@ class TrustState:
     floor: str = LONG_AGO
     deliveries: tuple[Earlier, ...] = ()
     counters: Mapping[tuple[Kind, str], int] = field(default_factory=dict)
+    heads: Mapping[tuple[Kind, str], Sha256] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
