@@ -8,16 +8,12 @@ iteration after it, so that whatever a library underneath raises comes out as a
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
 
 from airlift import naming
 from airlift.artifact import Pinned, PinnedFile, Wish
 from airlift.errors import AirliftError, SourceBusyError, SourceError
-from airlift.fetch import RangeIgnoredError
 from airlift.outbound.crew import Stop, StoppedError
 from airlift.sources.source import Source
-
-T = TypeVar("T")
 
 TRIES = 5
 """Attempts in a row without a single byte before giving up."""
@@ -74,9 +70,10 @@ def pull(tap: Tap, file: PinnedFile, at: int, stop: int | None, keep: Keep) -> i
         file: Which.
         at: First byte wanted.
         stop: One past the last; None for whatever the end is.
-        keep: Gets chunks in order; starts at 0 again where upstream cannot resume.
+        keep: Gets chunks in order.
 
     Raises:
+        RangeIgnoredError: Upstream can only send the file from its start.
         SourceError: Upstream refuses, gives too much, or stays silent through
             ``TRIES`` attempts.
     """
@@ -96,16 +93,7 @@ def pull(tap: Tap, file: PinnedFile, at: int, stop: int | None, keep: Keep) -> i
         except SourceBusyError as error:
             tries = 1 if at > begun else tries + 1
             _wait(error, tries, tap.pause)
-        except RangeIgnoredError as error:
-            tries += 1
-            if tries >= TRIES:
-                raise
-            at = 0 if begun else _never(error)
     return at
-
-
-def _never(error: RangeIgnoredError) -> int:
-    raise error
 
 
 def _refuse_more(file: PinnedFile, end: int, stop: int | None) -> None:
