@@ -7,10 +7,11 @@ Signed metadata is verified before any slab is decoded; the store is touched onl
 every blob is whole; the registry only when every blob is durable in the store.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from airlift.digest import Sha256
 from airlift.errors import (
@@ -32,8 +33,9 @@ from airlift.inbound.reading import (
 )
 from airlift.inbound.staging import Staging
 from airlift.progress import Advance, Progress
+from airlift.registry.catalog import Catalog
 from airlift.store.blobs import BlobStore
-from airlift.trust.delivery import TrustState, VerifiedDelivery
+from airlift.trust.delivery import TrustState, VerifiedDelivery, VerifiedRelease
 from airlift.trust.verifier import verify
 
 _SAVE_EVERY = 2 << 30
@@ -81,10 +83,109 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """What the isolated side works with: its store and its incoming area."""
+    """What the isolated side works with.
+
+    Attributes:
+        store: Where whole blobs go.
+        catalog: Where what is believed is recorded.
+        incoming: Folder for deliveries that are not complete.
+    """
 
     store: BlobStore
+    catalog: Catalog
     incoming: Path
+
+
+class Desk(Protocol):
+    """The person, or the policy, that an import asks.
+
+    Attributes:
+        actor: Who it is, for the log.
+        progress: Where they watch.
+    """
+
+    actor: str
+    progress: Progress
+
+    def admit(self, arrival: Arrival) -> None:
+        """Look at a verified delivery before anything of it is taken in.
+
+        Raises:
+            RequestError: It is not wanted now.
+        """
+        ...
+
+    def more(self, arrival: Arrival) -> Sequence[Candidate]:
+        """Return volumes of the next medium; none when there is no more to come."""
+        ...
+
+    def holds(self, release: VerifiedRelease) -> str:
+        """Say why a release must wait in quarantine; empty when it may go live."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Landed:
+    """What an import did.
+
+    Attributes:
+        arrival: The delivery and its volumes.
+        repeat: Whether it had been imported before, so that nothing changed.
+        generation: The number of the live set afterwards.
+        held: Why each release that waits in quarantine does.
+    """
+
+    arrival: Arrival
+    repeat: bool
+    generation: int
+    held: Mapping[Sha256, str]
+
+
+def land(
+    candidates: Sequence[Candidate],
+    gate: Gate,
+    desk: Desk,
+    *,
+    now: str,
+) -> Landed:
+    """Import one delivery from the volumes that claim to be of it.
+
+    Raises:
+        TrustError: Nothing gives it authority here.
+        FormatError: Volumes are damaged, and what they hold is needed.
+        IncompleteError: Volumes are still to come; what came is kept.
+        StoreError: The disk is full or fails; nothing half-done is visible.
+    """
+    with _refusals_logged(gate, desk, now):
+        arrival = approach(candidates, gate, now=now)
+        if not arrival.delivery.repeat:
+            desk.admit(arrival)
+            forecast(arrival, gate.store)
+            take_volumes(arrival, desk.progress)
+            while arrival.staging.missing() and (more := desk.more(arrival)):
+                arrival.candidates = tuple(more)
+                take_volumes(arrival, desk.progress)
+        return settle(arrival, gate, desk, now=now)
+
+
+def settle(arrival: Arrival, gate: Gate, desk: Desk, *, now: str) -> Landed:
+    """Record a delivery of which everything has come.
+
+    Raises:
+        FormatError, IncompleteError: Something is missing; it is named.
+    """
+    delivery = arrival.delivery
+    held = {one.id: why for one in delivery.releases if (why := desk.holds(one))}
+    if not delivery.repeat:
+        deliver(arrival)
+    live = frozenset(one.id for one in delivery.releases) - held.keys()
+    generation = gate.catalog.record(
+        delivery, gate.store, live=live, now=now, actor=desk.actor
+    )
+    arrival.staging.clear()
+    return Landed(
+        arrival=arrival, repeat=delivery.repeat, generation=generation, held=held
+    )
 
 
 def group(candidates: Sequence[Candidate]) -> list[tuple[Sha256, list[Candidate]]]:
@@ -97,21 +198,14 @@ def group(candidates: Sequence[Candidate]) -> list[tuple[Sha256, list[Candidate]
     return sorted(groups.items(), key=lambda item: item[1][0].label.sequence)
 
 
-def approach(
-    candidates: Sequence[Candidate], state: TrustState, gate: Gate, *, now: str
-) -> Arrival:
+def approach(candidates: Sequence[Candidate], gate: Gate, *, now: str) -> Arrival:
     """Verify the signed files of a delivery from the first volume that has them whole.
-
-    Args:
-        candidates: Volumes that claim to be of one delivery.
-        state: What this site believes.
-        gate: Where it would land.
-        now: The time.
 
     Raises:
         TrustError: Nothing gives this delivery authority here.
         FormatError: No volume has the signed files whole.
     """
+    state = gate.catalog.trust_state()
     refusals: list[AirliftError] = []
     for one in candidates:
         try:
@@ -156,9 +250,12 @@ def take_volumes(arrival: Arrival, progress: Progress) -> None:
     """
     staging = arrival.staging
     taken: set[tuple[str, int]] = set()
+    if all(_key(one) in staging.volumes for one in arrival.candidates):
+        # Read before, and yet something is missing: the store lost it since.
+        staging.volumes.clear()
     with progress.task("importing", staging.bytes_missing()) as advance:
         for one in arrival.candidates:
-            key = (one.label.cutting, one.label.ordinal)
+            key = _key(one)
             if key in taken:
                 arrival.duplicates.append(one.name)
                 continue
@@ -314,6 +411,28 @@ def _check_records(
         if mine.get(name) != theirs.get(name):
             problem = f"airlift/{name} differs from what was verified"
             raise source.error(problem)
+
+
+@contextmanager
+def _refusals_logged(gate: Gate, desk: Desk, now: str) -> Iterator[None]:
+    """Log that a delivery was refused, and why, before the operator is told."""
+    try:
+        yield
+    except (TrustError, FormatError) as error:
+        gate.catalog.log(
+            Event(
+                time=now,
+                actor=desk.actor,
+                action="import",
+                outcome="refused",
+                detail={"problem": error.problem},
+            )
+        )
+        raise
+
+
+def _key(one: Candidate) -> tuple[str, int]:
+    return one.label.cutting, one.label.ordinal
 
 
 def _renumbered(file_name: str, ordinal: int, count: int) -> str:
