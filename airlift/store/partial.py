@@ -1,0 +1,208 @@
+"""Files that are being filled, which survive the death of who fills them."""
+
+import errno
+import fcntl
+import os
+import re
+import secrets
+import stat
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from airlift import naming
+from airlift.errors import StoreError
+from airlift.store.durable import FLAGS, Buffer, Disk, failing, names
+
+SCRATCH = ".new-"
+"""Begins the names of files that nobody can resume; swept when nobody holds them."""
+
+_KEY = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,199}", re.ASCII)
+_TRIES = 64
+
+
+def is_key(text: str) -> bool:
+    """Say whether *text* may name a partial: 1 to 200 of ``A-Z a-z 0-9 . _ -``."""
+    return _KEY.fullmatch(text) is not None
+
+
+class Partial:
+    """A file being filled, held by this process alone until it is closed.
+
+    Ranges that do not overlap may be written from several threads at once. Leaving
+    the context closes it and keeps the file, to be resumed under the same key.
+
+    Attributes:
+        path: Where it lies.
+        fd: Open for reading and writing; closed by ``close``.
+        size: Bytes it will have; None where that is not known.
+    """
+
+    def __init__(self, disk: Disk, path: Path, fd: int, size: int | None) -> None:
+        self.path, self.fd, self.size = path, fd, size
+        self._disk = disk
+
+    def write(self, data: Buffer, offset: int) -> None:
+        """Write all of *data* at byte *offset*.
+
+        Raises:
+            StoreError: It would end past ``size``, or the disk refused.
+        """
+        end = offset + len(data)
+        if self.size is not None and end > self.size:
+            problem = f"{self.path.name}: bytes up to {end} for a file of {self.size}"
+            raise StoreError(problem, hint="this is an error inside airlift: report it")
+        self._disk.write(self.fd, self.path, data, offset)
+
+    def length(self) -> int:
+        """Return the end of what was written so far, in bytes.
+
+        Space set aside for ``size`` does not count, so whoever writes from front to
+        back resumes here. After a power cut the last bytes may be zeros unless
+        ``sync`` was called: the caller checks the digest of the whole.
+        """
+        with failing("look at", self.path):
+            return os.fstat(self.fd).st_size
+
+    def sync(self) -> None:
+        """Make what was written durable.
+
+        Raises:
+            StoreError: The disk refused. The file is deleted, because a second
+                attempt would succeed without the lost pages having been written.
+        """
+        try:
+            self._disk.sync(self.fd, self.path)
+        except StoreError:
+            self._disk.unlink(self.path)
+            raise
+
+    def close(self) -> None:
+        """Let go of the file, which stays. May be called twice."""
+        fd, self.fd = self.fd, -1
+        if fd >= 0:
+            with failing("close", self.path):
+                os.close(fd)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def take(disk: Disk, path: Path, size: int | None = None) -> Partial:
+    """Open or create the partial at *path*, locked against every other taker.
+
+    Raises:
+        StoreError: Somebody else holds it, or the disk refused.
+    """
+    for _ in range(_TRIES):
+        fd = disk.create(path, fresh=False)
+        try:
+            locked = _lock(fd, path)
+            usable = locked and _is_named(fd, path) and _settle(disk, fd, path, size)
+        except BaseException:
+            os.close(fd)
+            raise
+        if usable:
+            return Partial(disk, path, fd, size)
+        os.close(fd)
+        if not locked:
+            problem = f"{naming.show(path.name)} is being filled by another process"
+            hint = "wait for the other airlift to finish, then run the command again"
+            raise StoreError(problem, hint=hint)
+    raise _restless(path)
+
+
+def scratch(disk: Disk, folder: Path, size: int | None = None) -> Partial:
+    """Create a partial in *folder* that nobody will resume.
+
+    Raises:
+        StoreError: The disk refused.
+    """
+    for _ in range(_TRIES):
+        path = folder / f"{SCRATCH}{secrets.token_hex(8)}"
+        fd = disk.create(path)
+        try:
+            # A sweep may have come between: it holds or has deleted the file then.
+            usable = _lock(fd, path) and _is_named(fd, path)
+            if usable and size is not None:
+                disk.reserve(fd, path, size)
+        except BaseException:
+            os.close(fd)
+            disk.unlink(path)
+            raise
+        if usable:
+            return Partial(disk, path, fd, size)
+        os.close(fd)
+    raise _restless(folder)
+
+
+def _restless(path: Path) -> StoreError:
+    problem = f"{naming.show(path.name)} keeps being replaced by another process"
+    return StoreError(problem, hint="wait for the other airlift to finish, then retry")
+
+
+def _lock(fd: int, path: Path) -> bool:
+    with failing("lock", path):
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
+
+
+def _is_named(fd: int, path: Path) -> bool:
+    # Between open and lock its last holder may have renamed or deleted it.
+    with failing("look at", path):
+        held = os.fstat(fd)
+        try:
+            named = path.lstat()
+        except FileNotFoundError:
+            return False
+    return (held.st_dev, held.st_ino) == (named.st_dev, named.st_ino)
+
+
+def _settle(disk: Disk, fd: int, path: Path, size: int | None) -> bool:
+    with failing("look at", path):
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+    if found.st_nlink != 1:
+        # A rename torn by a power cut can leave a finished blob under this name too;
+        # writing here would then change the blob.
+        disk.unlink(path)
+        return False
+    if size is not None:
+        if found.st_size > size:
+            disk.truncate(fd, path, size)
+        disk.reserve(fd, path, size)
+    return True
+
+
+def remove(disk: Disk, path: Path) -> bool:
+    """Delete the partial at *path* unless somebody holds it; say whether it is gone."""
+    with failing("look at", path):
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | FLAGS)
+        except FileNotFoundError:
+            return True
+    try:
+        if free := _lock(fd, path):
+            disk.unlink(path)
+        return free
+    finally:
+        os.close(fd)
+
+
+def sweep(disk: Disk, folder: Path) -> None:
+    """Delete the scratch files in *folder* whose makers are dead."""
+    for name in names(folder):
+        if name.startswith(SCRATCH):
+            remove(disk, folder / name)
