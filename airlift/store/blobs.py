@@ -1,0 +1,390 @@
+"""The content-addressed store on a local disk.
+
+Below the root::
+
+    blobs/sha256/ab/<64 hex>   a whole blob, mode 0444: what caches, runtimes and
+                               registries hard-link or map as it is
+    packs/<64 hex>.pack .idx   small blobs together (airlift.store.packs)
+    partial/<key>              files being filled, private to this user
+    quarantine/<64 hex>        bytes that no longer hash to their name; never served
+
+A blob that can be found is whole and hashes to its name: every name is given by
+``airlift.store.durable``, after the bytes are durable. Several processes may use one
+root at once. Deleting is the exception: whoever deletes holds the registry's writer
+lock, under which nobody relies on a blob that no record names yet.
+"""
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+
+from airlift import naming
+from airlift.digest import Sha256, is_sha256
+from airlift.digest import sha256 as digest_of
+from airlift.errors import StoreError
+from airlift.store import packs, partial
+from airlift.store.durable import Disk, failing, free_bytes, names
+from airlift.store.holdings import FANS, Holdings, chunks
+from airlift.store.packs import SMALL, Pack, Packer
+from airlift.store.partial import Partial
+from airlift.store.span import Span
+
+__all__ = ["SMALL", "BlobStore", "Partial"]
+
+CHUNK = 1 << 20
+
+
+class BlobStore:
+    """Blobs by their SHA-256 below one folder; safe from several threads.
+
+    Args:
+        root: The folder; made, with its parents, if it is not there.
+        readonly: Change nothing, not even a missing index; for a server that runs
+            as a user who may only read. Every method that writes fails then.
+        disk: What changes the disk.
+
+    Raises:
+        StoreError: The root is not a folder, or cannot be read or written.
+    """
+
+    def __init__(
+        self, root: Path, *, readonly: bool = False, disk: Disk | None = None
+    ) -> None:
+        self.root = root
+        self._disk = disk or Disk()
+        self._whole = root / "blobs" / "sha256"
+        self._pack_folder = root / "packs"
+        self._partial_folder = root / "partial"
+        if not readonly:
+            self._prepare()
+        self._held = Holdings(root, None if readonly else self._disk)
+
+    def _prepare(self) -> None:
+        for folder, mode in (
+            (self.root, 0o755),
+            (self._whole, 0o755),
+            (self._pack_folder, 0o755),
+            (self._partial_folder, 0o700),
+        ):
+            self._disk.make_folder(folder, mode=mode)
+            if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+                problem = f"the store {naming.show(str(folder))} is not writable"
+                raise StoreError(problem, hint="run as the user who owns it")
+        there = set(names(self._whole))
+        fresh = [fan for fan in FANS if fan not in there]
+        self._disk.make_folders(self._whole, fresh, mode=0o755)
+        partial.sweep(self._disk, self._partial_folder)
+        partial.sweep(self._disk, self._pack_folder)
+
+    # --- look up ----------------------------------------------------------------
+
+    def has(self, sha256: Sha256) -> bool:
+        """Say whether the blob is held.
+
+        Raises:
+            StoreError: The disk cannot be read.
+        """
+        return self._held.span(sha256) is not None
+
+    def missing(self, wanted: Iterable[Sha256]) -> set[Sha256]:
+        """Return those of *wanted* that are not held; 100,000 in under a second.
+
+        Raises:
+            StoreError: The disk cannot be read.
+        """
+        return self._held.missing(wanted)
+
+    def span(self, sha256: Sha256) -> Span | None:
+        """Return where the blob lies, or None when it is not held.
+
+        A pack may be replaced by a collection at any time: who opens the span and
+        finds no file asks again.
+
+        Raises:
+            StoreError: The disk cannot be read.
+        """
+        return self._held.span(sha256)
+
+    def read(
+        self, sha256: Sha256, *, start: int = 0, stop: int | None = None
+    ) -> Iterator[bytes]:
+        """Return bytes *start* to *stop* of a blob in chunks of at most 1 MiB.
+
+        Bytes are given as the disk gives them; ``check`` is what hashes them.
+
+        Raises:
+            StoreError: It is not held, has no such bytes, or ends early.
+        """
+        return self._held.read(sha256, start, stop)
+
+    def all(self) -> Iterator[tuple[Sha256, int]]:
+        """Yield every blob held with its size in bytes, by ascending digest.
+
+        Raises:
+            StoreError: The disk cannot be read.
+        """
+        return self._held.all()
+
+    # --- add --------------------------------------------------------------------
+
+    def add(
+        self,
+        chunks: Iterable[bytes],
+        *,
+        expect: Sha256 | None = None,
+        size: int | None = None,
+    ) -> Sha256:
+        """Keep *chunks* joined as one whole file, durable on return.
+
+        They are hashed while they are written. Whatever goes wrong, in *chunks* too,
+        leaves nothing behind.
+
+        Args:
+            chunks: Read to the end, or to the first byte too many.
+            expect: What they must hash to.
+            size: How many bytes they must be; set aside before the first is read.
+
+        Raises:
+            StoreError: Wrong length or digest, or the disk refused.
+        """
+        with partial.scratch(self._disk, self._partial_folder, size) as file:
+            try:
+                found = _fill(file, chunks, expect)
+                self.adopt(file, found)
+            except BaseException:
+                self._disk.unlink(file.path)
+                raise
+        return found
+
+    def add_small(self, blobs: Iterable[tuple[Sha256, bytes]]) -> None:
+        """Keep *blobs* in one new pack, durable on return by one sync.
+
+        Held ones are skipped, ones of ``SMALL`` bytes or more are kept as files.
+        Each call that adds any makes a pack, so give many at once.
+
+        Args:
+            blobs: Digest and bytes; each is checked.
+
+        Raises:
+            StoreError: Bytes do not hash to their digest, or the disk refused;
+                nothing of the unfinished pack is kept.
+        """
+        self._held.refresh()
+        seen: set[bytes] = set()
+        with self._writing() as writer:
+            for name, blob in blobs:
+                if (found := digest_of(blob)) != name:
+                    raise _wrong(name, f"bytes that hash to {found}", name)
+                digest = bytes.fromhex(name)
+                if digest in seen or self._is_known(name, digest):
+                    continue
+                if len(blob) >= SMALL:
+                    self.add([blob], expect=name, size=len(blob))
+                else:
+                    seen.add(digest)
+                    writer.add(digest, blob)
+
+    def _is_known(self, name: Sha256, digest: bytes) -> bool:
+        return (
+            self._held.packed(digest) is not None
+            or self._held.whole_size(name) is not None
+        )
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[Packer]:
+        packer = Packer(self._disk, self._partial_folder, self._pack_folder)
+        try:
+            yield packer
+            packer.publish()
+        finally:
+            packer.abandon()
+        self._held.refresh()
+
+    # --- partial files ----------------------------------------------------------
+
+    def partial(self, key: str, size: int | None = None) -> Partial:
+        """Open the unfinished file *key*, or begin it; held by this caller alone.
+
+        Args:
+            key: 1 to 200 of ``A-Z a-z 0-9 . _ -``, the first a letter or digit.
+            size: Bytes it will have: set aside at once, and what is beyond is cut.
+
+        Raises:
+            StoreError: Somebody else holds it, or the disk refused.
+            ValueError: The key is not one.
+        """
+        return partial.take(self._disk, self._partial_path(key), size)
+
+    def _partial_path(self, key: str) -> Path:
+        if not partial.is_key(key):
+            problem = f"not a key of an unfinished file: {key!r}"
+            raise ValueError(problem)
+        return self._partial_folder / key
+
+    def adopt(self, partial: Partial, sha256: Sha256) -> None:
+        """Make a finished partial the blob *sha256*, durable on return; close it.
+
+        Its bytes must hash to *sha256*: the caller has checked that. Where the blob
+        is held already, the partial is deleted.
+
+        Raises:
+            StoreError: The disk refused; the blob is not there then.
+        """
+        if not is_sha256(sha256):
+            problem = f"not a SHA-256: {sha256!r}"
+            raise ValueError(problem)
+        if self.has(sha256):
+            self._disk.unlink(partial.path)
+        else:
+            target = self._held.path(sha256)
+            self._disk.publish(partial.fd, partial.path, target, mode=0o444)
+        partial.close()
+
+    def partials(self) -> Iterator[str]:
+        """Yield the keys of unfinished files, sorted.
+
+        Raises:
+            StoreError: The disk cannot be read.
+        """
+        return filter(partial.is_key, names(self._partial_folder))
+
+    def discard(self, key: str) -> None:
+        """Delete the unfinished file *key*; nothing happens where there is none.
+
+        Raises:
+            StoreError: Somebody is filling it.
+        """
+        if not partial.remove(self._disk, self._partial_path(key)):
+            problem = f"the unfinished file {key} is being filled by another process"
+            raise StoreError(problem, hint="wait for the other airlift to finish")
+
+    # --- keep sound -------------------------------------------------------------
+
+    def settle(self) -> None:
+        """Make the name of every blob that can be found now durable.
+
+        A process killed between a rename and the sync of its folder leaves a blob
+        that can be found and may still vanish with the power. Called before records
+        name blobs. Costs about a millisecond when nothing is outstanding.
+
+        Raises:
+            StoreError: The disk refused.
+        """
+        for fan in FANS:
+            self._disk.sync_folder(self._whole / fan)
+        self._disk.sync_folder(self._pack_folder)
+
+    def check(self, sha256: Sha256) -> None:
+        """Read the blob and hash it.
+
+        Raises:
+            StoreError: It is not held, cannot be read, or hashes to something else.
+        """
+        span = self._held.need(sha256)
+        hasher = hashlib.sha256()
+        for chunk in chunks(span, sha256, 0, span.length):
+            hasher.update(chunk)
+        if (found := hasher.hexdigest()) != sha256:
+            raise packs.rot(sha256, span.path, found)
+
+    def remove(self, gone: Collection[Sha256]) -> int:
+        """Forget the blobs *gone*; return the bytes freed on disk.
+
+        Packs that hold some of them are written again without, the new one durable
+        before the old one goes. Call it under the registry's writer lock.
+
+        Raises:
+            StoreError: The disk refused, or a blob to keep in such a pack is rotten.
+        """
+        self._held.refresh()
+        digests = {bytes.fromhex(one) for one in gone}
+        freed = sum(self._thin(pack, digests) for pack in self._held.packs())
+        folders = set()
+        for name in sorted(gone):
+            if (size := self._held.whole_size(name)) is not None:
+                self._disk.unlink(self._held.path(name))
+                folders.add(self._whole / name[:2])
+                freed += size
+        for folder in sorted(folders):
+            self._disk.sync_folder(folder)
+        self._held.refresh()
+        return freed
+
+    def _thin(self, pack: Pack, gone: set[bytes]) -> int:
+        kept = pack.count - len(gone.intersection(pack.digests()))
+        if kept == pack.count:
+            return 0
+        new = 0
+        if kept:
+            with self._writing() as writer:
+                packs.thinned(pack, gone, writer)
+            new = writer.size
+        self._disk.unlink(pack.path)
+        self._disk.unlink(pack.path.with_suffix(".idx"))
+        self._disk.sync_folder(self._pack_folder)
+        return pack.size - new
+
+    def quarantine(self, sha256: Sha256) -> Path:
+        """Move the bytes of a rotten blob to ``quarantine/``, never to be served.
+
+        Where it lies in a pack, whatever else in that pack is rotten goes with it.
+
+        Returns:
+            Where the bytes are now.
+
+        Raises:
+            StoreError: It is not held, or the disk refused.
+        """
+        span = self._held.need(sha256)
+        folder = self.root / "quarantine"
+        self._disk.make_folder(folder, mode=0o700)
+        if span.path == self._held.path(sha256):
+            self._disk.rename(span.path, folder / sha256)
+            self._disk.sync_folder(folder)
+            self._disk.sync_folder(span.path.parent)
+            return folder / sha256
+        pack = next(one for one in self._held.packs() if one.path == span.path)
+        bad = packs.rotten(pack) | {bytes.fromhex(sha256)}
+        for digest, offset, length in pack.entries():
+            if digest in bad:
+                place = Span(path=pack.path, offset=offset, length=length)
+                name = Sha256(digest.hex())
+                blob = b"".join(chunks(place, name, 0, length))
+                self._disk.write_file(folder / name, blob, mode=0o400)
+        self._thin(pack, bad)
+        self._held.refresh()
+        return folder / sha256
+
+    def free_bytes(self) -> int:
+        """Return the bytes that may still be written to the store's disk.
+
+        Raises:
+            StoreError: The disk cannot be asked.
+        """
+        with failing("look at", self.root):
+            return free_bytes(self.root)
+
+
+def _fill(file: Partial, chunks: Iterable[bytes], expect: Sha256 | None) -> Sha256:
+    hasher, length = hashlib.sha256(), 0
+    size = file.size
+    for chunk in chunks:
+        if size is not None and length + len(chunk) > size:
+            raise _wrong(expect, f"more than {size} bytes", f"{size} bytes")
+        file.write(chunk, length)
+        hasher.update(chunk)
+        length += len(chunk)
+    if size is not None and length != size:
+        raise _wrong(expect, f"{length} bytes", f"{size} bytes")
+    found = Sha256(hasher.hexdigest())
+    if expect is not None and found != expect:
+        raise _wrong(expect, f"bytes that hash to {found}", expect)
+    return found
+
+
+def _wrong(expect: Sha256 | None, found: str, wanted: str) -> StoreError:
+    name = f"blob {expect}" if expect else "the blob"
+    problem = f"{name} came as {found}, expected {wanted}"
+    return StoreError(problem, hint="fetch or copy it again; nothing of it was kept")

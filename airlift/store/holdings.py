@@ -1,0 +1,213 @@
+"""What lies in a store, and where: everything that only reads."""
+
+import heapq
+import os
+import stat
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from airlift import naming
+from airlift.digest import Sha256, is_sha256
+from airlift.errors import StoreError
+from airlift.store.durable import FLAGS, Disk, failing, names
+from airlift.store.packs import Pack, is_pack
+from airlift.store.span import Span
+
+CHUNK = 1 << 20
+FANS = tuple(f"{n:02x}" for n in range(256))
+"""Names of the folders that whole blobs are spread over, by their first byte.
+
+One level of 256: at 2 KiB a file it takes 25,300 files/s, two levels 14,600.
+"""
+
+
+class Holdings:
+    """The blobs below a root, whole or packed; safe from several threads.
+
+    Args:
+        root: Of the store.
+        disk: To write lost indexes of packs again; None to change nothing.
+
+    Raises:
+        StoreError: The disk cannot be read.
+    """
+
+    def __init__(self, root: Path, disk: Disk | None) -> None:
+        self._root, self._disk = root, disk
+        self._whole = root / "blobs" / "sha256"
+        self._pack_folder = root / "packs"
+        self._lock = threading.Lock()
+        self._packs: dict[str, Pack] = {}
+        self.refresh()
+
+    def missing(self, wanted: Iterable[Sha256]) -> set[Sha256]:
+        """Return those of *wanted* that are not held; fast for 100,000.
+
+        Raises:
+            StoreError: The disk cannot be read.
+        """
+        self.refresh()
+        left = {bytes.fromhex(one) for one in wanted}
+        for pack in self._packs.values():
+            # A look-up costs about 20 times a step through the pack's index.
+            if pack.count <= 20 * len(left):
+                left.difference_update(pack.digests())
+            else:
+                left.difference_update([one for one in left if pack.find(one)])
+        packless = (Sha256(one.hex()) for one in left)
+        with failing("look in", self._whole):
+            return {name for name in packless if self._whole_size(name) is None}
+
+    def span(self, sha256: Sha256) -> Span | None:
+        """Return where the blob lies, or None when it is not held.
+
+        A pack may be replaced by a collection at any time: who opens the span and
+        finds no file asks again.
+
+        Raises:
+            StoreError: The disk cannot be read.
+        """
+        if not is_sha256(sha256):
+            return None
+        size = self.whole_size(sha256)
+        if size is not None:
+            return Span(path=self.path(sha256), offset=0, length=size)
+        digest, known = bytes.fromhex(sha256), self._packs
+        found = self.packed(digest)
+        if found is None:
+            self.refresh()
+            # Not "did refresh find any": another thread's may have come just before.
+            if self._packs is not known:
+                found = self.packed(digest)
+        return found
+
+    def path(self, sha256: str) -> Path:
+        """Return where the blob lies if it is a whole file."""
+        return self._whole / sha256[:2] / sha256
+
+    def whole_size(self, sha256: Sha256) -> int | None:
+        """Return the bytes of the whole file of that name, or None."""
+        with failing("look at", self.path(sha256)):
+            return self._whole_size(sha256)
+
+    def _whole_size(self, sha256: Sha256) -> int | None:
+        # A string, not a Path: this is called 100,000 times in a row.
+        try:
+            found = os.lstat(f"{self._whole}/{sha256[:2]}/{sha256}")
+        except FileNotFoundError:
+            return None
+        return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+    def packed(self, digest: bytes) -> Span | None:
+        """Return where the blob lies in the packs known now, or None."""
+        for pack in self._packs.values():
+            if (place := pack.find(digest)) and pack.path.exists():
+                return Span(path=pack.path, offset=place[0], length=place[1])
+        return None
+
+    def refresh(self) -> None:
+        """Notice packs that came or went.
+
+        Raises:
+            StoreError: The disk cannot be read.
+        """
+        with self._lock:
+            # Again where one went between listing and opening it: what it held has
+            # then moved to another, which the list did not have yet.
+            while (there := list(filter(is_pack, names(self._pack_folder)))) != list(
+                self._packs
+            ):
+                found = {
+                    name: self._packs.get(name) or self._open(name) for name in there
+                }
+                self._packs = {name: pack for name, pack in found.items() if pack}
+
+    def _open(self, name: str) -> Pack | None:
+        path = self._pack_folder / name
+        try:
+            return Pack(path, self._disk)
+        except StoreError:
+            # A collection may just have replaced it, which is no loss.
+            if path.exists():
+                raise
+            return None
+
+    def packs(self) -> tuple[Pack, ...]:
+        """Return the packs as of the last look."""
+        return tuple(self._packs.values())
+
+    def read(self, sha256: Sha256, start: int, stop: int | None) -> Iterator[bytes]:
+        """Return bytes *start* to *stop* of a blob in chunks of 1 MiB.
+
+        Bytes are given as the disk gives them; ``check`` is what hashes them.
+
+        Raises:
+            StoreError: It is not held, has no such bytes, or ends early.
+        """
+        span = self.need(sha256)
+        end = span.length if stop is None else stop
+        if not 0 <= start <= end <= span.length:
+            problem = f"blob {sha256} has {span.length} bytes, not {start} to {end}"
+            raise StoreError(problem, hint="this is an error inside airlift: report it")
+        return chunks(span, sha256, start, end)
+
+    def need(self, sha256: Sha256) -> Span:
+        """Return where the blob lies.
+
+        Raises:
+            StoreError: It is not held.
+        """
+        span = self.span(sha256)
+        if span is None:
+            problem = f"blob {naming.show(sha256)} is not in the store {self._root}"
+            raise StoreError(problem, hint="import the delivery that carries it again")
+        return span
+
+    def all(self) -> Iterator[tuple[Sha256, int]]:
+        """Yield every blob held with its size in bytes, by ascending digest.
+
+        Raises:
+            StoreError: The disk cannot be read.
+        """
+        self.refresh()
+        packed = (
+            ((digest.hex(), length) for digest, _, length in pack.entries())
+            for pack in self._packs.values()
+        )
+        last = ""
+        for name, size in heapq.merge(self._whole_blobs(), *packed):
+            if name != last:
+                yield Sha256(name), size
+            last = name
+
+    def _whole_blobs(self) -> Iterator[tuple[str, int]]:
+        for fan in FANS:
+            for name in names(self._whole / fan):
+                if is_sha256(name) and name[:2] == fan:
+                    size = self.whole_size(Sha256(name))
+                    if size is not None:
+                        yield name, size
+
+
+def chunks(span: Span, sha256: Sha256, start: int, stop: int) -> Iterator[bytes]:
+    """Yield bytes *start* to *stop* of the blob that lies at *span*.
+
+    Raises:
+        StoreError: It cannot be read or ends early.
+    """
+    with failing("open", span.path):
+        fd = os.open(span.path, os.O_RDONLY | FLAGS)
+    try:
+        while start < stop:
+            with failing("read", span.path):
+                chunk = os.pread(fd, min(CHUNK, stop - start), span.offset + start)
+            if not chunk:
+                where = naming.show(str(span.path))
+                problem = f"blob {sha256} in {where} ends at byte {start} of {stop}"
+                hint = "run `airlift verify` to set it aside"
+                raise StoreError(problem, hint=hint)
+            yield chunk
+            start += len(chunk)
+    finally:
+        os.close(fd)
