@@ -12,6 +12,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import NoReturn
 
 import click
@@ -94,47 +95,50 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def run(argv: Sequence[str]) -> int:
     """Run *argv* and return the exit code; every error becomes one clear message."""
-    as_json = "--json" in argv
     try:
         result = app.main(list(argv), prog_name="airlift", standalone_mode=False)
-    except AirliftError as error:
-        return _report(error.word, error.problem, error.hint, error.exit_code, as_json)
-    except click.exceptions.Abort:
-        return _report("interrupted", "interrupted", "", 130, as_json)
-    except click.ClickException as error:
-        hint = "`airlift --help` lists commands, `airlift COMMAND --help` its options"
-        return _report(
-            "request", _first_lower(error.format_message()), hint, 2, as_json
-        )
-    except KeyboardInterrupt:
-        return _report("interrupted", "interrupted", "", 130, as_json)
     except BrokenPipeError:
         # The reader of our output went away (`airlift list | head`): not an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception as error:  # noqa: BLE001 - the last door: no traceback reaches a user
-        return _bug(error, as_json)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last door: no traceback reaches a user
+        report = _report_of(error)
+        report.show(as_json="--json" in argv)
+        return report.exit_code
     return result if isinstance(result, int) else 0
 
 
-def _first_lower(text: str) -> str:
-    return (text[:1].lower() + text[1:]).rstrip(".")
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """An error as it is shown."""
+
+    kind: str
+    problem: str
+    hint: str
+    exit_code: int
+
+    def show(self, *, as_json: bool) -> None:
+        """Print it: for people on standard error, for programs on standard output."""
+        if as_json:
+            click.echo(json.dumps({"error": asdict(self)}))
+        click.echo(f"airlift: error: {self.problem}", err=True)
+        if self.hint:
+            click.echo(f"airlift: hint: {self.hint}", err=True)
 
 
-def _bug(error: Exception, as_json: bool) -> int:  # noqa: FBT001 - passed on as it came
+def _report_of(error: BaseException) -> _Report:
+    if isinstance(error, AirliftError):
+        return _Report(error.word, error.problem, error.hint, error.exit_code)
+    if isinstance(error, click.exceptions.Abort | KeyboardInterrupt):
+        return _Report("interrupted", "interrupted", "", 130)
+    if isinstance(error, click.ClickException):
+        text = error.format_message()
+        problem = (text[:1].lower() + text[1:]).rstrip(".")
+        hint = "`airlift COMMAND --help` lists what a command takes"
+        return _Report("request", problem, hint, 2)
     if os.environ.get("AIRLIFT_DEBUG"):
         traceback.print_exception(error)
     place = traceback.extract_tb(error.__traceback__)[-1]
     problem = f"{type(error).__name__} at {place.name}, line {place.lineno}: {error}"
     hint = "this is a bug in airlift; run again with AIRLIFT_DEBUG=1 and report it"
-    return _report("bug", problem, hint, 1, as_json)
-
-
-def _report(word: str, problem: str, hint: str, code: int, as_json: bool) -> int:  # noqa: FBT001, PLR0913 - one place writes all errors
-    if as_json:
-        shown = {"kind": word, "problem": problem, "hint": hint, "exit_code": code}
-        click.echo(json.dumps({"error": shown}))
-    click.echo(f"airlift: error: {problem}", err=True)
-    if hint:
-        click.echo(f"airlift: hint: {hint}", err=True)
-    return code
+    return _Report("bug", problem, hint, 1)

@@ -1,0 +1,101 @@
+"""What a manifest or a lock on the command line asks for, pinned."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from airlift import naming
+from airlift.artifact import Json, Kind, Pinned, Wish
+from airlift.digest import Sha256, sha256
+from airlift.errors import RequestError
+from airlift.fetch import Settings
+from airlift.format import lock, manifest
+from airlift.progress import Progress
+from airlift.sources import connect
+from airlift.sources.source import Source
+
+_LIMIT = 256 << 20
+_PATH_KEYS = ("path", "requirements-file")
+"""Options that name a file: relative to the manifest, as its writer meant them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Artifacts at exact revisions.
+
+    Attributes:
+        manifest_sha256: Of the manifest they come from.
+        locked: Whether they come from a lock.
+    """
+
+    pinned: tuple[Pinned, ...]
+    manifest_sha256: Sha256
+    locked: bool
+
+
+def sources() -> "Sources":
+    """Return the table of sources, set up from the environment."""
+    return Sources(Settings.from_environment(os.environ))
+
+
+class Sources:
+    """Sources by kind, each connected when it is first asked for."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._connected: dict[Kind, Source] = {}
+
+    def __call__(self, kind: Kind) -> Source:
+        """Return the source of *kind*."""
+        if kind not in self._connected:
+            self._connected[kind] = connect(kind, self._settings)
+        return self._connected[kind]
+
+
+def read(path: Path, table: Sources, progress: Progress) -> Wanted:
+    """Return what the manifest or lock at *path* asks for.
+
+    A lock is taken as it is; a manifest is resolved upstream.
+
+    Raises:
+        RequestError: It cannot be read, or asks for what cannot be meant.
+        SourceError: Upstream does not have it.
+    """
+    text = _text(path)
+    if text.lstrip().startswith("{"):
+        found = lock.decode(text, name=str(path))
+        return Wanted(
+            pinned=found.pinned, manifest_sha256=found.manifest_sha256, locked=True
+        )
+    wishes = manifest.decode(text, name=str(path)).entries
+    pinned = []
+    with progress.task("resolving", len(wishes), unit="artifacts") as advance:
+        for wish in wishes:
+            pinned.append(table(wish.kind).resolve(_anchored(wish, path.parent)))
+            advance(1)
+    digest = sha256(text.encode())
+    return Wanted(pinned=tuple(pinned), manifest_sha256=digest, locked=False)
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(_LIMIT).decode()
+    except UnicodeDecodeError as error:
+        problem = f"{naming.show(str(path))} is not UTF-8 text"
+        raise RequestError(problem, hint="is it a manifest or a lock?") from error
+    except OSError as error:
+        problem = f"cannot read {naming.show(str(path))}: {error.strerror}"
+        raise RequestError(problem, hint="`manifests/` holds examples") from error
+
+
+def _anchored(wish: Wish, folder: Path) -> Wish:
+    """Return *wish* with its file names made absolute from the manifest's folder."""
+    options: Mapping[str, Json] = {
+        key: str((folder / value).absolute())
+        if key in _PATH_KEYS and isinstance(value, str) and value
+        else value
+        for key, value in wish.options.items()
+    }
+    return replace(wish, options=options)
