@@ -21,6 +21,7 @@ from airlift.artifact import Json, Pinned, PinnedFile, Wish
 from airlift.errors import RequestError
 from airlift.fetch import Settings
 from airlift.fetch.hub import Hub, Snapshot
+from airlift.sources.source import Source
 
 FORMATS: Final = ("all", "safetensors")
 
@@ -64,7 +65,7 @@ _ELSEWHERE: Final = re.compile(
 _PARTS: Final = re.compile(r"[./_-]")
 
 
-class HuggingFace:
+class HuggingFace(Source):
     """The source of models and datasets.
 
     Args:
