@@ -114,6 +114,10 @@ class Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         """Answer a request that could not be parsed, or that met a bug of ours."""
         self._forget_deadline()
+        if isinstance(exc, ConnectionError):
+            # The client left, or an answer was broken off on purpose. Either way
+            # the log has its line and the connection is of no more use.
+            raise exc
         if status == 500:
             self._census.log.bug(exc)
         else:

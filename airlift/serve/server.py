@@ -7,6 +7,7 @@ few threads, and bodies go out by ``files``. Never run it on uvloop, which has n
 
 import asyncio
 import contextlib
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -180,7 +181,8 @@ async def _listen(
             reuse_address=True,
         )
     except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        number = getattr(error, "errno", None)
+        reason = os.strerror(number).lower() if number else str(error)
         problem = f"cannot listen on {settings.host} port {settings.port}: {reason}"
         hint = "choose another address or port with --host and --port"
         raise RequestError(problem, hint=hint) from error
@@ -207,4 +209,6 @@ async def _drain(front: web.Server, site: Site, stop: _Stop, seconds: float) -> 
         waiting = asyncio.FIRST_COMPLETED
         await asyncio.wait({*site.active, at_once}, timeout=left, return_when=waiting)
     at_once.cancel()
+    for transfer in site.active:
+        transfer.cancel()
     await front.shutdown(timeout=1.0)
