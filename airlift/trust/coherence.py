@@ -11,8 +11,8 @@ from airlift.digest import sha256
 from airlift.errors import TrustError
 from airlift.trust import metadata, quorum, strict
 from airlift.trust.delivery import SignedBy, TrustState
-from airlift.trust.metadata import Document, Edition, Root
-from airlift.trust.metadata_set import AnyDocument, MetadataSet
+from airlift.trust.metadata import AnyDocument, Document, Edition, Root
+from airlift.trust.metadata_set import MetadataSet
 from airlift.trust.records import TIMESTAMP, Numbered, Offer
 
 MIXED = "the records are not from one delivery: copy them again from one source"

@@ -208,7 +208,16 @@ class Document(Generic[B]):
     signatures: Mapping[str, str] = field(default_factory=dict)
 
 
-def encode(document: Document[B]) -> bytes:
+AnyDocument: TypeAlias = (
+    Document[Root]
+    | Document[Targets]
+    | Document[SiteTargets]
+    | Document[Snapshot]
+    | Document[Timestamp]
+)
+
+
+def encode(document: AnyDocument) -> bytes:
     """Return the bytes of a metadata file."""
     signatures: list[Json] = [
         {"keyid": key_id, "sig": document.signatures[key_id]}

@@ -1,10 +1,12 @@
 """The five documents that belong together, and who must have signed which."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from airlift.trust import metadata
 from airlift.trust.metadata import (
+    AnyDocument,
+    B,
     Document,
     Edition,
     Root,
@@ -14,14 +16,6 @@ from airlift.trust.metadata import (
     Timestamp,
 )
 from airlift.trust.quorum import Quorum
-
-AnyDocument = (
-    Document[Root]
-    | Document[Targets]
-    | Document[SiteTargets]
-    | Document[Snapshot]
-    | Document[Timestamp]
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,3 +55,24 @@ class MetadataSet:
             for role, document in self.documents()
             if role not in (metadata.SNAPSHOT, metadata.TIMESTAMP)
         }
+
+    def with_signatures(
+        self, signatures: Mapping[str, Mapping[str, str]]
+    ) -> "MetadataSet":
+        """Return the same documents, those in *signatures* (by role) signed by it."""
+
+        def signed(role: str, document: Document[B]) -> Document[B]:
+            return replace(
+                document, signatures=signatures.get(role, document.signatures)
+            )
+
+        return MetadataSet(
+            root=signed(metadata.ROOT, self.root),
+            targets=signed(metadata.TARGETS, self.targets),
+            sites={
+                site: signed(metadata.site_role(site), document)
+                for site, document in self.sites.items()
+            },
+            snapshot=signed(metadata.SNAPSHOT, self.snapshot),
+            timestamp=signed(metadata.TIMESTAMP, self.timestamp),
+        )
