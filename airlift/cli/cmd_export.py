@@ -1,0 +1,138 @@
+"""``airlift export``: fetch, sign and write a delivery as volumes."""
+
+from pathlib import Path
+
+import click
+
+from airlift.artifact import Json
+from airlift.cli import config, keyring, output, wanted
+from airlift.cli.capacity import Capacity
+from airlift.cli.keyring import Passphrases
+from airlift.errors import RequestError
+from airlift.format.volume import DEFAULT_CAPACITY
+from airlift.outbound import departure
+from airlift.outbound.departure import Departure, Dock, Order
+from airlift.outbound.ledger import Ledger
+from airlift.store.blobs import BlobStore
+from airlift.trust.publisher import Publisher
+
+
+@click.command("export")
+@click.argument("manifest", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--to",
+    "folder",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder or mounted medium to write to.",
+)
+@click.option("--site", help="The site it is for; needed where there are several.")
+@click.option(
+    "--volume-size",
+    "capacity",
+    type=Capacity(),
+    default=DEFAULT_CAPACITY,
+    show_default="2047MiB",
+    help="Largest volume: 4GiB, 700MB, bytes, or fat32, cd, dvd, bd-25, bd-50, bd-100.",
+)
+@click.option("--operator", default=config.actor, help="Who makes it, as it is signed.")
+@keyring.key_option
+@config.passphrase_options
+@config.home_option
+@config.json_option
+def command(home: Path, manifest: Path, **given: object) -> None:
+    """Carry what MANIFEST (or a lock) asks for: fetch, pack, sign, write volumes.
+
+    Killed or short of space, run the same command again: it goes on where it was.
+    Volumes that have their final name are whole.
+    """
+    as_json = bool(given["as_json"])
+    progress = output.progress(quiet=as_json)
+    publisher = Publisher.open(home / "trust")
+    table = wanted.sources()
+    asked = wanted.read(manifest, table, progress)
+    folder, capacity = given["folder"], given["capacity"]
+    assert isinstance(folder, Path)
+    assert isinstance(capacity, int)
+    order = Order(
+        pinned=asked.pinned,
+        site=choose_site(publisher, given["site"]),
+        folder=folder,
+        capacity=capacity,
+        operator=str(given["operator"]),
+    )
+    dock = Dock(
+        store=BlobStore(home / "store"),
+        sources=table,
+        publisher=publisher,
+        spool=home / "spool",
+        ledger=Ledger(home / "ledger"),
+    )
+    signers = keyring.unlock(home, _names(given["key_names"]), _phrases(given))
+    done = departure.export(order, dock, signers, now=config.now(), progress=progress)
+    _show(done, folder, as_json=as_json)
+
+
+def choose_site(publisher: Publisher, named: object) -> str:
+    """Return the site *named*, or the only one there is.
+
+    Raises:
+        RequestError: There are several, or the name is unknown.
+    """
+    known = [one.name for one in publisher.sites()]
+    if named is None and len(known) == 1:
+        return known[0]
+    if named in known:
+        return str(named)
+    names = ", ".join(known) or "none"
+    problem = f"name the site with --site; known are {names}"
+    if named is not None:
+        problem = f"there is no site `{named}`; known are {names}"
+    raise RequestError(problem, hint="`airlift site add NAME` makes one")
+
+
+def _names(value: object) -> tuple[str, ...]:
+    return tuple(value) if isinstance(value, tuple) else ()
+
+
+def _phrases(given: dict[str, object]) -> Passphrases:
+    fd, file = given["passphrase_fd"], given["passphrase_file"]
+    return Passphrases(
+        fd=fd if isinstance(fd, int) else None,
+        file=file if isinstance(file, Path) else None,
+    )
+
+
+def _show(done: Departure, folder: Path, *, as_json: bool) -> None:
+    record = done.record
+    stored = done.packed.listing.stored_size
+    if as_json:
+        volumes: list[Json] = [
+            {"name": one.label.file_name, "size": one.size, "sha256": one.sha256}
+            for one in done.volumes
+        ]
+        output.as_json(
+            {
+                "site": record.site,
+                "sequence": record.sequence,
+                "dispatch": done.id,
+                "releases": record.releases,
+                "raw_bytes": done.packed.listing.raw_size,
+                "stored_bytes": stored,
+                "resumed": done.resumed,
+                "volumes": volumes,
+            }
+        )
+        return
+    for one in done.releases:
+        output.line(
+            f"{one.kind}  {one.name}  {one.revision[:12]}  {output.size(one.size)}"
+        )
+    for written in done.volumes:
+        kept = "  (was there)" if written.kept else ""
+        output.line(f"{written.label.file_name}  {output.size(written.size)}{kept}")
+    output.line(
+        f"delivery {record.sequence} to {record.site}: {len(done.volumes)} volume(s), "
+        f"{output.size(done.packed.listing.raw_size)} carried in {output.size(stored)}"
+    )
+    output.line(f"next: unmount, mount again, and `airlift check {folder}`")
