@@ -154,7 +154,7 @@ def _api(request: Request, shelf: Shelf, parts: Sequence[str]) -> Answer:
     whole = "/".join(parts)
     if whole in _FIXED and request.method != "POST":
         return _json(_FIXED[whole])
-    if parts[0] not in KINDS:
+    if not parts or parts[0] not in KINDS:
         return _not_served()
     call = _Call(request=request, shelf=shelf, type=parts[0])
     rest = parts[1:]
