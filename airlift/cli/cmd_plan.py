@@ -7,6 +7,7 @@ import click
 from airlift.artifact import Json, Pinned
 from airlift.cli import config, output, wanted
 from airlift.cli.capacity import Capacity
+from airlift.digest import Sha256
 from airlift.format.volume import DEFAULT_CAPACITY
 from airlift.store.blobs import BlobStore
 
@@ -98,14 +99,14 @@ def _number(value: object) -> int:
     return value
 
 
-def _held(home: Path, pinned: tuple[Pinned, ...]) -> set[str]:
+def _held(home: Path, pinned: tuple[Pinned, ...]) -> set[Sha256]:
     names = {file.sha256 for one in pinned for file in one.files if file.sha256}
     if not (home / "store").is_dir():
         return set()
     return names - BlobStore(home / "store").missing(names)
 
 
-def _row(one: Pinned, held: set[str]) -> dict[str, int]:
+def _row(one: Pinned, held: set[Sha256]) -> dict[str, int]:
     size = sum(file.size or 0 for file in one.files)
     there = sum(file.size or 0 for file in one.files if file.sha256 in held)
     return {"files": len(one.files), "bytes": size, "to_fetch": size - there}

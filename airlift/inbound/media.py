@@ -13,8 +13,8 @@ from pathlib import Path
 
 from airlift import naming
 from airlift.errors import FormatError, RequestError
+from airlift.format.reading import Fault, VolumeError, VolumeStream, read_label
 from airlift.format.volume import SIDECARS, Label
-from airlift.inbound.reading import Fault, VolumeError, VolumeStream, read_label
 
 _DEPTH = 2
 """Folders below the one given that are looked into: sticks hold shallow trees."""

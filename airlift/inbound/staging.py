@@ -18,7 +18,7 @@ from airlift.errors import AirliftError, StoreError
 from airlift.format import canonical
 from airlift.format.fields import Fields
 from airlift.format.packing import PackedBlob, PackingList
-from airlift.inbound.reading import GoodSlab
+from airlift.format.reading import GoodSlab
 from airlift.inbound.small import SmallBlobs
 from airlift.store.blobs import SMALL, BlobStore, Partial
 from airlift.store.durable import Disk, failing

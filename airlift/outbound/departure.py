@@ -21,13 +21,14 @@ from airlift.format import dispatch, packing, release, volume
 from airlift.format.dispatch import HISTORY, Dispatch
 from airlift.format.volume import Cut, Label
 from airlift.outbound import medium, sidecars
+from airlift.outbound.checking import mount_of
 from airlift.outbound.cutting import Cargo, Cutter, WrittenVolume
 from airlift.outbound.fetching import fetch
-from airlift.outbound.ledger import Ledger, VolumeNote
+from airlift.outbound.ledger import Entry, Ledger, VolumeNote
 from airlift.outbound.packing import Packed, Packer
 from airlift.progress import Progress
 from airlift.sources.source import Source
-from airlift.store.store import Store
+from airlift.store.blobs import BlobStore
 from airlift.trust.keys import UnlockedKey
 from airlift.trust.publisher import Publisher
 
@@ -63,7 +64,7 @@ class Dock:
         ledger: What was begun and what was written.
     """
 
-    store: Store
+    store: BlobStore
     sources: Callable[[Kind], Source]
     publisher: Publisher
     spool: Path
@@ -113,7 +114,7 @@ def export(
     listing = packing.encode(packed.listing)
 
     record, resumed = _dispatch(order, dock, documents, listing, now)
-    dock.ledger.begin(record)
+    dock.ledger.write(Entry(record=record))
     records = dock.publisher.publish(
         site=order.site,
         releases=[documents[one] for one in record.releases],
@@ -131,7 +132,14 @@ def export(
     medium.prepare(order.folder, sizes)
     volumes = cutter.write(labels, order.folder, progress)
     sidecars.write(order.folder, record, volumes, signers)
-    dock.ledger.finish(record, [_note(one) for one in volumes], now=now)
+    dock.ledger.write(
+        Entry(
+            record=record,
+            written=now,
+            volumes=tuple(_note(one) for one in volumes),
+            mount=mount_of(order.folder),
+        )
+    )
     packer.clear()
     return Departure(
         record=record,
@@ -202,11 +210,13 @@ def _dispatch(
         packing_sha256=sha256(listing),
         packing_size=len(listing),
     )
-    last = dock.ledger.unfinished(order.site)
-    if last and dispatch.encode(replace(record, **_moment(last))) == dispatch.encode(
+    last = dock.ledger.newest(order.site)
+    if (
         last
+        and not last.written
+        and replace(record, **_moment(last.record)) == last.record
     ):
-        return last, True
+        return last.record, True
     return record, False
 
 

@@ -5,7 +5,6 @@ whose records were signed and whose volumes were not finished is taken up again 
 next export of the same content.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +13,10 @@ from airlift.digest import Sha256
 from airlift.format import canonical, dispatch
 from airlift.format.dispatch import Dispatch
 from airlift.format.fields import Fields
-from airlift.store.durable import Disk
+from airlift.store.durable import Disk, read_file
 
 FORMAT = "airlift/ledger/1"
+_LIMIT = 64 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,48 +28,84 @@ class VolumeNote:
     sha256: Sha256
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What the ledger says of a delivery.
+
+    Attributes:
+        record: Its dispatch record.
+        written: When its volumes were finished; empty while they are not.
+        volumes: Its volumes.
+        mount: The mount they were written on, as ``checking.mount_of`` tells it.
+        checks: Slips of the times it was read back.
+    """
+
+    record: Dispatch
+    written: str = ""
+    volumes: tuple[VolumeNote, ...] = ()
+    mount: str = ""
+    checks: tuple[str, ...] = ()
+
+
 class Ledger:
     """The ledger kept in *folder*."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def begin(self, record: Dispatch) -> None:
-        """Note that a delivery is about to be signed and written."""
-        self._write(record, written="", volumes=())
+    def write(self, entry: Entry) -> None:
+        """Keep *entry* in the place of what was known of its delivery; durable.
 
-    def finish(
-        self, record: Dispatch, volumes: Sequence[VolumeNote], *, now: str
-    ) -> None:
-        """Note that all volumes of a delivery were written and synced."""
-        self._write(record, written=now, volumes=volumes)
-
-    def unfinished(self, site: str) -> Dispatch | None:
-        """Return the newest delivery to *site* if its volumes were never finished."""
-        newest = max((self._folder / site).glob("*.json"), default=None)
-        if newest is None:
-            return None
-        data = canonical.decode(newest.read_bytes(), name=newest.name, limit=64 << 20)
-        entry = Fields(data, record=str(newest))
-        entry.expect("format", FORMAT)
-        if entry.text("written"):
-            return None
-        return dispatch.decode(entry.text("dispatch").encode(), name=str(newest))
-
-    def _write(
-        self, record: Dispatch, *, written: str, volumes: Sequence[VolumeNote]
-    ) -> None:
-        notes: list[Json] = [
+        Raises:
+            StoreError: The disk refuses.
+        """
+        volumes: list[Json] = [
             {"name": one.name, "size": one.size, "sha256": one.sha256}
-            for one in volumes
+            for one in entry.volumes
         ]
-        entry: dict[str, Json] = {
+        table: dict[str, Json] = {
             "format": FORMAT,
-            "dispatch": dispatch.encode(record).decode(),
-            "written": written,
-            "volumes": notes,
+            "dispatch": dispatch.encode(entry.record).decode(),
+            "written": entry.written,
+            "volumes": volumes,
+            "mount": entry.mount,
+            "checks": entry.checks,
         }
-        path = self._folder / record.site / f"{record.sequence:06d}.json"
+        path = self._path(entry.record.site, entry.record.sequence)
         disk = Disk()
         disk.make_folder(path.parent, mode=0o700)
-        disk.write_file(path, canonical.encode(entry))
+        disk.write_file(path, canonical.encode(table))
+
+    def read(self, site: str, sequence: int) -> Entry | None:
+        """Return what is known of a delivery; None where nothing is."""
+        path = self._path(site, sequence)
+        if not path.exists():
+            return None
+        data = read_file(path, limit=_LIMIT)
+        top = Fields(
+            canonical.decode(data, name=str(path), limit=_LIMIT), record=str(path)
+        )
+        top.expect("format", FORMAT)
+        return Entry(
+            record=dispatch.decode(top.text("dispatch").encode(), name=str(path)),
+            written=top.text("written"),
+            volumes=tuple(_note(one) for one in top.tables("volumes")),
+            mount=top.text("mount"),
+            checks=top.texts("checks"),
+        )
+
+    def newest(self, site: str) -> Entry | None:
+        """Return the newest delivery to *site*; None before the first."""
+        numbers = [int(path.stem) for path in (self._folder / site).glob("*.json")]
+        return self.read(site, max(numbers)) if numbers else None
+
+    def _path(self, site: str, sequence: int) -> Path:
+        return self._folder / site / f"{sequence:06d}.json"
+
+
+def _note(entry: Fields) -> VolumeNote:
+    return VolumeNote(
+        name=entry.text("name"),
+        size=entry.number("size"),
+        sha256=entry.sha256("sha256"),
+    )

@@ -1,0 +1,79 @@
+"""``airlift check``: read written volumes back from a medium."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from airlift.artifact import Json
+from airlift.cli import config, output
+from airlift.cli.cmd_export import choose_site
+from airlift.errors import FormatError, RequestError
+from airlift.outbound import checking
+from airlift.outbound.ledger import Entry, Ledger
+from airlift.store.durable import Disk
+from airlift.trust.publisher import Publisher
+
+
+@click.command("check")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option(
+    "--site", help="The site the delivery is for; needed where there are several."
+)
+@click.option("--sequence", type=int, help="Which delivery; the newest by default.")
+@click.option(
+    "--slip",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write the packing slip to this file.",
+)
+@config.home_option
+@config.json_option
+def command(
+    home: Path,
+    folder: Path,
+    site: str | None,
+    sequence: int | None,
+    slip: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Read the volumes on the medium at FOLDER back and print its packing slip.
+
+    Unmount and mount the medium again first: what a fake or failing stick lost shows
+    only then. Whether that was done is found out and stands on the slip.
+    """
+    name = choose_site(Publisher.open(home / "trust"), site)
+    ledger = Ledger(home / "ledger")
+    entry = _entry(ledger, name, sequence)
+    found = checking.check(folder, entry, output.progress(quiet=as_json))
+    text = checking.slip(folder, entry, found, now=config.now(), actor=config.actor())
+    ledger.write(replace(entry, checks=(*entry.checks, text)))
+    if slip:
+        Disk().write_file(slip, text.encode(), mode=0o644)
+    if as_json:
+        shown: dict[str, Json] = {
+            "good": [one.name for one in found.good],
+            "problems": found.problems,
+            "elsewhere": found.missing,
+            "fresh_mount": found.fresh_mount,
+            "caches_dropped": found.caches_dropped,
+        }
+        output.as_json(shown)
+    else:
+        output.line(text.rstrip("\n"))
+    if found.fresh_mount is False:
+        output.note("unmount and mount the medium again, then check once more")
+    if found.problems:
+        problem = (
+            f"{len(found.problems)} volume(s) on {folder} are not what was written"
+        )
+        hint = "delete them there and run the same `airlift export` again, on a better medium"
+        raise FormatError(problem, hint=hint)
+
+
+def _entry(ledger: Ledger, site: str, sequence: int | None) -> Entry:
+    entry = ledger.newest(site) if sequence is None else ledger.read(site, sequence)
+    if entry is None or not entry.written:
+        problem = f"no finished delivery to {site} is in the ledger"
+        raise RequestError(problem, hint="`airlift export` makes one")
+    return entry

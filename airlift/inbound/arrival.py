@@ -1,0 +1,101 @@
+"""What an import works with: the delivery that arrives, the gate, and the desk."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from airlift.format.reading import Fault
+from airlift.inbound.media import Candidate
+from airlift.inbound.staging import Staging
+from airlift.progress import Progress
+from airlift.registry.catalog import Catalog
+from airlift.store.blobs import BlobStore
+from airlift.trust.delivery import VerifiedDelivery, VerifiedRelease
+
+
+@dataclass(slots=True, kw_only=True)
+class Arrival:
+    """A verified delivery and what of it is at hand.
+
+    Attributes:
+        delivery: The proof that this site believes it.
+        candidates: The volumes of it that were found, in the order to read them.
+        staging: What has arrived of it so far.
+        faults: What is wrong with volumes that were read.
+        duplicates: Volumes that are there more than once.
+    """
+
+    delivery: VerifiedDelivery
+    candidates: tuple[Candidate, ...]
+    staging: Staging
+    faults: list[Fault] = field(default_factory=list)
+    duplicates: list[str] = field(default_factory=list)
+
+    def missing_volumes(self) -> tuple[str, ...]:
+        """Return the file names of the volumes still needed, in order.
+
+        Empty when nothing is missing, or when no volume was seen to count by.
+        """
+        if not self.staging.missing():
+            return ()
+        labels = [one.label for one in self.candidates]
+        if not labels:
+            return ()
+        model = max(
+            labels, key=lambda one: sum(x.cutting == one.cutting for x in labels)
+        )
+        done = self.staging.volumes
+        return tuple(
+            _renumbered(model.file_name, ordinal, model.count)
+            for ordinal in range(1, model.count + 1)
+            if (model.cutting, ordinal) not in done
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """What the isolated side works with.
+
+    Attributes:
+        store: Where whole blobs go.
+        catalog: Where what is believed is recorded.
+        incoming: Folder for deliveries that are not complete.
+    """
+
+    store: BlobStore
+    catalog: Catalog
+    incoming: Path
+
+
+class Desk(Protocol):
+    """The person, or the policy, that an import asks.
+
+    Attributes:
+        actor: Who it is, for the log.
+        progress: Where they watch.
+    """
+
+    actor: str
+    progress: Progress
+
+    def admit(self, arrival: Arrival) -> None:
+        """Look at a verified delivery before anything of it is taken in.
+
+        Raises:
+            RequestError: It is not wanted now.
+        """
+        ...
+
+    def more(self, arrival: Arrival) -> Sequence[Candidate]:
+        """Return volumes of the next medium; none when there is no more to come."""
+        ...
+
+    def holds(self, release: VerifiedRelease) -> str:
+        """Say why a release must wait in quarantine; empty when it may go live."""
+        ...
+
+
+def _renumbered(file_name: str, ordinal: int, count: int) -> str:
+    front = file_name.rsplit(".", 2)[0]
+    return f"{front}.{ordinal:04d}-of-{count:04d}.tar"

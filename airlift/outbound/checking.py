@@ -1,0 +1,161 @@
+"""Checking: a written medium is read back before anybody carries it away.
+
+Every write, sync and re-read of a fake or failing stick can succeed out of caches; only
+bytes read after a fresh mount are on the medium. So caches are dropped where the system
+allows it, and whether the medium was mounted anew since it was written is found out and
+told, never assumed.
+"""
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from airlift import naming
+from airlift.digest import Sha256
+from airlift.errors import FormatError, RequestError
+from airlift.outbound.ledger import Entry, VolumeNote
+from airlift.progress import Advance, Progress
+
+_CHUNK = 4 << 20
+_MOUNTS = Path("/proc/self/mountinfo")
+_DROP = Path("/proc/sys/vm/drop_caches")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What reading a medium back found.
+
+    Attributes:
+        good: Volumes whose bytes are those that were written.
+        problems: A line for each volume that is not: what, where.
+        missing: Volumes of the delivery that are not on this medium.
+        fresh_mount: Whether it was mounted anew since it was written; None where
+            that cannot be told.
+        caches_dropped: Whether the system's caches were dropped before reading.
+    """
+
+    good: tuple[VolumeNote, ...]
+    problems: tuple[str, ...]
+    missing: tuple[str, ...]
+    fresh_mount: bool | None
+    caches_dropped: bool
+
+
+def check(folder: Path, entry: Entry, progress: Progress) -> Checked:
+    """Read the volumes of a delivery on the medium at *folder* back.
+
+    Args:
+        folder: Where the medium is mounted now.
+        entry: What the ledger says was written.
+        progress: Who wants to know.
+
+    Raises:
+        RequestError: None of its volumes is there.
+    """
+    here = [note for note in entry.volumes if (folder / note.name).exists()]
+    if not here:
+        problem = f"no volume of delivery {entry.record.sequence} is in {folder}"
+        raise RequestError(problem, hint="is this the right medium, and mounted?")
+    dropped = _drop_caches([folder / note.name for note in here])
+    good, problems = [], []
+    total = sum(note.size for note in here)
+    with progress.task("reading back", total) as advance:
+        for note in here:
+            try:
+                _compare(folder / note.name, note, advance)
+                good.append(note)
+            except (FormatError, OSError) as error:
+                problems.append(f"{note.name}: {_reason(error)}")
+    names = {note.name for note in here}
+    return Checked(
+        good=tuple(good),
+        problems=tuple(problems),
+        missing=tuple(one.name for one in entry.volumes if one.name not in names),
+        fresh_mount=_fresh(folder, entry.mount),
+        caches_dropped=dropped,
+    )
+
+
+def mount_of(folder: Path) -> str:
+    """Return what tells one mount of a medium from the next; empty where unknown.
+
+    The kernel's mount id and the device, from ``/proc/self/mountinfo``.
+    """
+    best, found = -1, ""
+    if not _MOUNTS.exists():
+        return found
+    real = os.path.realpath(folder)
+    for line in _MOUNTS.read_text(errors="replace").splitlines():
+        number, _, device, _, point, *_ = line.split(" ")
+        point = point.encode().decode("unicode_escape")
+        inside = real == point or real.startswith(point.rstrip("/") + "/")
+        if inside and len(point) > best:
+            best, found = len(point), f"{number} {device} {point}"
+    return found
+
+
+def _fresh(folder: Path, written_on: str) -> bool | None:
+    now = mount_of(folder)
+    return now != written_on if now and written_on else None
+
+
+def _drop_caches(paths: Sequence[Path]) -> bool:
+    for path in paths:
+        with contextlib.suppress(OSError), path.open("rb") as stream:
+            os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    try:
+        # Also what other files keep of the same device; root only.
+        _DROP.write_text("1")
+    except OSError:
+        return False
+    return True
+
+
+def _compare(path: Path, note: VolumeNote, advance: Advance) -> None:
+    hasher, size = hashlib.sha256(), 0
+    with path.open("rb", buffering=0) as stream:
+        while chunk := stream.read(_CHUNK):
+            hasher.update(chunk)
+            size += len(chunk)
+            advance(len(chunk))
+    found = Sha256(hasher.hexdigest())
+    if size != note.size:
+        problem = f"has {size} bytes, {note.size} were written"
+        raise FormatError(problem)
+    if found != note.sha256:
+        problem = f"hashes to {found}, expected {note.sha256}"
+        raise FormatError(problem)
+
+
+def _reason(error: FormatError | OSError) -> str:
+    if isinstance(error, FormatError):
+        return error.problem
+    return f"cannot be read: {naming.show(error.strerror or str(error))}"
+
+
+def slip(folder: Path, entry: Entry, checked: Checked, *, now: str, actor: str) -> str:
+    """Return the packing slip of a medium: what is on it, and how it was checked."""
+    record = entry.record
+    fresh = {
+        True: "yes",
+        False: "NO, still the mount it was written on",
+        None: "unknown",
+    }
+    lines = [
+        f"airlift packing slip        delivery {record.sequence} to {record.site}",
+        f"issued       {record.issued} by {record.operator}",
+        f"written      {entry.written}",
+        f"read back    {now} by {actor} at {folder}",
+        f"fresh mount  {fresh[checked.fresh_mount]}",
+        f"caches       {'dropped' if checked.caches_dropped else 'dropped for these files only'}",
+        "",
+    ]
+    lines += [
+        f"good     {one.name}  {one.size} bytes  {one.sha256}" for one in checked.good
+    ]
+    lines += [f"BAD      {line}" for line in checked.problems]
+    lines += [f"elsewhere {name}" for name in checked.missing]
+    return "\n".join(lines) + "\n"
