@@ -103,7 +103,7 @@ def _byte(place: int, word: str) -> int:
         hint = "a word before it was left out, said twice or swapped with its neighbour"
         raise RequestError(problem, hint=hint)
     problem = f"word {place + 1}, `{shown}`, is not on the word list"
-    close = difflib.get_close_matches(word, _LISTS[place % 2], n=2, cutoff=0.6)
+    close = difflib.get_close_matches(word, _LISTS[place % 2], n=2, cutoff=0.75)
     hint = "read the words again"
     if close:
         hint = "perhaps " + " or ".join(f"`{near}`" for near in close)
