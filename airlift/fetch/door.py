@@ -7,6 +7,7 @@ place for all sources, by ``airlift.outbound``.
 
 import json
 import re
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -44,7 +45,7 @@ class Reply:
 
 
 class Door:
-    """The way out to the network; safe from several threads; close it at the end.
+    """The way out to the network; safe from several threads.
 
     Args:
         settings: Proxies, certificates, time-outs.
@@ -57,6 +58,8 @@ class Door:
         self._settings = settings
         self._guard = Guard(settings, homes)
         self._client = self._make(self._guard)
+        # A source has no end of its own: its connections go when it does.
+        weakref.finalize(self, self._guard.close)
 
     def __enter__(self) -> Self:
         return self

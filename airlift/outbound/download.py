@@ -51,14 +51,23 @@ class Download:
         tap: Where from.
         store: Where to.
         advance: Told of bytes that are there, once each.
+        segment: Bytes of one request where there are several; the same in every run.
     """
 
-    def __init__(
-        self, file: PinnedFile, key: str, tap: Tap, store: BlobStore, advance: Advance
+    def __init__(  # noqa: PLR0913 - what, where from, where to, and who is told
+        self,
+        file: PinnedFile,
+        key: str,
+        tap: Tap,
+        store: BlobStore,
+        advance: Advance,
+        *,
+        segment: int = SEGMENT,
     ) -> None:
         self.key = key
         self.arrived: Arrived | None = None
         self._file, self._tap, self._store, self._advance = file, tap, store, advance
+        self._step = segment
         self._lock = threading.Lock()
         self._partial: Partial | None = None
         self._notes: Partial | None = None
@@ -70,9 +79,9 @@ class Download:
     def tasks(self) -> list[Callable[[], None]]:
         """Return what there is to do; the last to end finishes the file."""
         size = self._file.size
-        if size is None or size <= SEGMENT or not self._is_named:
+        if size is None or size <= self._step or not self._is_named:
             return [self._in_one]
-        starts = range(0, size, SEGMENT)
+        starts = range(0, size, self._step)
         self._left = len(starts)
         return [partial(self._segment, start, size) for start in starts]
 
@@ -120,7 +129,7 @@ class Download:
 
     def _segment(self, start: int, size: int) -> None:
         self._open()
-        stop = min(start + SEGMENT, size)
+        stop = min(start + self._step, size)
         at = min(start + self._noted(start), stop)
         if at > start:
             self._resumed = True
@@ -141,7 +150,7 @@ class Download:
     def _noted(self, start: int) -> int:
         with self._lock:
             assert self._notes is not None
-            place = start // SEGMENT * _NOTE.size
+            place = start // self._step * _NOTE.size
             raw = os.pread(self._notes.fd, _NOTE.size, place)
         return int(_NOTE.unpack(raw)[0]) if len(raw) == _NOTE.size else 0
 
@@ -151,7 +160,7 @@ class Download:
             assert notes is not None
             filling.write(chunk, at)
             done = at + len(chunk) - start
-            notes.write(_NOTE.pack(done), start // SEGMENT * _NOTE.size)
+            notes.write(_NOTE.pack(done), start // self._step * _NOTE.size)
         self._add(len(chunk))
 
     # --- both -------------------------------------------------------------------

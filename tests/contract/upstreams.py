@@ -1,0 +1,104 @@
+"""The doubles that the sources' contract runs against: one for each kind.
+
+To add a source: a function here that yields an ``Upstream``, and a line in
+``UPSTREAMS``.
+"""
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from hubs import gguf_file
+from hubs.faults import Fault
+from hubs.hub import Hub
+from hubs.repository import Repo
+
+from airlift.artifact import Kind, Wish
+from airlift.fetch import Settings
+
+LARGE = 2 << 20
+"""Bytes of the large file of every double: enough to be killed within."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upstream:
+    """A double with something in it.
+
+    Attributes:
+        settings: How to reach it.
+        wish: Something that is there.
+        files: What resolving it must give, by path.
+        large: The path of a file of at least ``LARGE`` bytes, whose sha256 upstream
+            states.
+        missing: Something that is not there.
+        break_file: Lets a fault happen to a path's bytes; None where no server is.
+        sent: Says how many bytes of a path were sent so far.
+    """
+
+    settings: Settings
+    wish: Wish
+    files: Mapping[str, bytes]
+    large: str
+    missing: Wish
+    break_file: Callable[[str, Fault], None] | None
+    sent: Callable[[str], int]
+
+
+def noise(length: int, seed: int) -> bytes:
+    """Return bytes that repeat nowhere, the same in each run."""
+    return random.Random(seed).randbytes(length)
+
+
+def _hub(kind: Kind, files: dict[str, bytes], large: str) -> Iterator[Upstream]:
+    word = "datasets" if kind is Kind.DATASET else "models"
+    repo = Repo("org/thing", kind=word, card={"license": "mit"})
+    repo.commit(files)
+    with Hub(repo) as hub:
+        options = {"quant": "Q8_0"} if kind is Kind.GGUF else {}
+        yield Upstream(
+            settings=Settings(endpoints={"huggingface": hub.url}, token=""),
+            wish=Wish(kind=kind, name="org/thing", options=options),
+            files=files,
+            large=large,
+            missing=Wish(kind=kind, name="org/none", options=options),
+            break_file=hub.break_file,
+            sent=hub.sent,
+        )
+
+
+@contextmanager
+def model(_: Path) -> Iterator[Upstream]:
+    """A model repository: LFS files behind a redirect, small ones in git."""
+    files = {
+        "config.json": b'{"model_type": "llama"}',
+        "empty.txt": b"",
+        "medium.json": b'{"a": "' + b"x" * 200_000 + b'"}',
+        "model.safetensors": noise(LARGE, 1),
+        "sub/copy.safetensors": noise(100_000, 2),
+        "twin.safetensors": noise(100_000, 2),
+        "a name with spaces & signs#%.txt": b"odd",
+    }
+    yield from _hub(Kind.MODEL, files, "model.safetensors")
+
+
+@contextmanager
+def dataset(_: Path) -> Iterator[Upstream]:
+    """A dataset repository."""
+    files = {"README.md": b"# data", "data/train.bin": noise(LARGE, 3)}
+    yield from _hub(Kind.DATASET, files, "data/train.bin")
+
+
+@contextmanager
+def gguf(_: Path) -> Iterator[Upstream]:
+    """A repository of GGUF files; only one is asked for."""
+    files = {"thing-Q8_0.gguf": gguf_file.model(LARGE)}
+    yield from _hub(Kind.GGUF, files, "thing-Q8_0.gguf")
+
+
+UPSTREAMS: dict[Kind, Callable[[Path], AbstractContextManager[Upstream]]] = {
+    Kind.MODEL: model,
+    Kind.DATASET: dataset,
+    Kind.GGUF: gguf,
+}
