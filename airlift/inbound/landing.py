@@ -65,8 +65,16 @@ def land(
     desk: Desk,
     *,
     now: str,
+    damaged: Sequence[Fault] = (),
 ) -> Landed:
     """Import one delivery from the volumes that claim to be of it.
+
+    Args:
+        candidates: Volumes that claim to be of one delivery.
+        gate: Where it goes.
+        desk: Who is asked.
+        now: The time.
+        damaged: Files on the media that are named like volumes and are none.
 
     Raises:
         TrustError: Nothing gives it authority here.
@@ -76,6 +84,7 @@ def land(
     """
     with _refusals_logged(gate, desk, now):
         arrival = approach(candidates, gate, now=now)
+        arrival.faults.extend(damaged)
         if not arrival.delivery.repeat:
             desk.admit(arrival)
             forecast(arrival, gate.store)
@@ -129,7 +138,7 @@ def approach(candidates: Sequence[Candidate], gate: Gate, *, now: str) -> Arriva
         try:
             with media.opened(one.path) as source:
                 front = read_front(source)
-                delivery = believe(front, state, source, now=now)
+                delivery = _believe(front, state, source, now=now)
         except (FormatError, TrustError) as error:
             refusals.append(error)
             continue
@@ -194,7 +203,7 @@ def take_stream(
     Args:
         stream: A pipe, a tape, the standard input.
         begin: Given the first front: verifies it, asks whoever must be asked, and
-            returns the arrival (``believe`` and ``stage`` do the work).
+            returns the arrival (``begin`` does the work).
         progress: Who wants to know.
 
     Raises:
@@ -215,15 +224,20 @@ def take_stream(
     return arrival
 
 
-def believe(
-    front: Front, state: TrustState, source: VolumeStream, *, now: str
-) -> VerifiedDelivery:
-    """Verify the signed files of a volume, and its label against them.
+def begin(front: Front, source: VolumeStream, gate: Gate, *, now: str) -> Arrival:
+    """Return the arrival that a volume's signed files announce, once believed.
 
     Raises:
         TrustError: Nothing gives them authority here; the volume is named.
         FormatError: A record cannot be read, or the label contradicts them.
     """
+    delivery = _believe(front, gate.catalog.trust_state(), source, now=now)
+    return Arrival(delivery=delivery, candidates=(), staging=stage(delivery, gate))
+
+
+def _believe(
+    front: Front, state: TrustState, source: VolumeStream, *, now: str
+) -> VerifiedDelivery:
     try:
         delivery = verify(front.records, state, now=now)
     except (TrustError, FormatError) as error:

@@ -1,0 +1,268 @@
+"""``airlift import``: verify volumes and take them into the registry."""
+
+import contextlib
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+
+from airlift import naming
+from airlift.artifact import ContentClass, Json
+from airlift.cli import config, output
+from airlift.errors import RequestError
+from airlift.format.reading import Front, VolumeStream, read_front
+from airlift.inbound import landing, media
+from airlift.inbound.arrival import Arrival, Gate
+from airlift.inbound.landing import Landed
+from airlift.inbound.media import Candidate
+from airlift.progress import Progress
+from airlift.registry.catalog import Catalog
+from airlift.store.blobs import BlobStore
+from airlift.trust.delivery import VerifiedRelease
+
+_ACTING = (ContentClass.PICKLE, ContentClass.CODE)
+"""What waits in quarantine until a person makes it live: it can run when loaded."""
+
+
+@click.command("import")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--yes", is_flag=True, help="Do not ask before taking it in.")
+@click.option(
+    "--wait", is_flag=True, help="Ask for the next medium until all has come."
+)
+@click.option(
+    "--quarantine", is_flag=True, help="Make nothing live; `activate` does it."
+)
+@click.option("--dry-run", is_flag=True, help="Say what would come in, and stop.")
+@config.home_option
+@config.json_option
+def command(
+    home: Path,
+    paths: tuple[Path, ...],
+    *,
+    yes: bool,
+    wait: bool,
+    quarantine: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Verify the volumes in PATHS (files, folders, or `-` for a pipe) and take them in.
+
+    Volumes may come in any order, from read-only media, over days: what has come is
+    kept, and running the same command with the next medium goes on. Nothing is live
+    before everything is verified and recorded. The medium is never written.
+    """
+    desk = CounterDesk(
+        paths, ask=not yes, wait=wait, all_waits=quarantine, quiet=as_json
+    )
+    with _gate(home) as gate:
+        if paths == (Path("-"),):
+            if not (yes or dry_run):
+                problem = "a pipe cannot be asked about"
+                raise RequestError(
+                    problem, hint="add --yes, or --dry-run to look first"
+                )
+            landed = [_from_pipe(gate, desk, dry_run=dry_run)]
+        else:
+            landed = _from_media(paths, gate, desk, dry_run=dry_run)
+    shown = [one for one in landed if one]
+    if as_json:
+        output.as_json({"deliveries": [_as_json(one) for one in shown]})
+    else:
+        for one in shown:
+            _show(one)
+
+
+@contextlib.contextmanager
+def _gate(home: Path) -> Iterator[Gate]:
+    catalog = Catalog.open(home)
+    yield Gate(
+        store=BlobStore(home / "store"), catalog=catalog, incoming=home / "incoming"
+    )
+
+
+class CounterDesk:
+    """The operator at a terminal."""
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        *,
+        ask: bool,
+        wait: bool,
+        all_waits: bool,
+        quiet: bool,
+    ) -> None:
+        self.actor = config.actor()
+        self.progress: Progress = output.progress(quiet=quiet)
+        self._paths, self._ask, self._wait = paths, ask, wait
+        self._all_waits = all_waits
+
+    def admit(self, arrival: Arrival) -> None:
+        """Show what is about to come in, and ask."""
+        for line in plan_lines(arrival, self):
+            output.note(line)
+        if not self._ask:
+            return
+        if not sys.stdin.isatty():
+            problem = "an import must be agreed to, and there is no terminal to ask at"
+            raise RequestError(
+                problem, hint="look at it with --dry-run, then add --yes"
+            )
+        if not click.confirm("airlift: take this in?", err=True):
+            problem = "not taken in; nothing was changed"
+            raise RequestError(problem, hint="run the same command when it is wanted")
+
+    def more(self, arrival: Arrival) -> Sequence[Candidate]:
+        """Ask for the next medium, where --wait was given."""
+        if not self._wait or not sys.stdin.isatty():
+            return ()
+        for fault in arrival.faults:
+            output.note(str(fault))
+        arrival.faults.clear()
+        names = ", ".join(arrival.missing_volumes())
+        if not click.confirm(
+            f"airlift: put in the medium with {names}; go on?", err=True
+        ):
+            return ()
+        found = media.find(self._paths)
+        wanted = arrival.delivery.id
+        return [one for one in found.candidates if one.label.dispatch == wanted]
+
+    def holds(self, release: VerifiedRelease) -> str:
+        """Hold what can run when it is loaded, or everything with --quarantine."""
+        if self._all_waits:
+            return "asked for with --quarantine"
+        acting = [
+            file.path for file in release.release.files if file.content_class in _ACTING
+        ]
+        if not acting:
+            return ""
+        more = f" and {len(acting) - 1} more" if len(acting) > 1 else ""
+        return f"can run code when loaded: {naming.show(acting[0])}{more}"
+
+
+def plan_lines(arrival: Arrival, desk: CounterDesk) -> Iterator[str]:
+    """Yield what an operator should see before agreeing to a delivery."""
+    delivery = arrival.delivery
+    record = delivery.dispatch
+    issued = f"issued {record.issued} by {naming.show(record.operator)}"
+    yield f"delivery {record.sequence} to {record.site}, {issued}"
+    for one in delivery.signed_by:
+        yield f"signed as {one.role} by {naming.show(one.name)} ({one.key_id[:16]})"
+    for warning in delivery.warnings:
+        yield f"warning: {warning}"
+    if delivery.missed:
+        gap = ", ".join(map(str, delivery.missed))
+        yield f"warning: deliveries that never came: {gap}"
+    for held in delivery.releases:
+        release = held.release
+        name = naming.show(release.name)
+        line = (
+            f"{release.kind} {name} {release.revision[:12]} {output.size(release.size)}"
+        )
+        why = desk.holds(held)
+        yield f"  {line}" + (f"  (quarantine: {why})" if why else "")
+    volumes = len(
+        {(one.label.cutting, one.label.ordinal) for one in arrival.candidates}
+    )
+    count = arrival.candidates[0].label.count if arrival.candidates else 1
+    needed = output.size(arrival.staging.bytes_missing())
+    yield f"{volumes} of {count} volume(s) here; {needed} to write"
+
+
+def _from_media(
+    paths: Sequence[Path], gate: Gate, desk: CounterDesk, *, dry_run: bool
+) -> list[Landed | None]:
+    """Import every delivery found at *paths*, oldest first."""
+    found = media.find(paths)
+    for stray in found.strays:
+        output.note(f"left alone: {stray}")
+    groups = landing.group(found.candidates)
+    if not groups:
+        for fault in found.faults:
+            output.note(str(fault))
+        problem = f"no airlift volume in {', '.join(map(str, paths))}"
+        raise RequestError(problem, hint="is this the right medium, and mounted?")
+    now = config.now()
+    landed: list[Landed | None] = []
+    for _, candidates in groups:
+        if dry_run:
+            arrival = landing.approach(candidates, gate, now=now)
+            for line in plan_lines(arrival, desk):
+                output.line(line)
+            arrival.staging.close()
+            continue
+        landed.append(
+            landing.land(candidates, gate, desk, now=now, damaged=found.faults)
+        )
+    return landed
+
+
+def _from_pipe(gate: Gate, desk: CounterDesk, *, dry_run: bool) -> Landed | None:
+    now = config.now()
+
+    def begin(front: Front, source: VolumeStream) -> Arrival:
+        arrival = landing.begin(front, source, gate, now=now)
+        desk.admit(arrival)
+        return arrival
+
+    stream = sys.stdin.buffer
+    if dry_run:
+        source = VolumeStream(stream, "volume 1 of the stream")
+        front = read_front(source)
+        arrival = landing.begin(front, source, gate, now=now)
+        for line in plan_lines(arrival, desk):
+            output.line(line)
+        return None
+    arrival = landing.take_stream(stream, begin, desk.progress)
+    return landing.settle(arrival, gate, desk, now=now)
+
+
+def _as_json(landed: Landed) -> Json:
+    arrival = landed.arrival
+    delivery = arrival.delivery
+    held = landed.held
+    releases: list[Json] = [
+        {
+            "id": one.id,
+            "kind": one.release.kind.value,
+            "name": one.release.name,
+            "revision": one.release.revision,
+            "bytes": one.release.size,
+            "state": "quarantine" if one.id in held else "live",
+            "why": held.get(one.id, ""),
+        }
+        for one in delivery.releases
+    ]
+    return {
+        "site": delivery.dispatch.site,
+        "sequence": delivery.dispatch.sequence,
+        "dispatch": delivery.id,
+        "repeat": landed.repeat,
+        "generation": landed.generation,
+        "missed": delivery.missed,
+        "warnings": delivery.warnings,
+        "duplicates": list(arrival.duplicates),
+        "releases": releases,
+    }
+
+
+def _show(landed: Landed) -> None:
+    record = landed.arrival.delivery.dispatch
+    for name in landed.arrival.duplicates:
+        output.note(f"a second copy, not needed: {name}")
+    if landed.repeat:
+        output.line(f"delivery {record.sequence} was imported before; nothing changed")
+        return
+    for one in landed.arrival.delivery.releases:
+        state = "quarantine" if one.id in landed.held else "live"
+        release = one.release
+        name = naming.show(release.name)
+        output.line(f"{state}  {release.kind}  {name}  {release.revision[:12]}")
+    output.line(f"delivery {record.sequence} imported; live set {landed.generation}")
+    if landed.held:
+        output.line(
+            "look at what waits with `airlift show`, then `airlift activate NAME`"
+        )
