@@ -13,6 +13,8 @@ SOURCES: Final[Mapping[Kind, str]] = {
     Kind.MODEL: "airlift.sources.huggingface:HuggingFace",
     Kind.DATASET: "airlift.sources.huggingface:HuggingFace",
     Kind.GGUF: "airlift.sources.gguf:Gguf",
+    Kind.OLLAMA: "airlift.sources.ollama:Ollama",
+    Kind.FOLDER: "airlift.sources.folder:Folder",
 }
 """Kind to the class that is its source, made with ``Settings``.
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from hubs import gguf_file
 from hubs.faults import Fault
 from hubs.hub import Hub
+from hubs.ollama_registry import IMAGE, OllamaRegistry, digest, path_of
 from hubs.repository import Repo
 
 from airlift.artifact import Kind, Wish
@@ -97,8 +98,52 @@ def gguf(_: Path) -> Iterator[Upstream]:
     yield from _hub(Kind.GGUF, files, "thing-Q8_0.gguf")
 
 
+@contextmanager
+def ollama(_: Path) -> Iterator[Upstream]:
+    """An Ollama registry: blobs behind a redirect, a manifest that a lock holds."""
+    weights = noise(LARGE, 4)
+    with OllamaRegistry() as registry:
+        registry.push(
+            "acme/tiny:latest",
+            [(f"{IMAGE}.model", weights), (f"{IMAGE}.template", b"{{ .Prompt }}")],
+        )
+        yield Upstream(
+            settings=Settings(endpoints={"ollama": registry.url}, token=""),
+            wish=Wish(kind=Kind.OLLAMA, name="acme/tiny", options={}),
+            files=registry.files("acme/tiny:latest"),
+            large=path_of(digest(weights)),
+            missing=Wish(kind=Kind.OLLAMA, name="acme/none"),
+            break_file=registry.break_file,
+            sent=registry.sent,
+        )
+
+
+@contextmanager
+def folder(scratch: Path) -> Iterator[Upstream]:
+    """A folder; no server, so nothing breaks and nothing is sent."""
+    files = {"config.json": b"{}", "sub/w.bin": noise(LARGE, 5), "empty": b""}
+    root = scratch / "upstream"
+    for path, content in files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(content)
+    options = {"path": str(root)}
+    yield Upstream(
+        settings=Settings(),
+        wish=Wish(kind=Kind.FOLDER, name="acme/own", options=options),
+        files=files,
+        large="sub/w.bin",
+        missing=Wish(
+            kind=Kind.FOLDER, name="acme/none", options={"path": str(root / "none")}
+        ),
+        break_file=None,
+        sent=lambda _path: 0,
+    )
+
+
 UPSTREAMS: dict[Kind, Callable[[Path], AbstractContextManager[Upstream]]] = {
     Kind.MODEL: model,
     Kind.DATASET: dataset,
     Kind.GGUF: gguf,
+    Kind.OLLAMA: ollama,
+    Kind.FOLDER: folder,
 }
