@@ -78,7 +78,11 @@ class Answer:
 
 
 class Loopback:
-    """A server on *host*; ``route`` answers, ``faults`` break, ``seen`` remembers."""
+    """A server on *host*; ``route`` answers, ``seen`` remembers.
+
+    ``faults`` break files by the path that answers name; ``refusals`` answer with a
+    status by the path in the URL.
+    """
 
     def __init__(
         self,
@@ -89,6 +93,7 @@ class Loopback:
     ) -> None:
         self.route = route
         self.faults: dict[str, Fault] = {}
+        self.refusals: dict[str, Fault] = {}
         self.seen: list[Seen] = []
         self.lock = threading.Lock()
         self._sent: dict[str, int] = {}
@@ -195,7 +200,11 @@ class _Handler(BaseHTTPRequestHandler):
             body=self.rfile.read(int(headers.get("content-length", 0))),
             base=loopback.url,
         )
-        self._answer(loopback.route(asked), headers.get("range", ""))
+        if refused := loopback.refusals.get(split.path):
+            answer = Answer(refused.status, dict(refused.headers))
+        else:
+            answer = loopback.route(asked)
+        self._answer(answer, headers.get("range", ""))
 
     do_HEAD = do_POST = do_GET  # noqa: N815 - http.server finds methods by name
 
