@@ -134,6 +134,8 @@ def _check_site(name: str, site: str) -> None:
 
 def _roots(files: Mapping[str, bytes]) -> tuple[Numbered, ...]:
     roots = _numbered(files, metadata.ROOT)
+    if not roots:
+        raise _missing(metadata_name(metadata.ROOT, 1))
     if len(roots) > ROOTS:
         problem = f"the delivery has {len(roots)} roots, the limit is {ROOTS}"
         raise TrustError(problem, hint="this is not a delivery airlift wrote")

@@ -8,15 +8,17 @@ The law, in the order it is applied; whatever fails stops everything:
    every root trusted since.
 4. Every signature is needed and valid, by a key of its role; the documents name each
    other as they are; the snapshot names every role and the newest root.
-5. The dispatch record is the one the site's role vouches for. Only then is it read.
+5. The dispatch record is the one the site's role vouches for; only then is it read.
+   The packing list and each release document are the ones signed for.
 6. Nothing has expired at the later of this host's clock and the newest time it has
    verified.
 7. ``tuf``'s own client believes the same bytes, and knows no newer.
-8. The delivery follows what this site imported: no fork, no step back, no leap.
-9. The packing list and each release document are the ones signed for; no release is
-   older than one held here.
+8. The delivery follows what this site imported: no fork, no step back, no leap; no
+   release is older than one held here.
 
-A delivery that the site has imported already is judged by 1 to 5 and 7 without a past
+Packing list and releases are read last.
+
+A delivery that the site has imported already is judged by 1 to 5 and 7, without a past
 and at its own time of issue: it may be imported again from any medium, and changes
 nothing in what the site trusts.
 
@@ -85,6 +87,7 @@ def verify(
     repeat = history.is_repeat(state, offer.dispatch.number, digest)
     past = replace(state, metadata={}) if repeat else state
     claim = _claim(offer, state, digest)
+    _check_digests(claim)
     if not repeat:
         _check_past(claim, past, now)
     _judge(claim, past, claim.record.issued if repeat else max(now, state.floor))
@@ -92,7 +95,7 @@ def verify(
     delivery = VerifiedDelivery(
         id=digest,
         dispatch=claim.record,
-        packing=_packing(claim),
+        packing=packing.decode(offer.packing, name=f"`{PACKING}`"),
         releases=_releases(claim),
         records=dict(offered),
         state=state,
@@ -187,34 +190,38 @@ def _judge(claim: _Claim, past: TrustState, at: str) -> None:
     judge(claim.offer, standpoint)
 
 
-def _packing(claim: _Claim) -> packing.PackingList:
+def _check_digests(claim: _Claim) -> None:
+    """Check that packing list and release documents are those signed for, unread."""
     data, record = claim.offer.packing, claim.record
     if (sha256(data), len(data)) != (record.packing_sha256, record.packing_size):
         problem = (
             f"`{PACKING}` is not the list that `{claim.offer.dispatch.name}` names"
         )
         raise TrustError(problem, hint=_DAMAGED)
-    return packing.decode(data, name=f"`{PACKING}`")
-
-
-def _releases(claim: _Claim) -> tuple[VerifiedRelease, ...]:
-    offered, wanted = claim.offer.releases, set(claim.record.releases)
+    offered, wanted = claim.offer.releases, set(record.releases)
     if odd := sorted(offered.keys() ^ wanted):
         verb = "lacks" if odd[0] in wanted else "was not meant to bring"
         problem = f"the delivery {verb} `{records.release_name(Sha256(odd[0]))}`"
         raise TrustError(problem, hint=_DAMAGED)
-    return tuple(_release(claim, release_id) for release_id in claim.record.releases)
-
-
-def _release(claim: _Claim, release_id: Sha256) -> VerifiedRelease:
-    document, name = claim.offer.releases[release_id], records.release_name(release_id)
-    expected = metadata.Target(sha256=sha256(document), length=len(document))
     vouched = claim.found.targets.body.targets
-    if vouched.get(metadata.release_target(release_id)) != expected:
-        problem = f"`{name}` is not what `{claim.offer.targets.name}` vouches for"
-        raise TrustError(problem, hint=_DAMAGED)
-    found = release.decode(document, name=f"`{name}`")
-    return VerifiedRelease(id=release_id, release=found, document=document)
+    for release_id in record.releases:
+        document = offered[release_id]
+        actual = metadata.Target(sha256=sha256(document), length=len(document))
+        if vouched.get(metadata.release_target(release_id)) != actual:
+            name = records.release_name(release_id)
+            problem = f"`{name}` is not what `{claim.offer.targets.name}` vouches for"
+            raise TrustError(problem, hint=_DAMAGED)
+
+
+def _releases(claim: _Claim) -> tuple[VerifiedRelease, ...]:
+    found = []
+    for release_id in claim.record.releases:
+        document = claim.offer.releases[release_id]
+        name = f"`{records.release_name(release_id)}`"
+        content = release.decode(document, name=name)
+        one = VerifiedRelease(id=release_id, release=content, document=document)
+        found.append(one)
+    return tuple(found)
 
 
 def _advanced(
