@@ -147,7 +147,12 @@ class Gguf(Source):
         for candidate in candidates:
             # Weights alone may not fit: then its header need not be read.
             if candidate.size <= room or candidate is candidates[-1]:
-                estimate = estimated(self.header(candidate), candidate.size, context)
+                estimate = estimated(
+                    self.header(candidate),
+                    name=candidate.first.path,
+                    weights=candidate.size,
+                    context=context,
+                )
                 smallest = estimate["bytes"] + beside
                 if smallest <= room:
                     return candidate, {
@@ -309,7 +314,9 @@ def memory_bytes(text: str) -> int:
     return int(Decimal(found[1]) * unit)
 
 
-def estimated(header: gguf.Header, weights: int, context: int) -> dict[str, int]:
+def estimated(
+    header: gguf.Header, *, name: str, weights: int, context: int
+) -> dict[str, int]:
     """Return the bytes of memory a model needs, in all and by what for.
 
     The KV cache is two vectors for each layer, KV head and token, in f16, as if every
@@ -318,6 +325,7 @@ def estimated(header: gguf.Header, weights: int, context: int) -> dict[str, int]
 
     Args:
         header: Of its first shard.
+        name: Of that file, for an error.
         weights: Bytes of all its shards.
         context: Tokens.
 
@@ -328,7 +336,10 @@ def estimated(header: gguf.Header, weights: int, context: int) -> dict[str, int]
     layers = header.number(f"{arch}.block_count")
     width = header.number(f"{arch}.embedding_length")
     if not arch or not layers or not width:
-        problem = "its GGUF header does not say how many layers it has, or how wide"
+        shown = naming.show(name)
+        problem = (
+            f"`{shown}`: its header does not say how many layers it has, or how wide"
+        )
         raise SourceError(problem, hint="name the file instead of the memory")
     heads = max(_each(header, f"{arch}.attention.head_count", 1), default=1)
     keys = header.number(f"{arch}.attention.key_length") or width // (heads or 1)
