@@ -20,7 +20,7 @@ from airlift.artifact import Json, Pinned, PinnedFile, Wish
 from airlift.errors import FormatError, RequestError, SourceError
 from airlift.fetch import Settings
 from airlift.fetch.hub import Hub, Snapshot
-from airlift.payload import gguf
+from airlift.payload import gguf, gguf_memory
 from airlift.sources.source import Source
 
 CONTEXT: Final = 8192
@@ -38,11 +38,6 @@ _PROJECTORS = ("f16", "bf16", "f32")
 """Precisions of a projector, the best first: f16 is what every backend computes in."""
 
 _FIRST_LOOK = 1 << 20  # bytes; holds all but the vocabulary of most headers
-_CACHE_BYTES = 2  # of an element of the KV cache: llama.cpp keeps f16 unless told
-_BATCH = 512  # tokens of llama.cpp's physical batch, for which logits are kept
-_FIXED = (
-    400 << 20
-)  # compute buffers and runtime, measured to lie between 200 and 400 MiB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,37 +137,35 @@ class Gguf(Source):
             problem = f"`{naming.show(wish.name)}`: no file, quant or memory is named"
             raise RequestError(problem, hint='add `quant = "Q4_K_M"`')
         room, beside = memory_bytes(memory), (projector.size or 0) if projector else 0
-        smallest = None
         _refuse_mixture(wish.name, candidates)
+        smallest = 0
         for candidate in candidates:
             # Weights alone may not fit: then its header need not be read.
             if candidate.size <= room or candidate is candidates[-1]:
-                estimate = estimated(
-                    self.header(candidate),
-                    name=candidate.first.path,
-                    weights=candidate.size,
-                    context=context,
-                )
-                smallest = estimate["bytes"] + beside
-                if smallest <= room:
-                    return candidate, {
-                        **estimate,
-                        "projector": beside,
-                        "bytes": smallest,
-                    }
+                estimate = self._estimate(candidate, context, beside)
+                if estimate.bytes <= room:
+                    return candidate, estimate.facts()
+                smallest = estimate.bytes
         problem = (
             f"no quantisation of `{naming.show(wish.name)}` fits in {memory} with"
             f" {context} tokens of context; the smallest needs about {smallest} bytes"
         )
         raise RequestError(problem, hint="allow more `memory` or a smaller `context`")
 
-    def header(self, candidate: Candidate) -> gguf.Header:
-        """Return the header of *candidate*, reading no more of it than that.
+    def _estimate(
+        self, candidate: Candidate, context: int, projector: int
+    ) -> gguf_memory.Estimate:
+        header = self._header(candidate.first)
+        try:
+            return gguf_memory.estimate(
+                header, weights=candidate.size, context=context, projector=projector
+            )
+        except FormatError as error:
+            problem = f"`{naming.show(candidate.first.path)}`: {error}"
+            raise SourceError(problem, hint=error.hint) from error
 
-        Raises:
-            SourceError: It cannot be read, or is not a GGUF file's.
-        """
-        file = candidate.first
+    def _header(self, file: PinnedFile) -> gguf.Header:
+        """Return the header of *file*, reading little more of it than that."""
         prefix, wanted = b"", _FIRST_LOOK
         while True:
             with self.read(file, start=len(prefix), stop=wanted) as chunks:
@@ -312,62 +305,6 @@ def memory_bytes(text: str) -> int:
     power = 1 + "KMGT".index(found[2])
     unit: int = (1024 if found[3] else 1000) ** power
     return int(Decimal(found[1]) * unit)
-
-
-def estimated(
-    header: gguf.Header, *, name: str, weights: int, context: int
-) -> dict[str, int]:
-    """Return the bytes of memory a model needs, in all and by what for.
-
-    The KV cache is two vectors for each layer, KV head and token, in f16, as if every
-    layer attended to the whole context; so for models with sliding windows or shared
-    caches the estimate is on the safe side.
-
-    Args:
-        header: Of its first shard.
-        name: Of that file, for an error.
-        weights: Bytes of all its shards.
-        context: Tokens.
-
-    Raises:
-        SourceError: The header does not say how large the model is.
-    """
-    arch = header.text("general.architecture")
-    layers = header.number(f"{arch}.block_count")
-    width = header.number(f"{arch}.embedding_length")
-    if not arch or not layers or not width:
-        shown = naming.show(name)
-        problem = (
-            f"`{shown}`: its header does not say how many layers it has, or how wide"
-        )
-        raise SourceError(problem, hint="name the file instead of the memory")
-    heads = max(_each(header, f"{arch}.attention.head_count", 1), default=1)
-    keys = header.number(f"{arch}.attention.key_length") or width // (heads or 1)
-    values = header.number(f"{arch}.attention.value_length") or width // (heads or 1)
-    # Some models state the KV heads of each layer, others one number for all.
-    kv_heads = _each(header, f"{arch}.attention.head_count_kv", heads)
-    cached = sum(kv_heads) if len(kv_heads) > 1 else layers * sum(kv_heads)
-    cache = cached * (keys + values) * _CACHE_BYTES * context
-    tokens = header.metadata.get("tokenizer.ggml.tokens", ())
-    vocabulary = tokens.count if isinstance(tokens, gguf.Array) else _length(tokens)
-    overhead = _FIXED + _BATCH * vocabulary * 4
-    return {
-        "bytes": weights + cache + overhead,
-        "weights": weights,
-        "cache": cache,
-        "overhead": overhead,
-        "context": context,
-    }
-
-
-def _each(header: gguf.Header, key: str, default: int) -> tuple[int, ...]:
-    value = header.metadata.get(key, default)
-    values = value if isinstance(value, tuple) else (value,)
-    return tuple(one for one in values if isinstance(one, int) and one >= 0)
-
-
-def _length(value: gguf.Value) -> int:
-    return len(value) if isinstance(value, tuple) else 0
 
 
 def _upstream(

@@ -10,8 +10,7 @@ from hubs.repository import Repo
 from airlift.artifact import Json, Kind, Pinned, PinnedFile, Wish
 from airlift.errors import RequestError, SourceError
 from airlift.fetch import Settings
-from airlift.payload import gguf
-from airlift.sources.gguf import Gguf, candidates_of, estimated, memory_bytes
+from airlift.sources.gguf import Gguf, candidates_of, memory_bytes
 
 MIB = 1 << 20
 FIXED = 400 * MIB
@@ -266,46 +265,13 @@ def test_a_file_that_only_looks_like_gguf_is_refused() -> None:
     )
 
 
-def header(**metadata: gguf.Value) -> gguf.Header:
-    """Return a header with *metadata* of an architecture ``a``."""
-    keys = {f"a.{key.replace('__', '.')}": value for key, value in metadata.items()}
-    named: dict[str, gguf.Value] = {"general.architecture": "a", **keys}
-    return gguf.Header(version=3, metadata=named, tensors=(), data=0, size=0)
-
-
-def test_each_way_to_state_attention_is_reckoned_with() -> None:
-    """Per-layer heads, wide keys, and models without attention in some layers."""
-    known = estimated(
-        header(
-            block_count=4,
-            embedding_length=1000,
-            attention__head_count=(0, 10, 10, 0),
-            attention__head_count_kv=(0, 2, 3, 0),
-            attention__key_length=192,
-            attention__value_length=128,
-        ),
-        name="x.gguf",
-        weights=7,
-        context=100,
-    )
-    cache = (2 + 3) * (192 + 128) * 2 * 100
-    assert known["cache"] == cache
-    assert known["bytes"] == 7 + cache + FIXED
-    plain = estimated(
-        header(block_count=4, embedding_length=1000, attention__head_count=10),
-        name="x.gguf",
-        weights=0,
-        context=1,
-    )
-    assert plain["cache"] == 4 * 10 * (100 + 100) * 2
-
-
-def test_a_header_that_does_not_say_how_large_it_is_cannot_be_reckoned() -> None:
+def test_a_header_that_does_not_say_how_large_it_is_is_refused() -> None:
     """An estimate without a ground would be believed."""
+    empty = gguf_file.Gguf(keys=[gguf_file.string("general.architecture", "a")])
     with pytest.raises(SourceError) as caught:
-        estimated(header(block_count=4), name="x.gguf", weights=0, context=1)
+        resolved({"x-Q8_0.gguf": empty.whole(b"")}, {"memory": "1GiB"})
     assert str(caught.value) == (
-        "`x.gguf`: its header does not say how many layers it has, or how wide"
+        "`x-Q8_0.gguf`: its header does not say how many layers it has, or how wide"
     )
 
 
