@@ -33,7 +33,7 @@ from airlift.inbound.arrival import Arrival, Desk, Gate
 from airlift.inbound.media import Candidate
 from airlift.inbound.staging import Staging
 from airlift.progress import Advance, Progress
-from airlift.registry.catalog import Event
+from airlift.registry.held import Event
 from airlift.store.blobs import BlobStore
 from airlift.trust.delivery import TrustState, VerifiedDelivery
 from airlift.trust.verifier import verify
@@ -82,7 +82,7 @@ def land(
         IncompleteError: Volumes are still to come; what came is kept.
         StoreError: The disk is full or fails; nothing half-done is visible.
     """
-    with _refusals_logged(gate, desk, now):
+    with gate.catalog.exclusive("import"), _refusals_logged(gate, desk, now):
         arrival = approach(candidates, gate, now=now)
         arrival.faults.extend(damaged)
         if not arrival.delivery.repeat:

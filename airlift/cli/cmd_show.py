@@ -1,0 +1,123 @@
+"""``airlift show``: one release."""
+
+from pathlib import Path
+
+import click
+
+from airlift import naming
+from airlift.artifact import ContentClass, Json, ReleaseFile
+from airlift.cli import config, output
+from airlift.cli.cmd_list import as_table
+from airlift.registry.catalog import Catalog
+from airlift.registry.held import Delivered, Held
+
+
+@click.command("show")
+@click.argument("reference")
+@config.home_option
+@config.json_option
+def command(home: Path, reference: str, *, as_json: bool) -> None:
+    """Show the release REFERENCE: its files, where it came from, who signed it.
+
+    REFERENCE is NAME, NAME@REVISION, KIND:NAME, or the first digits of a release id.
+    """
+    catalog = Catalog.open(home, readonly=True)
+    held = catalog.find(reference)
+    files = catalog.files(held.id)
+    delivery = next(
+        one for one in catalog.deliveries() if one.sequence == held.sequence
+    )
+    if as_json:
+        output.as_json(_as_json(held, files, delivery))
+        return
+    _print(held, files, delivery)
+
+
+def _as_json(
+    held: Held, files: tuple[ReleaseFile, ...], delivery: Delivered
+) -> dict[str, Json]:
+    listed: list[Json] = [
+        {
+            "path": one.path,
+            "size": one.size,
+            "sha256": one.sha256,
+            "git_oid": one.git_oid,
+            "format": one.format,
+            "class": one.content_class.value,
+            "facts": one.facts,
+        }
+        for one in files
+    ]
+    signed: list[Json] = [
+        {"role": one.role, "name": one.name, "key_id": one.key_id, "scheme": one.scheme}
+        for one in delivery.signed_by
+    ]
+    return {
+        **as_table(held),
+        "upstream": held.release.upstream,
+        "licence": held.release.licence,
+        "base_models": held.release.base_models,
+        "delivery": {
+            "sequence": delivery.sequence,
+            "issued": delivery.issued,
+            "imported": delivery.imported,
+            "operator": delivery.operator,
+            "actor": delivery.actor,
+            "signed_by": signed,
+        },
+        "file_list": listed,
+    }
+
+
+def _print(held: Held, files: tuple[ReleaseFile, ...], delivery: Delivered) -> None:
+    release = held.release
+    rows = [
+        ("release", held.id),
+        ("kind", release.kind.value),
+        ("name", naming.show(release.name)),
+        ("revision", naming.show(release.revision)),
+        ("state", held.state.value),
+        ("refs", naming.show(", ".join(release.refs)) or "-"),
+        ("licence", naming.show(release.licence) or "not stated"),
+        ("base models", naming.show(", ".join(release.base_models)) or "-"),
+        ("size", f"{output.size(held.size)} in {held.files} files"),
+        (
+            "delivery",
+            f"{delivery.sequence}, issued {delivery.issued} by {naming.show(delivery.operator)}",
+        ),
+        ("imported", f"{delivery.imported} by {naming.show(delivery.actor)}"),
+    ]
+    rows += [
+        (f"upstream {key}", naming.show(str(value)))
+        for key, value in sorted(release.upstream.items())
+    ]
+    rows += [
+        (
+            f"signed as {one.role}",
+            f"{naming.show(one.name)} {one.scheme} {one.key_id[:16]}",
+        )
+        for one in delivery.signed_by
+    ]
+    rows += [
+        (word, why)
+        for word, why in (("pinned", held.pinned), ("denied", held.denied))
+        if why
+    ]
+    for key, value in rows:
+        output.line(f"{key:<22}{value}")
+    output.line()
+    cells = [
+        (
+            naming.show(one.path),
+            output.size(one.size),
+            one.format,
+            _class(one),
+            one.sha256[:16],
+        )
+        for one in files
+    ]
+    output.table(cells, head=("FILE", "SIZE", "FORMAT", "CLASS", "SHA256"))
+
+
+def _class(file: ReleaseFile) -> str:
+    return "" if file.content_class is ContentClass.DATA else file.content_class.value
