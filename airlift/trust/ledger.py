@@ -5,13 +5,13 @@ from collections.abc import Mapping
 
 from airlift import naming
 from airlift.artifact import Kind, Release
-from airlift.digest import Sha256
+from airlift.digest import Sha256, sha256
 from airlift.errors import RequestError
 from airlift.format import dispatch as dispatch_format
 from airlift.format import release as release_format
 from airlift.format.dispatch import Earlier
 from airlift.trust import metadata, records
-from airlift.trust.metadata import SiteTargets
+from airlift.trust.metadata import SiteTargets, Targets, newest_sequence
 from airlift.trust.metadata_set import MetadataSet
 from airlift.trust.repository import Repository
 
@@ -21,6 +21,8 @@ class Ledger:
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
+        self._held: tuple[int, MetadataSet] | None = None
+        self._heads: tuple[Targets, dict[tuple[Kind, str], Sha256]] | None = None
 
     def current(self) -> MetadataSet:
         """Return what is in force.
@@ -32,7 +34,10 @@ class Ledger:
         if not newest:
             problem = "the first records are not signed by all who must"
             raise RequestError(problem, hint="sign what is pending first")
-        return self._repository.load(newest)
+        # What was signed never changes, so one version is read once.
+        if self._held is None or self._held[0] != newest:
+            self._held = newest, self._repository.load(newest)
+        return self._held[1]
 
     def site(self, site: str) -> SiteTargets:
         """Return what is signed for *site*.
@@ -54,18 +59,25 @@ class Ledger:
             RequestError: There is no such site.
         """
         self.site(site)
-        return _newest(self.current(), site)
+        return newest_sequence(self.current().sites[site].body)
 
     def latest_release(self, kind: Kind, name: str) -> tuple[Sha256, Release] | None:
         """Return the approved release of *name* with the highest counter, and its id."""
-        found: tuple[Sha256, Release] | None = None
-        for target in self.current().targets.body.targets.values():
+        targets = self.current().targets.body
+        if self._heads is None or self._heads[0] != targets:
+            self._heads = targets, self._find_heads(targets)
+        release_id = self._heads[1].get((kind, name))
+        if release_id is None:
+            return None
+        return release_id, release_format.decode(self._repository.release(release_id))
+
+    def _find_heads(self, targets: Targets) -> dict[tuple[Kind, str], Sha256]:
+        best: dict[tuple[Kind, str], tuple[int, Sha256]] = {}
+        for target in targets.targets.values():
             one = release_format.decode(self._repository.release(target.sha256))
-            if (one.kind, one.name) == (kind, name) and (
-                found is None or one.counter > found[1].counter
-            ):
-                found = (target.sha256, one)
-        return found
+            entry = (one.counter, target.sha256)
+            best[one.kind, one.name] = max(best.get((one.kind, one.name), entry), entry)
+        return {key: release_id for key, (_, release_id) in best.items()}
 
     def deliveries(self, site: str) -> tuple[Earlier, ...]:
         """Return the deliveries made to *site*, newest first: the last 65 at most.
@@ -73,13 +85,13 @@ class Ledger:
         Raises:
             RequestError: There is no such site.
         """
-        found = self.site(site).targets
-        for name, target in found.items():
-            data = self._repository.dispatch(site, _sequence_of(name))
-            record = dispatch_format.decode(data)
-            newest = Earlier(sequence=record.sequence, sha256=target.sha256)
-            return (newest, *record.earlier)
-        return ()
+        found = self.site(site)
+        if not found.targets:
+            return ()
+        data = self._repository.dispatch(site, newest_sequence(found))
+        record = dispatch_format.decode(data)
+        newest = Earlier(sequence=record.sequence, sha256=sha256(data))
+        return (newest, *record.earlier)
 
     def delivered(self, site: str, sequence: int) -> Mapping[str, bytes]:
         """Return the files of records of a delivery made before, as they were then.
@@ -90,11 +102,13 @@ class Ledger:
         """
 
         def reached(version: int) -> int:
-            return _newest(self._repository.load(version), site)
+            return self._repository.sequence(site, version)
 
-        versions = range(1, self._repository.newest() + 1)
-        at = bisect_left(versions, sequence, key=reached)
         self.site(site)
+        versions = range(1, self._repository.newest() + 1)
+        # Sequences only rise, so the set that a delivery was made with is the first
+        # that has reached it.
+        at = bisect_left(versions, sequence, key=reached)
         if sequence < 1 or at == len(versions) or reached(versions[at]) != sequence:
             problem = f"there is no delivery {sequence} to site `{site}`"
             raise RequestError(problem)
@@ -110,14 +124,14 @@ class Ledger:
         Raises:
             StoreError: The folder is damaged.
         """
-        sequence, root = _newest(made, site), made.root.body.version
+        sequence = newest_sequence(made.sites[site].body)
         data = self._repository.dispatch(site, sequence)
         record = dispatch_format.decode(data)
         travelling = {
             records.metadata_name(metadata.ROOT, version): self._repository.metadata(
                 metadata.ROOT, version
             )
-            for version in range(1, root)
+            for version in range(1, made.root.body.version)
         }
         others = {metadata.site_role(name) for name in made.sites if name != site}
         for role, document in made.documents():
@@ -130,15 +144,3 @@ class Ledger:
             document_bytes = self._repository.release(release_id)
             travelling[records.release_name(release_id)] = document_bytes
         return dict(sorted(travelling.items()))
-
-
-def _newest(held: MetadataSet, site: str) -> int:
-    if site not in held.sites:
-        return 0
-    return max(
-        (_sequence_of(name) for name in held.sites[site].body.targets), default=0
-    )
-
-
-def _sequence_of(target: str) -> int:
-    return int(target.rpartition("/")[2].removesuffix(".json"))

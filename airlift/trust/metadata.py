@@ -183,6 +183,14 @@ class SiteTargets:
         }
 
 
+def newest_sequence(site: SiteTargets) -> int:
+    """Return the sequence of the delivery that a site's role names; 0 if none."""
+    numbers = (
+        int(name.rpartition("/")[2].removesuffix(".json")) for name in site.targets
+    )
+    return max(numbers, default=0)
+
+
 Body: TypeAlias = Root | Timestamp | Snapshot | Targets | SiteTargets
 B = TypeVar("B", Root, Timestamp, Snapshot, Targets, SiteTargets)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from airlift import naming
 from airlift.artifact import Kind, Release
 from airlift.digest import Sha256, sha256
-from airlift.errors import RequestError
+from airlift.errors import FormatError, RequestError, StoreError, TrustError
 from airlift.format import dispatch as dispatch_format
 from airlift.format import release as release_format
 from airlift.format.dispatch import Earlier
@@ -26,7 +26,7 @@ from airlift.trust.metadata import Root, SiteTargets
 from airlift.trust.plan import Lives, RolePlan, sound_quorum
 from airlift.trust.public import PublicKey
 from airlift.trust.quorum import Quorum, same
-from airlift.trust.repository import Repository, packing_path
+from airlift.trust.repository import RESTORE, Repository, packing_path
 from airlift.trust.request import Request
 from airlift.trust.revision import Change, Terms
 from airlift.trust.verifier import verify
@@ -197,7 +197,15 @@ class Publisher:
             RequestError: There is no such site or delivery.
             StoreError: The folder is damaged.
         """
-        return self._ledger.delivered(site, sequence)
+        travelling = self._ledger.delivered(site, sequence)
+        data = travelling[records.dispatch_name(site, sequence)]
+        issued = dispatch_format.decode(data).issued
+        try:
+            _prove(travelling, site, issued)
+        except (FormatError, TrustError) as error:
+            problem = f"the records of delivery {sequence} are damaged: {error}"
+            raise StoreError(problem, hint=RESTORE) from error
+        return travelling
 
     def publish(  # noqa: PLR0913 - what a delivery is made of; all but site are bytes
         self,
@@ -345,8 +353,7 @@ class Publisher:
         made = draft.finish(signed)
         if signed.site is not None:
             travelling = self._ledger.travelling(made, signed.site)
-            anchor = travelling[records.metadata_name(metadata.ROOT, 1)]
-            verify(travelling, TrustState(site=signed.site, anchor=anchor), now=now)
+            _prove(travelling, signed.site, now)
         self._repository.commit(made)
 
     def _need_pending(self) -> Draft:
@@ -360,3 +367,8 @@ class Publisher:
             problem = "something else is pending: " + "; ".join(pending.lacking())
             hint = "have it signed, or discard it, before anything else changes"
             raise RequestError(problem, hint=hint)
+
+
+def _prove(travelling: Mapping[str, bytes], site: str, now: str) -> None:
+    anchor = travelling[records.metadata_name(metadata.ROOT, 1)]
+    verify(travelling, TrustState(site=site, anchor=anchor), now=now)

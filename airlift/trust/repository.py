@@ -25,12 +25,13 @@ from airlift.errors import FormatError, RequestError, StoreError
 from airlift.format import dispatch, packing, release
 from airlift.trust import draft, files, metadata, strict
 from airlift.trust.draft import Draft
+from airlift.trust.metadata import Document, Snapshot, Timestamp
 from airlift.trust.metadata_set import MetadataSet
 from airlift.trust.plan import Lives, decode_lives, encode_lives
 
 _TIMESTAMP = re.compile(r"([1-9]\d{0,15})\.timestamp\.json", re.ASCII)
 _SETTINGS_LIMIT = 4096
-_RESTORE = "restore the folder from its newest backup"
+RESTORE = "restore the folder from its newest backup"
 
 
 class Repository:
@@ -97,13 +98,7 @@ class Repository:
             StoreError: A file of it is missing or not the one named.
             FormatError: A file of it is damaged.
         """
-        timestamp = strict.timestamp(
-            self.metadata(metadata.TIMESTAMP, version), name="timestamp"
-        )
-        named = timestamp.body.snapshot
-        snapshot = strict.snapshot(
-            self.metadata(metadata.SNAPSHOT, named.version), name="snapshot"
-        )
+        timestamp, snapshot = self._front(version)
         listed = {role: one.version for role, one in snapshot.body.editions.items()}
         targets = strict.targets(
             self.metadata(metadata.TARGETS, listed[metadata.TARGETS]), name="targets"
@@ -121,11 +116,38 @@ class Repository:
             snapshot=snapshot,
             timestamp=timestamp,
         )
-        whole = metadata.edition(snapshot.body) == named
-        if not whole or found.editions() != snapshot.body.editions:
+        named = timestamp.body.snapshot
+        if (
+            metadata.edition(snapshot.body) != named
+            or found.editions() != snapshot.body.editions
+        ):
             problem = f"the files of timestamp {version} are not the ones it names"
-            raise StoreError(problem, hint=_RESTORE)
+            raise StoreError(problem, hint=RESTORE)
         return found
+
+    def sequence(self, site: str, version: int) -> int:
+        """Return the newest delivery to *site* as of timestamp *version*; 0 if none.
+
+        Raises:
+            StoreError: A file is missing.
+            FormatError: A file is damaged.
+        """
+        role = metadata.site_role(site)
+        listed = self._front(version)[1].body.editions.get(role)
+        if listed is None:
+            return 0
+        data = self.metadata(role, listed.version)
+        return metadata.newest_sequence(strict.site_targets(data, name=role).body)
+
+    def _front(self, version: int) -> tuple[Document[Timestamp], Document[Snapshot]]:
+        timestamp = strict.timestamp(
+            self.metadata(metadata.TIMESTAMP, version), name="timestamp"
+        )
+        named = timestamp.body.snapshot.version
+        snapshot = strict.snapshot(
+            self.metadata(metadata.SNAPSHOT, named), name="snapshot"
+        )
+        return timestamp, snapshot
 
     def commit(self, made: MetadataSet) -> None:
         """Write what is new in *made*, the timestamp last, and forget what is pending.
@@ -209,7 +231,7 @@ class Repository:
             return files.read(self._folder / name, limit=limit, what="record")
         except (RequestError, FormatError) as error:
             problem = f"the repository of signed records lacks `{name}`"
-            raise StoreError(problem, hint=_RESTORE) from error
+            raise StoreError(problem, hint=RESTORE) from error
 
 
 def packing_path(site: str, sequence: int) -> str:
