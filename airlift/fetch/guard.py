@@ -17,6 +17,7 @@ from collections.abc import Iterator
 
 import httpx2
 
+from airlift import naming
 from airlift.errors import RequestError, SourceBusyError, SourceError
 from airlift.fetch.refusals import place
 from airlift.fetch.settings import Settings
@@ -36,7 +37,7 @@ class Guard(httpx2.BaseTransport):
 
     def __init__(self, settings: Settings, homes: tuple[str, ...]) -> None:
         self._settings = settings
-        self._homes = tuple(httpx2.URL(home) for home in homes)
+        self._homes = tuple(_home(home) for home in homes)
         self._context = _certificates(settings)
         self._transports: dict[str, httpx2.HTTPTransport] = {
             proxy: self._transport(proxy) for proxy in {"", *settings.proxies.values()}
@@ -138,6 +139,17 @@ def broken(url: httpx2.URL | str, error: httpx2.TransportError) -> SourceError:
     else:
         problem = f"the connection to {place(url)} failed: {str(error) or 'it closed'}"
     return SourceBusyError(problem, hint=_TRY_AGAIN)
+
+
+def _home(text: str) -> httpx2.URL:
+    try:
+        url = httpx2.URL(text)
+    except httpx2.InvalidURL:
+        url = httpx2.URL("")
+    if url.scheme not in ("http", "https") or not url.host:
+        problem = f"endpoint `{naming.show(text)}` is not an http or https address"
+        raise RequestError(problem, hint="write it like `https://hub.example.org`")
+    return url
 
 
 def _certificates(settings: Settings) -> ssl.SSLContext:
