@@ -369,7 +369,7 @@ def test_a_sites_own_certificates_are_believed_where_set(tmp_path: Path) -> None
             assert door.get_json(f"{server.url}/json") == {"a": [1]}
 
 
-@pytest.mark.parametrize("home", ["hub.example", "ftp://hub.example", "http://[", ""])
+@pytest.mark.parametrize("home", ["hub.example", "ftp://hub.example", "http://", ""])
 def test_an_endpoint_that_is_no_address_is_refused(home: str) -> None:
     """A forgotten `https://` must not end in somebody else's traceback."""
     with pytest.raises(RequestError) as caught:
