@@ -15,6 +15,7 @@ import contextlib
 import ctypes
 import errno
 import os
+import shutil
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -225,10 +226,11 @@ class Disk:
         with failing("delete", path):
             path.unlink(missing_ok=True)
 
-    def remove_folder(self, path: Path) -> None:
-        """Delete the folder *path*, which is empty."""
+    def remove_tree(self, path: Path) -> None:
+        """Delete the folder *path* with all in it; nothing happens without one."""
         with failing("delete the folder", path):
-            path.rmdir()
+            if path.exists():
+                shutil.rmtree(path)
 
     def publish(self, fd: int, source: Path, target: Path, *, mode: int) -> None:
         """Make *fd*, open at *source*, durable under the name *target*.

@@ -1,0 +1,399 @@
+"""The catalogue: records deliveries, says what is held, moves the live set.
+
+Every change is one transaction under the writer lock. A row names only blobs that are
+durably in the store; the live set is the members of the newest generation, and each
+change of it is a new generation, so that the one before can be gone back to.
+"""
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+from sqlalchemy import Connection, select
+
+from airlift.artifact import Json, Kind, ReleaseFile
+from airlift.digest import Sha256
+from airlift.registry import finding, gc, intake, moves, rows, schema
+from airlift.registry.gc import GcPlan
+from airlift.registry.held import Delivered, Event, Generation, Held, State
+from airlift.registry.home import Home
+from airlift.registry.intake import Stamp
+from airlift.registry.shelf import Shelf
+from airlift.store.store import Store
+from airlift.trust.delivery import TrustState, VerifiedDelivery
+
+
+class Catalog:
+    """The registry of one site; made by ``create`` or ``open``.
+
+    Args:
+        home: Its folder, open.
+    """
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._database = home.database
+
+    @classmethod
+    def create(cls, home: Path, *, state: TrustState, now: str, actor: str) -> Self:
+        """Begin the registry of a site.
+
+        Args:
+            home: Its folder; made if it is not there.
+            state: What the site believes at first: its name and the root accepted.
+            now: ``YYYY-MM-DDThh:mm:ssZ``.
+            actor: Who accepted the root.
+
+        Raises:
+            RegistryError: There is one already, or the folder cannot hold one.
+            StoreError: The disk refused.
+        """
+        return cls(Home.create(home, state, now=now, actor=actor))
+
+    @classmethod
+    def open(cls, home: Path, *, readonly: bool = False) -> Self:
+        """Open the registry of a site.
+
+        Args:
+            home: Its folder.
+            readonly: Change nothing; for a server that may only read.
+
+        Raises:
+            RegistryError: There is none, it is of another release of airlift, it is
+                damaged, or it is older than its own records.
+        """
+        return cls(Home.open(home, readonly=readonly))
+
+    def close(self) -> None:
+        """Close the database."""
+        self._database.close()
+
+    @contextmanager
+    def exclusive(self, purpose: str) -> Iterator[None]:
+        """Be the only writer of this registry and the only deleter of its store.
+
+        An import holds it from its first blob to its record, so that no collection
+        takes blobs that no record names yet. May be held again inside.
+
+        Args:
+            purpose: The command, as another writer is told.
+
+        Raises:
+            RegistryError: Another process holds it; the message says which.
+        """
+        with self._home.exclusive(purpose):
+            yield
+
+    # --- take in ----------------------------------------------------------------
+
+    def trust_state(self) -> TrustState:
+        """Return what the site believes.
+
+        Raises:
+            RegistryError: The database cannot answer.
+        """
+        with self._database.read() as connection:
+            return rows.trust_state(connection)
+
+    def record(
+        self,
+        verified: VerifiedDelivery,
+        store: Store,
+        *,
+        live: Collection[Sha256],
+        now: str,
+        actor: str,
+    ) -> int:
+        """Record a delivery and everything it brings, in one transaction.
+
+        A delivery that is recorded already changes nothing.
+
+        Args:
+            verified: The proof that the site believes it.
+            store: Where all its blobs are.
+            live: Ids of its releases that go live; the others wait in quarantine, and
+                so do denied ones.
+            now: ``YYYY-MM-DDThh:mm:ssZ``.
+            actor: Who imports it.
+
+        Returns:
+            The number of the live set afterwards.
+
+        Raises:
+            StoreError: A blob is not in the store, or the disk refused; nothing was
+                recorded, unless it was only the summary beside the database.
+            RegistryError: The registry is busy, or has changed since the delivery was
+                verified.
+        """
+        with self.exclusive("import"):
+            with self._database.read() as connection:
+                if intake.is_recorded(connection, verified):
+                    return rows.current(connection)
+                intake.check_follows(connection, verified)
+            intake.check_blobs(verified, store)
+            told = intake.delivered(verified, now=now, actor=actor)
+            self._home.keep(verified, told)
+            note = f"delivery {told.sequence}"
+            stamp = Stamp(now=now, actor=actor, reason="import", note=note)
+            with self._home.changing("import") as connection:
+                intake.add_delivery(connection, verified, told, verified.releases)
+                intake.put_state(connection, verified.state)
+                number = moves.join(connection, sorted(live), stamp)
+                detail: dict[str, Json] = {
+                    "delivery": told.id,
+                    "releases": len(verified.releases),
+                    "live": len(live),
+                    "generation": number,
+                }
+                intake.add_event(connection, _event(stamp, note, detail))
+        return number
+
+    def log(self, told: Event) -> None:
+        """Add a line to the log; it is numbered there.
+
+        Raises:
+            RegistryError: The database cannot record.
+            StoreError: The disk refused to take it down beside the database.
+        """
+        with self._database.write() as connection:
+            intake.add_event(connection, told)
+        self._home.catch_up()
+
+    # --- ask --------------------------------------------------------------------
+
+    def releases(
+        self,
+        *,
+        state: State | None = None,
+        kind: Kind | None = None,
+        name: str | None = None,
+    ) -> tuple[Held, ...]:
+        """Return what is held, by kind, name and falling counter.
+
+        Args:
+            state: Only those in this state.
+            kind: Only those of this kind.
+            name: Only those of exactly this name.
+
+        Raises:
+            RegistryError: The database cannot answer.
+        """
+        wanted = []
+        if kind is not None:
+            wanted.append(schema.release.c.kind == kind.value)
+        if name is not None:
+            wanted.append(schema.release.c.name == name)
+        with self._database.read() as connection:
+            found = rows.held(connection, *wanted)
+        return tuple(one for one in found if state in (None, one.state))
+
+    def find(self, reference: str) -> Held:
+        """Return the one release that *reference* means.
+
+        Args:
+            reference: ``[KIND:]NAME[@REVISION]`` with a revision's first digits or
+                one of its refs, or the first digits of a release's id.
+
+        Raises:
+            RequestError: None is meant, or several; they are listed.
+            RegistryError: The database cannot answer.
+        """
+        with self._database.read() as connection:
+            return finding.find(connection, reference)
+
+    def files(self, release_id: Sha256) -> tuple[ReleaseFile, ...]:
+        """Return the files of a release, sorted by path; empty where it is not held.
+
+        Raises:
+            RegistryError: The database cannot answer.
+        """
+        with self._database.read() as connection:
+            return rows.files(connection, release_id)
+
+    def document(self, release_id: Sha256) -> bytes:
+        """Return the signed document of a release.
+
+        Raises:
+            RequestError: It is not held.
+            RegistryError: The database cannot answer.
+        """
+        table, release = schema.document, schema.release
+        query = select(table.c.content).join(release).where(release.c.id == release_id)
+        with self._database.read() as connection:
+            found = connection.execute(query).scalar_one_or_none()
+        if found is None:
+            raise finding.unknown(release_id)
+        return bytes(found)
+
+    def using(self, blob: Sha256) -> tuple[Held, ...]:
+        """Return the releases that have *blob* among their files.
+
+        Raises:
+            RegistryError: The database cannot answer.
+        """
+        users = select(schema.file.c.release).where(schema.file.c.sha256 == blob)
+        with self._database.read() as connection:
+            return rows.held(connection, schema.release.c.number.in_(users))
+
+    def deliveries(self, *, newest: int | None = None) -> tuple[Delivered, ...]:
+        """Return recorded deliveries, newest first.
+
+        Raises:
+            RegistryError: The database cannot answer.
+        """
+        with self._database.read() as connection:
+            return rows.deliveries(connection, newest)
+
+    def generations(self) -> tuple[Generation, ...]:
+        """Return every generation, newest first.
+
+        Raises:
+            RegistryError: The database cannot answer.
+        """
+        with self._database.read() as connection:
+            return rows.generations(connection)
+
+    def events(self, *, newest: int | None = None) -> tuple[Event, ...]:
+        """Return the log, or its newest lines, in the order things happened.
+
+        Raises:
+            RegistryError: The database cannot answer.
+        """
+        with self._database.read() as connection:
+            return rows.events(connection, newest=newest)
+
+    def shelf(self, store: Store) -> Shelf:
+        """Return what is live, as a server looks things up."""
+        return Shelf(self._database, store)
+
+    # --- move the live set ------------------------------------------------------
+
+    def activate(self, ids: Collection[Sha256], *, now: str, actor: str) -> int:
+        """Make releases live, beside what is; return the live set's number.
+
+        Raises:
+            RequestError: One is not held, or is denied.
+            RegistryError: The registry is busy or cannot record.
+        """
+        stamp = Stamp(now=now, actor=actor, reason="activate")
+        with self._moving(stamp, ids) as connection:
+            return moves.activate(connection, ids, stamp)
+
+    def deactivate(self, ids: Collection[Sha256], *, now: str, actor: str) -> int:
+        """Take releases out of the live set; return its number.
+
+        Raises:
+            RequestError: One is not held.
+            RegistryError: The registry is busy or cannot record.
+        """
+        stamp = Stamp(now=now, actor=actor, reason="remove")
+        with self._moving(stamp, ids) as connection:
+            return moves.leave(connection, ids, stamp)
+
+    def rollback(self, to: int | None = None, *, now: str, actor: str) -> int:
+        """Make an earlier live set live again, as a new one; return its number.
+
+        Args:
+            to: Which; None for the one before the current one.
+            now: ``YYYY-MM-DDThh:mm:ssZ``.
+            actor: Who does it.
+
+        Raises:
+            RequestError: There is no such set, or some of it was collected.
+            RegistryError: The registry is busy or cannot record.
+        """
+        note = "to the one before" if to is None else f"to {to}"
+        stamp = Stamp(now=now, actor=actor, reason="rollback", note=note)
+        with self._moving(stamp, ()) as connection:
+            return moves.rollback(connection, to, stamp)
+
+    def deny(
+        self, digests: Collection[Sha256], *, why: str, now: str, actor: str
+    ) -> int:
+        """Never serve these releases, nor any with one of these blobs.
+
+        Args:
+            digests: Ids of releases, or digests of blobs; held or not.
+            why: For whoever asks.
+            now: ``YYYY-MM-DDThh:mm:ssZ``.
+            actor: Who does it.
+
+        Returns:
+            The number of the live set afterwards.
+
+        Raises:
+            RegistryError: The registry is busy or cannot record.
+        """
+        stamp = Stamp(now=now, actor=actor, reason="deny", note=why)
+        with self._moving(stamp, digests) as connection:
+            return moves.deny(connection, digests, stamp)
+
+    def pin(self, ids: Collection[Sha256], *, why: str, now: str, actor: str) -> None:
+        """Keep releases from being collected until they are unpinned.
+
+        Raises:
+            RequestError: One is not held.
+            RegistryError: The registry is busy or cannot record.
+        """
+        stamp = Stamp(now=now, actor=actor, reason="pin", note=why)
+        with self._moving(stamp, ids) as connection:
+            moves.pin(connection, ids, stamp)
+
+    def unpin(self, ids: Collection[Sha256], *, now: str, actor: str) -> None:
+        """Let releases be collected once nothing else keeps them.
+
+        Raises:
+            RequestError: One is not held.
+            RegistryError: The registry is busy or cannot record.
+        """
+        stamp = Stamp(now=now, actor=actor, reason="unpin")
+        with self._moving(stamp, ids) as connection:
+            moves.unpin(connection, ids)
+
+    @contextmanager
+    def _moving(self, stamp: Stamp, ids: Collection[Sha256]) -> Iterator[Connection]:
+        with self._home.changing(stamp.reason) as connection:
+            yield connection
+            listed = tuple(sorted(ids))
+            detail: dict[str, Json] = {"ids": listed} if listed else {}
+            detail["generation"] = rows.current(connection)
+            intake.add_event(connection, _event(stamp, stamp.note, detail))
+
+    # --- collect ----------------------------------------------------------------
+
+    def doomed(self, store: Store) -> GcPlan:
+        """Return what a collection would delete; see ``registry.gc`` for what it keeps.
+
+        Raises:
+            RegistryError: The database cannot answer.
+            StoreError: The store cannot be listed.
+        """
+        with self._database.read() as connection:
+            return gc.doomed(connection, store)
+
+    def collect(self, plan: GcPlan, store: Store, *, now: str, actor: str) -> int:
+        """Delete what is in *plan* and is still not needed; return the bytes freed.
+
+        Raises:
+            RegistryError: The registry is busy or cannot record.
+            StoreError: The disk refused; another collection finds what is left.
+        """
+        stamp = Stamp(now=now, actor=actor, reason="gc")
+        with self.exclusive("gc"):
+            with self._home.changing("gc") as connection:
+                gone = gc.drop(connection, plan)
+                detail: dict[str, Json] = {"ids": gone, "blobs": len(plan.blobs)}
+                intake.add_event(connection, _event(stamp, "", detail))
+            with self._database.read() as connection:
+                return gc.sweep(connection, store, plan)
+
+
+def _event(stamp: Stamp, subject: str, detail: dict[str, Json]) -> Event:
+    return Event(
+        time=stamp.now,
+        actor=stamp.actor,
+        action=stamp.reason,
+        subject=subject,
+        detail=detail,
+    )

@@ -1,0 +1,1 @@
+"""How databases of earlier releases become today's; run by ``registry.migration``."""

@@ -1,0 +1,223 @@
+"""The database again, from the signed records beside it.
+
+Each delivery is verified anew, in order, as it was on the day it was imported; what no
+signature tells (who imported it, what was live when, pins, denials, the log) comes from
+the summary and the log. The old database is put aside, not deleted. A server that has
+it open goes on with it until it is started again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from sqlalchemy import Connection
+
+from airlift.digest import Sha256, sha256
+from airlift.errors import RegistryError
+from airlift.registry import intake, migration, rows, summary
+from airlift.registry.engine import FILE, Database, make_file, refuse_network
+from airlift.registry.held import Delivered, Event
+from airlift.registry.home import Home
+from airlift.registry.records import Kept, Records
+from airlift.registry.summary import Summary
+from airlift.store.durable import Disk
+from airlift.store.store import Store
+from airlift.trust.delivery import TrustState, VerifiedDelivery
+
+_BACKUP = "restore the folder `records` from a backup, then rebuild again"
+_ASIDE = 1000
+
+
+class Verify(Protocol):
+    """What judges a delivery: ``airlift.trust.verifier.verify``."""
+
+    def __call__(
+        self, offered: Mapping[str, bytes], state: TrustState, /, *, now: str
+    ) -> VerifiedDelivery:
+        """Return the proof that *offered* is believed by who believes *state*.
+
+        Raises:
+            TrustError: It is not.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rebuilt:
+    """What a rebuild found.
+
+    Attributes:
+        deliveries: How many were verified and recorded.
+        releases: How many are held.
+        missing: Blobs that releases name and the store lacks, sorted; until they are
+            imported again, those files cannot be served.
+        unlisted: Sequences of deliveries the summary did not know: the power went
+            while they were recorded. Their releases wait in quarantine.
+        aside: Where the old database is now; None where there was none.
+    """
+
+    deliveries: int
+    releases: int
+    missing: tuple[Sha256, ...]
+    unlisted: tuple[int, ...]
+    aside: Path | None
+
+
+def rebuild(
+    home: Path, store: Store, *, verify: Verify, now: str, actor: str
+) -> Rebuilt:
+    """Make the database of *home* again.
+
+    Args:
+        home: The folder of the registry; its records must be there.
+        store: Where the blobs are; asked which are missing, and not changed.
+        verify: Judges each delivery.
+        now: ``YYYY-MM-DDThh:mm:ssZ``, for the log.
+        actor: Who does it, for the log.
+
+    Raises:
+        RegistryError: Records are missing or damaged, or the registry is busy.
+        TrustError: A delivery on record is not believed.
+        StoreError: The disk refused.
+
+    Whatever is raised, the old database is still there.
+    """
+    refuse_network(home)
+    records = Records(home)
+    told = records.summary()
+    if told is None:
+        problem = "there is no summary (records/state.json) to rebuild from"
+        raise RegistryError(problem, hint=_BACKUP)
+    with Home(home).exclusive("rebuild"):
+        fresh = home / f"{FILE}.new"
+        _clear(fresh)
+        make_file(fresh)
+        database = Database(fresh)
+        try:
+            with database.write() as connection:
+                replayed = _replay(connection, records, told, verify)
+                intake.add_event(connection, _logged(replayed, now, actor))
+            with database.read() as connection:
+                missing = store.missing(rows.digests(connection))
+                releases = len(rows.held(connection))
+        finally:
+            database.close()
+        aside = _swap(home, fresh)
+        Home(home).write_down()
+    return Rebuilt(
+        deliveries=len(replayed),
+        releases=releases,
+        missing=tuple(sorted(missing)),
+        unlisted=tuple(one for one in replayed if one > told.sequence),
+        aside=aside,
+    )
+
+
+def _logged(replayed: list[int], now: str, actor: str) -> Event:
+    detail = {"deliveries": len(replayed)}
+    return Event(time=now, actor=actor, action="rebuild", detail=detail)
+
+
+def _replay(
+    connection: Connection, records: Records, told: Summary, verify: Verify
+) -> list[int]:
+    """Record everything in an empty database; return the sequences, rising."""
+    anchor = records.anchor()
+    if sha256(anchor) != told.anchor:
+        problem = "records/anchor.json is not the root that was accepted here"
+        raise RegistryError(problem, hint=_BACKUP)
+    state = TrustState(site=told.site, anchor=anchor)
+    migration.upgrade(connection)
+    intake.put_state(connection, state)
+    kept = records.deliveries()
+    _check_complete(kept, told)
+    for one in kept:
+        state = _replay_delivery(connection, records, one, (state, told, verify))
+    intake.put_state(connection, replace(state, floor=max(state.floor, told.floor)))
+    summary.put(connection, told)
+    for event in records.events():
+        intake.add_event(connection, event)
+    return [one.sequence for one in kept]
+
+
+def _check_complete(kept: tuple[Kept, ...], told: Summary) -> None:
+    sequences = [one.sequence for one in kept]
+    needed = set(told.releases.values())
+    if told.newest:
+        needed.add(told.newest.sequence)
+    if lost := sorted(needed.difference(sequences)):
+        problem = f"the records of delivery {lost[0]} are missing"
+        raise RegistryError(problem, hint=_BACKUP)
+    twice = sorted({one for one in sequences if sequences.count(one) > 1})
+    if twice:
+        problem = f"there are two records of delivery {twice[0]}"
+        raise RegistryError(problem, hint="move the one that was never imported away")
+
+
+def _replay_delivery(
+    connection: Connection,
+    records: Records,
+    kept: Kept,
+    basis: tuple[TrustState, Summary, Verify],
+) -> TrustState:
+    state, told, verify = basis
+    offered, facts = records.read(kept)
+    imported = facts.text("imported")
+    verified = verify(offered, state, now=imported)
+    found = (verified.dispatch.sequence, verified.id[:12])
+    if found != (kept.sequence, kept.prefix):
+        problem = f"records/{kept.folder.name} holds the records of delivery {found[0]}"
+        raise RegistryError(problem, hint=_BACKUP)
+    intake.add_delivery(
+        connection,
+        verified,
+        Delivered(
+            id=verified.id,
+            sequence=verified.dispatch.sequence,
+            issued=verified.dispatch.issued,
+            imported=imported,
+            operator=verified.dispatch.operator,
+            actor=facts.text("actor"),
+            version=facts.text("version"),
+            signed_by=verified.signed_by,
+        ),
+        # Collected ones stay away; of those that came twice, the right one is taken.
+        [
+            one
+            for one in verified.releases
+            if kept.sequence > told.sequence
+            or told.releases.get(one.id) == kept.sequence
+        ],
+    )
+    intake.put_state(connection, verified.state)
+    return verified.state
+
+
+def _clear(database: Path) -> None:
+    for path in (database, _journal(database)):
+        Disk().unlink(path)
+
+
+def _journal(database: Path) -> Path:
+    return database.with_name(f"{database.name}-journal")
+
+
+def _swap(home: Path, fresh: Path) -> Path | None:
+    """Put *fresh* in the place of the database; return where the old one is."""
+    disk, current = Disk(), home / FILE
+    aside = next(
+        path
+        for path in (home / f"{FILE}.old-{n}" for n in range(1, _ASIDE))
+        if not path.exists() and not _journal(path).exists()
+    )
+    there = current.exists()
+    # The journal too, and before the new one comes: SQLite would take a journal it
+    # finds for the new database's, and roll pages of the old one back into it.
+    for source, target in ((current, aside), (_journal(current), _journal(aside))):
+        if source.exists():
+            disk.rename(source, target)
+    disk.sync_folder(home)
+    disk.rename(fresh, current)
+    disk.sync_folder(home)
+    return aside if there else None

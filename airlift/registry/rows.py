@@ -1,0 +1,299 @@
+"""Questions to the tables, answered in values."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar, cast
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    func,
+    or_,
+    select,
+    union,
+)
+
+from airlift.artifact import ContentClass, Json, Kind, Release, ReleaseFile
+from airlift.digest import Sha256
+from airlift.format.dispatch import HISTORY, Earlier
+from airlift.registry import schema
+from airlift.registry.held import Delivered, Event, Generation, Held, State
+from airlift.trust.delivery import SignedBy, TrustState
+
+T = TypeVar("T")
+
+BATCH = 500
+"""Values in one ``IN``: 100,000 digests took 0.54 s at this size."""
+
+
+def trust_state(connection: Connection) -> TrustState:
+    """Return what the site believes."""
+    settings = {
+        row.key: row.value for row in connection.execute(select(schema.setting))
+    }
+    trusted = connection.execute(select(schema.trusted)).all()
+    counters = connection.execute(select(schema.counter)).all()
+    newest = (
+        select(schema.delivery.c.sequence, schema.delivery.c.id)
+        .order_by(schema.delivery.c.sequence.desc())
+        .limit(HISTORY)
+    )
+    return TrustState(
+        site=settings["site"].decode(),
+        anchor=settings["anchor"],
+        metadata={row.name: row.content for row in trusted},
+        floor=settings["floor"].decode(),
+        deliveries=tuple(
+            Earlier(sequence=sequence, sha256=digest)
+            for sequence, digest in connection.execute(newest)
+        ),
+        counters={(Kind(one.kind), one.name): one.highest for one in counters},
+        heads={(Kind(one.kind), one.name): one.head for one in counters if one.head},
+    )
+
+
+# --- releases -------------------------------------------------------------------
+
+
+def live() -> Select[Any]:
+    """Select the numbers of the releases of the current generation."""
+    return select(schema.member.c.release).where(schema.member.c.until.is_(None))
+
+
+def members_at(number: int) -> Select[Any]:
+    """Select the numbers of the releases of generation *number*."""
+    since, until = schema.member.c.since, schema.member.c.until
+    return select(schema.member.c.release).where(
+        since <= number, or_(until.is_(None), until > number)
+    )
+
+
+def ever_live() -> Select[Any]:
+    """Select the numbers of the releases of any generation."""
+    return select(schema.member.c.release)
+
+
+def denied() -> Select[Any]:
+    """Select the numbers of releases that are denied, or a file of which is."""
+    release, file, deny = schema.release, schema.file, schema.deny
+    by_id = select(release.c.number).join(deny, deny.c.digest == release.c.id)
+    by_file = select(file.c.release).join(deny, deny.c.digest == file.c.sha256)
+    return select(union(by_id, by_file).subquery().c.number)
+
+
+def held(connection: Connection, *wanted: ColumnElement[bool]) -> tuple[Held, ...]:
+    """Return the releases for which all of *wanted* hold.
+
+    Ordered by kind, name and falling counter.
+    """
+    release, pin = schema.release, schema.pin
+    number = release.c.number
+    query = (
+        select(
+            release,
+            number.in_(live()).label("is_live"),
+            number.in_(ever_live()).label("was_live"),
+            number.in_(denied()).label("is_denied"),
+            pin.c.why.label("pinned"),
+        )
+        .outerjoin(pin, pin.c.release == number)
+        .where(*wanted)
+        .order_by(
+            release.c.kind, release.c.name, release.c.counter.desc(), release.c.id
+        )
+    )
+    reasons = _reasons(connection)
+    return tuple(_held(row, reasons) for row in connection.execute(query))
+
+
+def _reasons(connection: Connection) -> dict[Sha256, str]:
+    deny = schema.deny
+    return {row.digest: row.why for row in connection.execute(select(deny))}
+
+
+def _held(row: Row[Any], reasons: dict[Sha256, str]) -> Held:
+    state = State.RETIRED if row.was_live else State.QUARANTINE
+    why = reasons.get(row.id, "one of its files is denied") if row.is_denied else ""
+    return Held(
+        id=row.id,
+        release=header(row),
+        state=State.LIVE if row.is_live else state,
+        size=row.size,
+        files=row.files,
+        imported=row.imported,
+        sequence=row.delivery,
+        pinned=row.pinned or "",
+        denied=why,
+    )
+
+
+def header(row: Row[Any]) -> Release:
+    """Return the release of a row of its table, without files."""
+    told = row.header
+    return Release(
+        kind=Kind(row.kind),
+        name=row.name,
+        revision=row.revision,
+        counter=row.counter,
+        files=(),
+        refs=tuple(told.get("refs", ())),
+        upstream=told.get("upstream", {}),
+        licence=told.get("licence", ""),
+        base_models=tuple(told.get("base_models", ())),
+    )
+
+
+def numbers(connection: Connection, ids: Iterable[Sha256]) -> dict[Sha256, int]:
+    """Return the row numbers of those of *ids* that are held."""
+    release = schema.release
+    return {
+        row.id: row.number
+        for some in batches(sorted(set(ids)))
+        for row in connection.execute(
+            select(release.c.id, release.c.number).where(release.c.id.in_(some))
+        )
+    }
+
+
+def files(connection: Connection, release: Sha256) -> tuple[ReleaseFile, ...]:
+    """Return the files of a release, sorted by path; empty where it is not held."""
+    query = (
+        select(schema.file)
+        .join(schema.release, schema.release.c.number == schema.file.c.release)
+        .where(schema.release.c.id == release)
+    )
+    found = [release_file(row) for row in connection.execute(query)]
+    return tuple(sorted(found, key=lambda one: one.path))
+
+
+def release_file(row: Row[Any]) -> ReleaseFile:
+    """Return the file of a row of its table."""
+    return ReleaseFile(
+        path=row.path,
+        size=row.size,
+        sha256=row.sha256,
+        git_oid=row.git_oid,
+        format=row.format,
+        content_class=ContentClass(row.content_class),
+        facts=row.facts,
+    )
+
+
+def digests(connection: Connection, of: Select[Any] | None = None) -> Iterator[Sha256]:
+    """Yield the digest of every blob that a release names, ascending, each once.
+
+    Args:
+        connection: Where to ask.
+        of: Numbers of the releases that count; None for all.
+    """
+    digest = schema.file.c.sha256
+    query = select(digest).distinct().order_by(digest)
+    if of is not None:
+        query = query.where(schema.file.c.release.in_(of))
+    for row in connection.execute(query):
+        yield row.sha256
+
+
+def batches(items: list[T]) -> Iterator[list[T]]:
+    """Yield *items* in lists that one statement can take."""
+    for start in range(0, len(items), BATCH):
+        yield items[start : start + BATCH]
+
+
+# --- history --------------------------------------------------------------------
+
+
+def current(connection: Connection) -> int:
+    """Return the number of the current generation; 0 before the first."""
+    newest = select(func.coalesce(func.max(schema.generation.c.number), 0))
+    return int(connection.execute(newest).scalar_one())
+
+
+def generations(connection: Connection) -> tuple[Generation, ...]:
+    """Return every generation, newest first."""
+    member, release = schema.member, schema.release
+    spans = [
+        (row.id, row.since, row.until)
+        for row in connection.execute(
+            select(release.c.id, member.c.since, member.c.until)
+            .join(release, release.c.number == member.c.release)
+            .order_by(release.c.id)
+        )
+    ]
+    query = select(schema.generation).order_by(schema.generation.c.number.desc())
+    return tuple(
+        Generation(
+            number=row.number,
+            created=row.created,
+            reason=row.reason,
+            actor=row.actor,
+            note=row.note,
+            members=row.members,
+            releases=tuple(
+                one
+                for one, since, until in spans
+                if since <= row.number and (until is None or until > row.number)
+            ),
+        )
+        for row in connection.execute(query)
+    )
+
+
+def deliveries(
+    connection: Connection, limit: int | None = None
+) -> tuple[Delivered, ...]:
+    """Return the recorded deliveries, newest first."""
+    table = schema.delivery
+    query = select(table).order_by(table.c.sequence.desc()).limit(limit)
+    return tuple(
+        Delivered(
+            id=row.id,
+            sequence=row.sequence,
+            issued=row.issued,
+            imported=row.imported,
+            operator=row.operator,
+            actor=row.actor,
+            version=row.version,
+            signed_by=tuple(_signed_by(one) for one in row.signed_by.get("keys", ())),
+        )
+        for row in connection.execute(query)
+    )
+
+
+def _signed_by(entry: Json) -> SignedBy:
+    told = cast("dict[str, str]", entry)
+    return SignedBy(
+        role=told["role"],
+        key_id=told["key_id"],
+        name=told["name"],
+        scheme=told["scheme"],
+    )
+
+
+def events(
+    connection: Connection, *, after: int = 0, newest: int | None = None
+) -> tuple[Event, ...]:
+    """Return events in the order they happened.
+
+    Args:
+        connection: Where to ask.
+        after: Leave out those up to this number.
+        newest: Return at most so many, the newest.
+    """
+    table = schema.event
+    query = select(table).where(table.c.number > after)
+    query = query.order_by(table.c.number.desc()).limit(newest)
+    found = [
+        Event(
+            time=row.time,
+            actor=row.actor,
+            action=row.action,
+            subject=row.subject,
+            outcome=row.outcome,
+            detail=row.detail,
+            number=row.number,
+        )
+        for row in connection.execute(query)
+    ]
+    return tuple(reversed(found))
