@@ -14,6 +14,7 @@ SOURCES: Final[Mapping[Kind, str]] = {
     Kind.DATASET: "airlift.sources.huggingface:HuggingFace",
     Kind.GGUF: "airlift.sources.gguf:Gguf",
     Kind.OLLAMA: "airlift.sources.ollama:Ollama",
+    Kind.WHEELS: "airlift.sources.wheels:Wheels",
     Kind.FOLDER: "airlift.sources.folder:Folder",
 }
 """Kind to the class that is its source, made with ``Settings``.

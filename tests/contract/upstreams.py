@@ -15,8 +15,9 @@ from hubs.faults import Fault
 from hubs.hub import Hub
 from hubs.ollama_registry import IMAGE, OllamaRegistry, digest, path_of
 from hubs.repository import Repo
+from hubs.wheelhouse import Wheelhouse
 
-from airlift.artifact import Kind, Wish
+from airlift.artifact import Json, Kind, Wish
 from airlift.fetch import Settings
 
 LARGE = 2 << 20
@@ -119,6 +120,35 @@ def ollama(_: Path) -> Iterator[Upstream]:
 
 
 @contextmanager
+def wheels(_: Path) -> Iterator[Upstream]:
+    """A package index: a wheel that needs another, files on another host."""
+    with Wheelhouse() as house:
+        large = house.add("big", "1.0", requires=["small"], content=noise(LARGE, 6))
+        small = house.add("small", "2.0")
+        target: dict[str, Json] = {
+            "python": ["3.11"],
+            "platform": ["x86_64-manylinux_2_28"],
+        }
+        yield Upstream(
+            settings=Settings(endpoints={"wheels": house.url}, token=""),
+            wish=Wish(
+                kind=Kind.WHEELS,
+                name="set",
+                options={"requirements": ["big"], **target},
+            ),
+            files=house.files(large, small),
+            large=large,
+            missing=Wish(
+                kind=Kind.WHEELS,
+                name="lacking",
+                options={"requirements": ["none"], **target},
+            ),
+            break_file=house.break_file,
+            sent=house.sent,
+        )
+
+
+@contextmanager
 def folder(scratch: Path) -> Iterator[Upstream]:
     """A folder; no server, so nothing breaks and nothing is sent."""
     files = {"config.json": b"{}", "sub/w.bin": noise(LARGE, 5), "empty": b""}
@@ -145,5 +175,6 @@ UPSTREAMS: dict[Kind, Callable[[Path], AbstractContextManager[Upstream]]] = {
     Kind.DATASET: dataset,
     Kind.GGUF: gguf,
     Kind.OLLAMA: ollama,
+    Kind.WHEELS: wheels,
     Kind.FOLDER: folder,
 }
