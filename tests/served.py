@@ -5,7 +5,7 @@ import json
 import os
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from wire import clock
 
 from airlift.artifact import Kind
 from airlift.digest import sha256
+from airlift.serve.dialect import Dialect
 from airlift.serve.server import running
 from airlift.serve.settings import ServeSettings
 from airlift.store.span import Span
@@ -53,10 +54,14 @@ class World:
 
 
 @contextmanager
-def serving(shelf: MemoryShelf, settings: ServeSettings) -> Iterator[World]:
+def serving(
+    shelf: MemoryShelf,
+    settings: ServeSettings,
+    table: Sequence[Dialect] | None = None,
+) -> Iterator[World]:
     """Serve *shelf* while the context is open."""
     log = io.StringIO()
-    with running(shelf, settings, log=log, clock=clock) as url:
+    with running(shelf, settings, log=log, clock=clock, table=table) as url:
         yield World(url=url, shelf=shelf, log=log)
 
 

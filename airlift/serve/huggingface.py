@@ -42,6 +42,7 @@ class _Call:
     request: Request
     shelf: Shelf
     type: str
+    limit: int = HTTP_LIMIT_BYTES
 
     def flag(self, name: str) -> bool:
         """Say whether the query sets *name*; clients write ``true`` and ``True``."""
@@ -60,7 +61,15 @@ class _Place:
 
 
 class HuggingFace:
-    """The dialect of huggingface_hub, transformers, vLLM, llama.cpp and others."""
+    """The dialect of huggingface_hub, transformers, vLLM, llama.cpp and others.
+
+    Args:
+        http_limit_bytes: Above this, clients that refuse a file by its size are not
+            told its size.
+    """
+
+    def __init__(self, http_limit_bytes: int = HTTP_LIMIT_BYTES) -> None:
+        self._http_limit_bytes = http_limit_bytes
 
     def answer(self, request: Request, shelf: Shelf) -> Answer | None:
         """Answer paths below ``/api/`` and those with ``/resolve/`` or ``/raw/``."""
@@ -69,7 +78,9 @@ class HuggingFace:
             return _api(request, shelf, parts[1:])
         kind = parts[0] if parts[0] in ("datasets", "spaces") else "models"
         tail = parts if kind == "models" else parts[1:]
-        call = _Call(request=request, shelf=shelf, type=kind)
+        call = _Call(
+            request=request, shelf=shelf, type=kind, limit=self._http_limit_bytes
+        )
         candidates = _candidates(tail, ("resolve", "raw"), least=2)
         if not candidates or request.method == "POST":
             return None
@@ -100,7 +111,7 @@ def _file(call: _Call, candidates: Sequence[tuple[str, str, list[str]]]) -> Answ
             sha256=file.sha256,
             size=file.size,
             etag=hub_json.etag(file),
-            sized=file.size <= HTTP_LIMIT_BYTES or not _SIZE_BLIND.search(agent),
+            sized=file.size <= call.limit or not _SIZE_BLIND.search(agent),
         )
     return Answer(
         status=200, headers=tuple(headers), body=body, release=revision.release

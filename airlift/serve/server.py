@@ -10,8 +10,9 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TextIO
 
 from aiohttp import web
@@ -20,7 +21,7 @@ from airlift.errors import AirliftError, RequestError
 from airlift.serve import dialects
 from airlift.serve.access_log import AccessLog
 from airlift.serve.connection import Census, Connection
-from airlift.serve.dialect import Shelf
+from airlift.serve.dialect import Dialect, Shelf
 from airlift.serve.files import Sender
 from airlift.serve.settings import ServeSettings
 from airlift.serve.site import Site
@@ -56,7 +57,13 @@ def serve(
         loop, stop = asyncio.get_running_loop(), _Stop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.ask)
-        await _run(shelf, settings, AccessLog(log, clock), stop, ready)
+        given = _Given(
+            shelf=shelf,
+            settings=settings,
+            log=AccessLog(log, clock),
+            table=dialects(),
+        )
+        await _run(given, stop, ready)
 
     with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
         runner.run(run())
@@ -69,13 +76,27 @@ def running(
     *,
     log: TextIO,
     clock: Callable[[], str],
+    table: Sequence[Dialect] | None = None,
 ) -> Iterator[str]:
     """Serve *shelf* from a thread while the context is open; give the base URL.
+
+    Args:
+        shelf: What is live.
+        settings: Where and how.
+        log: Gets one JSON object a line for each request.
+        clock: Returns the time, ``YYYY-MM-DDThh:mm:ssZ``.
+        table: The dialects to speak; None for all.
 
     Raises:
         RequestError: The address cannot be listened on.
     """
-    thread = _Thread(shelf, settings, AccessLog(log, clock))
+    given = _Given(
+        shelf=shelf,
+        settings=settings,
+        log=AccessLog(log, clock),
+        table=dialects() if table is None else table,
+    )
+    thread = _Thread(given)
     thread.start()
     thread.settled.wait()
     try:
@@ -85,6 +106,16 @@ def running(
     finally:
         thread.stop()
         thread.join()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Given:
+    """What a server is made of."""
+
+    shelf: Shelf
+    settings: ServeSettings
+    log: AccessLog
+    table: Sequence[Dialect]
 
 
 class _Stop:
@@ -103,9 +134,9 @@ class _Stop:
 class _Thread(threading.Thread):
     """A server on its own event loop in its own thread."""
 
-    def __init__(self, shelf: Shelf, settings: ServeSettings, log: AccessLog) -> None:
+    def __init__(self, given: _Given) -> None:
         super().__init__(name="airlift-serve")
-        self._given = (shelf, settings, log)
+        self._given = given
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop_asked: _Stop | None = None
         self.settled = threading.Event()
@@ -123,7 +154,7 @@ class _Thread(threading.Thread):
 
     async def _serve(self) -> None:
         self._loop, self._stop_asked = asyncio.get_running_loop(), _Stop()
-        await _run(*self._given, self._stop_asked, self._ready)
+        await _run(self._given, self._stop_asked, self._ready)
 
     def _ready(self, url: str) -> None:
         self.url = url
@@ -135,28 +166,22 @@ class _Thread(threading.Thread):
                 self._loop.call_soon_threadsafe(self._stop_asked.ask)
 
 
-async def _run(
-    shelf: Shelf,
-    settings: ServeSettings,
-    log: AccessLog,
-    stop: _Stop,
-    ready: Callable[[str], None],
-) -> None:
-    limits = settings.limits
+async def _run(given: _Given, stop: _Stop, ready: Callable[[str], None]) -> None:
+    settings, limits = given.settings, given.settings.limits
     with (
         ThreadPoolExecutor(limits.workers, "airlift-lookup") as lookups,
         ThreadPoolExecutor(limits.workers, "airlift-read") as readers,
     ):
         site = Site(
-            shelf,
-            dialects(),
+            given.shelf,
+            given.table,
             settings,
-            log=log,
+            log=given.log,
             lookups=lookups,
             sender=Sender(readers=readers, stall_s=limits.stall_s),
         )
         front = web.Server(site.handle)
-        census = Census(limits=limits, log=log)
+        census = Census(limits=limits, log=given.log)
         server = await _listen(settings, front, census)
         ready(_url(settings, server))
         await stop.asked.wait()
