@@ -1,0 +1,43 @@
+"""Real clients in environments of their own, made once and kept.
+
+Packages come from the index this machine is configured for. With ``AIRLIFT_CLIENTS``
+set to a folder, environments stay there between runs.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+KEEP = "AIRLIFT_CLIENTS"
+
+
+def _uv() -> str:
+    beside = Path(sys.executable).with_name("uv")
+    found = str(beside) if beside.exists() else shutil.which("uv")
+    assert found, "the client tests need uv on the path"
+    return found
+
+
+def make(folder: Path, *requirements: str) -> Path:
+    """Return the ``bin`` folder of an environment with *requirements* in *folder*."""
+    name = "-".join(r.replace("==", "-").replace("_", "-") for r in requirements)
+    home = folder / (name or "empty")
+    bins, done = home / "bin", home / "complete"
+    if not done.exists():
+        shutil.rmtree(home, ignore_errors=True)
+        run = [_uv(), "venv", "--quiet", "--python", sys.executable, str(home)]
+        subprocess.run(run, check=True)
+        if requirements:
+            python = str(bins / "python")
+            run = [_uv(), "pip", "install", "--quiet", "--python", python]
+            subprocess.run([*run, *requirements], check=True)
+        done.touch()
+    return bins
+
+
+def kept() -> Path | None:
+    """Return the folder environments are kept in between runs, or None."""
+    stated = os.environ.get(KEEP)
+    return Path(stated) if stated else None
