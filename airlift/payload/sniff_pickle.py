@@ -20,6 +20,10 @@ _TORCH_MAGIC: Final = b"\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
 _CALLS: Final = frozenset(
     ["REDUCE", "INST", "OBJ", "BUILD", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4"]
 )
+_OPCODES: Final = {opcode.code: opcode for opcode in pickletools.opcodes}
+_LINES: Final = {"STRING": 1, "PERSID": 1, "GLOBAL": 2, "INST": 2}
+"""Opcodes whose lines are read here: the library's readers warn of odd escapes in
+them, which any text may have."""
 _IMPORTS: Final = frozenset(["GLOBAL", "STACK_GLOBAL"])
 _SOME: Final = 4
 """So many opcodes in a row that also fit the stack are not chance."""
@@ -125,34 +129,59 @@ def _plain(descr: object) -> bool:
 
 
 def _walk(head: bytes) -> _Walk:
-    walk, stack = _Walk(), list[bool]()  # the stack of the unpickler; True is a mark
+    walk, stack = _Walk(), list[int]()
     prefix = _Prefix(head)
     try:
-        for opcode, _, position in pickletools.genops(prefix):
-            if not _fits(opcode, stack):
-                break
+        while walk.stop < 0 and (opcode := _next(prefix)) and _fits(opcode, stack):
             walk.count += 1
-            walk.protocol |= opcode.name == "PROTO" and position == 0
+            walk.protocol |= opcode.name == "PROTO" and walk.count == 1
             walk.calls |= opcode.name in _CALLS
             walk.imports |= opcode.name in _IMPORTS
             if opcode.name == "STOP":
-                walk.stop = position or 0
+                walk.stop = prefix.tell() - 1
     except (ValueError, OverflowError, RecursionError):
-        walk.exhausted = prefix.exhausted
+        pass
+    walk.exhausted = walk.stop < 0 and prefix.exhausted
     return walk
 
 
-def _fits(opcode: pickletools.OpcodeInfo, stack: list[bool]) -> bool:
-    """Apply *opcode* to *stack*; say whether the stack had what it takes."""
+def _next(prefix: _Prefix) -> pickletools.OpcodeInfo | None:
+    """Return the next opcode, its argument taken too; None where there is none."""
+    opcode = _OPCODES.get(prefix.read(1).decode("latin-1"))
+    if opcode is None:
+        return None
+    if count := _LINES.get(opcode.name, 0):
+        lines = [prefix.readline() for _ in range(count)]
+        if not all(line.endswith(b"\n") for line in lines):
+            return None
+        return opcode if opcode.name != "STRING" or _quoted(lines[0].strip()) else None
+    if opcode.arg is not None:
+        opcode.arg.reader(prefix)
+    return opcode
+
+
+def _quoted(line: bytes) -> bool:
+    return len(line) > 1 and line[:1] in (b"'", b'"') and line[:1] == line[-1:]
+
+
+def _fits(opcode: pickletools.OpcodeInfo, stack: list[int]) -> bool:
+    """Apply *opcode* to *stack*; say whether the stack had what it takes.
+
+    The stack holds for each object how many marks lie up to and with it, so that
+    looking for the last mark never costs a walk over all of a hostile stack.
+    """
     needs = len(opcode.stack_before)
     if pickletools.markobject in opcode.stack_before:
-        if True not in stack:
+        marks = stack[-1] if stack else 0
+        if not marks:
             return False
-        while not stack.pop():
-            pass
+        while stack and stack[-1] == marks:
+            stack.pop()
         needs = opcode.stack_before.index(pickletools.markobject)
     if len(stack) < needs:
         return False
     del stack[len(stack) - needs :]
-    stack += [what is pickletools.markobject for what in opcode.stack_after]
+    for what in opcode.stack_after:
+        marks = stack[-1] if stack else 0
+        stack.append(marks + (what is pickletools.markobject))
     return True

@@ -13,6 +13,7 @@ import pickle
 import pickletools
 import struct
 import tarfile
+import time
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -105,6 +106,7 @@ PICKLES = {
     "a call, then a PNG": pickle.dumps(Calls(), 0) + b"\x89PNG\r\n\x1a\n",
     "a call behind a long string": b"B" + struct.pack("<I", HEAD) + bytes(HEAD) + b"0",
     "a long one of protocol 0": PROTOCOL_0,
+    "one with odd escapes": b"cos\nsystem\n(S'\\;true'\ntR.",
     "a memo written twice": b"\x80\x04N\x94N\x94(lp0\n0Np0\n.",
     "gzip of one": gzip.compress(pickle.dumps(Calls())),
     "zlib of one": zlib.compress(pickle.dumps(Calls())),
@@ -319,6 +321,12 @@ TABLE: dict[str, tuple[str, bytes, tuple[str, ContentClass]]] = {
         b"click\nmodel\ntoken\n" * 9000,
         ("text", DATA),
     ),
+    "a string with odd escapes, in text": (
+        "a.txt",
+        b"S'\\;'\nand more\n",
+        ("text", DATA),
+    ),
+    "names with odd escapes, in text": ("a.txt", b"c\\;\n\\.\nP\\;\n", ("text", DATA)),
     "a letter that opens a long string": ("a.txt", b"The text" * 9000, ("text", DATA)),
     "text cut inside a character": (
         "a.txt",
@@ -340,6 +348,23 @@ def test_a_file_is_what_its_bytes_say(what: str) -> None:
     """Policies and codecs choose by these two words."""
     path, data, expected = TABLE[what]
     assert sniff(path, data) == expected
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"N" * 32_000 + b"(t" * 16_000,
+        b"(" * HEAD,
+        b"(N" * 32_000,
+        b"]" * 9 + b"2" * HEAD,
+    ],
+    ids=["marks above much", "marks", "marks and objects", "copies"],
+)
+def test_no_file_takes_long_to_sniff(data: bytes) -> None:
+    """A slow file is a way to stop deliveries; all of these once cost seconds or may."""
+    begin = time.process_time()
+    sniff("m.bin", data)
+    assert time.process_time() - begin < 1.0
 
 
 def test_none_of_our_own_files_is_taken_for_a_pickle() -> None:

@@ -45,13 +45,11 @@ def test_a_real_set_is_closed_and_its_metadata_true(tmp_path: Path) -> None:
         data = (carried / name).read_bytes()
         found = wheel.check(zip_directory.over(data), len(data), filename=name)
         assert (carried / f"{name}.metadata").read_bytes() == found.metadata
-    for file in pinned.files:
-        assert file.path.endswith(".metadata") or "upload-time" in file.facts
+    for one in pinned.files:
+        assert one.path.endswith(".metadata") or "upload-time" in one.facts
     environment = tmp_path / "environment"
     subprocess.run([sys.executable, "-m", "venv", environment], check=True)
-    pip = [environment / "bin/python", "-m", "pip", "--isolated", "install", "--quiet"]
-    offline = ["--no-index", "--disable-pip-version-check", "--find-links", carried]
-    subprocess.run([*pip, *offline, "jinja2", "idna"], check=True)
+    install(environment, carried, "jinja2", "idna")
     script = "import jinja2, idna; print(jinja2.Template('{{ x }}').render(x='ok'))"
     done = subprocess.run(
         [environment / "bin/python", "-c", script],
@@ -60,3 +58,10 @@ def test_a_real_set_is_closed_and_its_metadata_true(tmp_path: Path) -> None:
         text=True,
     )
     assert done.stdout == "ok\n"
+
+
+def install(environment: Path, carried: Path, *names: str) -> None:
+    """Install with pip from what was carried, and from nothing else."""
+    pip = (environment / "bin/python", "-m", "pip", "--isolated", "install", "--quiet")
+    offline = ("--no-index", "--disable-pip-version-check", "--find-links", carried)
+    subprocess.run([*pip, *offline, *names], check=True)
