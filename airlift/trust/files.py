@@ -54,7 +54,7 @@ def write(path: Path, data: bytes, *, mode: int = SHARED) -> None:
     Raises:
         StoreError: The disk refuses; *path* is as it was.
     """
-    with _errors(path), _spool(path, data, mode) as spool:
+    with reporting(path), _spool(path, data, mode) as spool:
         spool.replace(path)
         _sync(path.parent)
 
@@ -67,7 +67,7 @@ def write_new(path: Path, data: bytes, *, mode: int = SHARED) -> None:
         StoreError: The disk refuses; nothing is left at *path*.
     """
     try:
-        with _errors(path), _spool(path, data, mode) as spool:
+        with reporting(path), _spool(path, data, mode) as spool:
             _claim(spool, path)
             _sync(path.parent)
     except FileExistsError as error:
@@ -95,11 +95,27 @@ def make_folder(path: Path) -> None:
     Raises:
         StoreError: The disk refuses.
     """
-    with _errors(path):
+    with reporting(path):
         if not path.is_dir():
             make_folder(path.parent)
             path.mkdir(mode=0o700, exist_ok=True)
             _sync(path.parent)
+
+
+@contextlib.contextmanager
+def reporting(path: Path) -> Iterator[None]:
+    """Turn what the system says about *path* into an error of airlift's.
+
+    Raises:
+        StoreError: The system refused something; except that a name is taken.
+    """
+    try:
+        yield
+    except FileExistsError:
+        raise
+    except OSError as error:
+        problem = f"cannot use `{naming.show(str(path))}`: {error.strerror}"
+        raise StoreError(problem, hint="make room or choose another disk") from error
 
 
 @contextlib.contextmanager
@@ -122,14 +138,3 @@ def _sync(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-@contextlib.contextmanager
-def _errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except FileExistsError:
-        raise
-    except OSError as error:
-        problem = f"cannot write `{naming.show(str(path))}`: {error.strerror}"
-        raise StoreError(problem, hint="make room or choose another disk") from error

@@ -61,8 +61,11 @@ def missed(state: TrustState, record: Dispatch) -> tuple[int, ...]:
                 " than the one this site imported: a forked history"
             )
             raise TrustError(problem, hint=FORKED)
-    _check_jump("the delivery's sequence", newest, record.sequence)
-    return tuple(range(newest + 1, record.sequence))
+    if known:
+        _check_jump("the delivery's sequence", newest, record.sequence)
+    # A fresh site hears of the latest of all that was sent before, not of a million.
+    first = max(newest + 1, record.sequence - JUMP)
+    return tuple(range(first, record.sequence))
 
 
 def check_jumps(trusted: MetadataSet, offered: MetadataSet) -> None:

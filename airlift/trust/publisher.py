@@ -255,7 +255,11 @@ class Publisher:
 
     def pending(self) -> Draft | None:
         """Return the change that lacks signatures, or None."""
-        return self._repository.pending()
+        found = self._repository.pending()
+        current = self._ledger.current() if self._repository.newest() else None
+        # One that starts from something else was put in force, and the run killed
+        # before its file was removed.
+        return found if found and found.before == current else None
 
     def export_pending(self) -> bytes:
         """Return what is pending as one file, to be signed on another machine.
@@ -306,7 +310,7 @@ class Publisher:
         site, record = request.site, request.record
         target = dispatch_format.target_name(site, record.sequence)
         wanted = {target: request.target}
-        pending = self._repository.pending()
+        pending = self.pending()
         if pending and pending.after.sites[site].body.targets == wanted:
             self._advance(pending, signers, now)
             return
@@ -357,13 +361,13 @@ class Publisher:
         self._repository.commit(made)
 
     def _need_pending(self) -> Draft:
-        if pending := self._repository.pending():
+        if pending := self.pending():
             return pending
         problem = "nothing is pending"
         raise RequestError(problem, hint="it was put in force, or given up")
 
     def _need_no_pending(self) -> None:
-        if pending := self._repository.pending():
+        if pending := self.pending():
             problem = "something else is pending: " + "; ".join(pending.lacking())
             hint = "have it signed, or discard it, before anything else changes"
             raise RequestError(problem, hint=hint)

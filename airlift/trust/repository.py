@@ -75,7 +75,7 @@ class Repository:
         Raises:
             RequestError: Another process is at it.
         """
-        with self._settings.open("rb") as file:
+        with files.reporting(self._settings), self._settings.open("rb") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
@@ -88,7 +88,8 @@ class Repository:
         folder = self._folder / "metadata"
         if not folder.is_dir():
             return 0
-        found = (_TIMESTAMP.fullmatch(path.name) for path in folder.iterdir())
+        with files.reporting(folder):
+            found = [_TIMESTAMP.fullmatch(path.name) for path in folder.iterdir()]
         return max((int(one[1]) for one in found if one), default=0)
 
     def load(self, version: int) -> MetadataSet:
@@ -160,7 +161,7 @@ class Repository:
         for role, document in made.documents():  # the timestamp comes last
             path = folder / f"{document.body.version}.{role}.json"
             data = metadata.encode(document)
-            if not path.is_file() or path.read_bytes() != data:
+            if not _holds(path, data):
                 files.write(path, data)
         self.discard()
 
@@ -215,8 +216,13 @@ class Repository:
         self.keep("pending/draft.json", draft.encode(pending))
 
     def discard(self) -> None:
-        """Forget what is pending."""
-        self._pending.unlink(missing_ok=True)
+        """Forget what is pending.
+
+        Raises:
+            StoreError: The disk refuses.
+        """
+        with files.reporting(self._pending):
+            self._pending.unlink(missing_ok=True)
 
     @property
     def _settings(self) -> Path:
@@ -232,6 +238,13 @@ class Repository:
         except (RequestError, FormatError) as error:
             problem = f"the repository of signed records lacks `{name}`"
             raise StoreError(problem, hint=RESTORE) from error
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    try:
+        return files.read(path, limit=len(data), what="record") == data
+    except (RequestError, FormatError):
+        return False
 
 
 def packing_path(site: str, sequence: int) -> str:

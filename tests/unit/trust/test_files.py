@@ -35,7 +35,7 @@ def test_a_folder_that_is_missing_is_said_so(tmp_path: Path) -> None:
     path = tmp_path / "stick" / "alice.key"
     with pytest.raises(StoreError) as caught:
         files.write_new(path, b"1")
-    assert str(caught.value) == f"cannot write `{path}`: No such file or directory"
+    assert str(caught.value) == f"cannot use `{path}`: No such file or directory"
 
 
 def test_no_more_than_the_limit_is_read(tmp_path: Path) -> None:
