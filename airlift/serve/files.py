@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from airlift import naming
+from airlift.digest import Sha256
 from airlift.errors import StoreError
 from airlift.serve.dialect import BlobBody, Shelf
 from airlift.serve.ranges import Cut
+from airlift.store.span import Span
 
 SLICE_BYTES = 4 << 20
 """How much is sent before progress is noted; no cost was measurable above 1 MiB."""
@@ -57,20 +59,13 @@ def opened(shelf: Shelf, body: BlobBody) -> OpenBlob:
         StoreError: The store lacks it, or its length is not what the records say.
     """
     name = f"blob {body.sha256}"
-    span = shelf.span(body.sha256)
-    if span is None:
-        problem = f"{name} is missing from the store"
-        raise StoreError(problem, hint=HINT)
+    span, file = _span_and_file(shelf, body.sha256)
     if span.length != body.size:
+        file.close()
         problem = (
             f"{name} has {span.length} bytes in the store, its release says {body.size}"
         )
         raise StoreError(problem, hint=HINT)
-    try:
-        file = io.FileIO(span.path)
-    except OSError as error:
-        problem = f"{name} cannot be read: {error.strerror}"
-        raise StoreError(problem, hint=HINT) from error
     held, stop = os.fstat(file.fileno()).st_size, span.offset + span.length
     if held < stop:
         file.close()
@@ -78,6 +73,21 @@ def opened(shelf: Shelf, body: BlobBody) -> OpenBlob:
         problem = f"{name}: {shown} has {held} bytes, expected {stop}"
         raise StoreError(problem, hint=HINT)
     return OpenBlob(file=file, offset=span.offset, size=span.length)
+
+
+def _span_and_file(shelf: Shelf, sha256: Sha256) -> tuple[Span, io.FileIO]:
+    reason = "is missing from the store"
+    # Twice: a collection may replace a pack between the two steps.
+    for _ in range(2):
+        span = shelf.span(sha256)
+        if span is None:
+            break
+        try:
+            return span, io.FileIO(span.path)
+        except OSError as error:
+            reason = f"cannot be read: {error.strerror}"
+    problem = f"blob {sha256} {reason}"
+    raise StoreError(problem, hint=HINT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -170,6 +170,13 @@ def about(repo: Repo, revision: Revision) -> dict[str, Shape]:
     if release.licence:
         tags.append(f"license:{release.licence}")
         card["license"] = release.licence
+    # What a task's default program is chosen by, where upstream states it.
+    known = {"library_name": "library", "pipeline_tag": "task"}
+    stated: dict[str, Shape] = {
+        key: text
+        for key, fact in known.items()
+        if isinstance(text := release.upstream.get(fact), str)
+    }
     return {
         "_id": revision.release[:24],
         "id": repo.name,
@@ -185,6 +192,7 @@ def about(repo: Repo, revision: Revision) -> dict[str, Shape]:
         "likes": 0,
         "tags": list[Shape](tags),
         "cardData": card,
+        **stated,
     }
 
 

@@ -60,7 +60,7 @@ class Revision:
         """Upstream's date of the commit, or when it was taken in: ``...ss.000Z``."""
         # Old hub clients parse dates with exactly this shape and no other.
         for live in self.releases:
-            stated = live.release.upstream.get("date")
+            stated = live.release.upstream.get("modified")
             if isinstance(stated, str) and (match := _DATE.match(stated)):
                 return f"{match[0]}.000Z"
         return self.releases[0].imported.replace("Z", ".000Z")

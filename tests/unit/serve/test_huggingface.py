@@ -43,7 +43,11 @@ def shelf(tmp_path: Path) -> MemoryShelf:
                 revision=A,
                 counter=2,
                 refs=["main", "v2", "feature/slash", "refs/pr/1", "refs/tags/t1"],
-                upstream={"date": "2025-05-06T07:08:09.000Z"},
+                upstream={
+                    "modified": "2025-05-06T07:08:09Z",
+                    "library": "transformers",
+                    "task": "text-generation",
+                },
             ),
             cargo(
                 Kind.MODEL, "org/model", {"old.txt": b"old"}, revision=B, refs=["v1"]
@@ -399,6 +403,8 @@ def test_a_repository_is_described(shelf: MemoryShelf) -> None:
         "likes": 0,
         "tags": [],
         "cardData": {},
+        "library_name": "transformers",
+        "pipeline_tag": "text-generation",
     }
     assert shape["siblings"][0] == {"rfilename": "README.md"}
 

@@ -1,10 +1,13 @@
 """The server on a real socket: what goes over the wire, byte by byte."""
 
 import contextlib
+import http.client
 import json
 import os
+import random
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -13,11 +16,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import private_ca
 import pytest
 from served import (
     BIG,
     BIG_PATH,
     COMMIT,
+    CONTENTS,
     SMALL,
     SMALL_PATH,
     World,
@@ -25,13 +30,15 @@ from served import (
     serving,
     small_world,
 )
-from shelves import git_oid
+from shelves import MemoryShelf, cargo, git_oid
 from wire import ask, clock, connect, everything, head, read
 
-from airlift.digest import sha256
+from airlift.artifact import Kind
+from airlift.digest import Sha256, sha256
 from airlift.errors import RequestError
 from airlift.serve.server import running
 from airlift.serve.settings import Limits, ServeSettings
+from airlift.store.span import Span
 
 # --- whole files and parts of them ---------------------------------------------------
 
@@ -204,6 +211,47 @@ def test_a_file_cut_short_on_disk_is_not_served(world: World) -> None:
     assert world.entries(1)[-1]["problem"] == (
         f"blob {sha256(BIG)}: {span.path} has 1000 bytes, expected {len(BIG)}"
     )
+
+
+def test_a_pack_that_moves_is_asked_for_again(tmp_path: Path) -> None:
+    """A collection replaces packs while the server runs."""
+
+    class Moving(MemoryShelf):
+        """A shelf that gives an old place once for each blob."""
+
+        def span(self, sha256: Sha256) -> Span | None:
+            """Return the new place, after a place that is gone."""
+            asked.append(sha256)
+            found = super().span(sha256)
+            assert found is not None
+            old = asked.count(sha256) == 1
+            return replace(found, path=tmp_path / "gone") if old else found
+
+    asked: list[Sha256] = []
+    model = cargo(Kind.MODEL, "org/tiny", CONTENTS, revision=COMMIT)
+    with serving(Moving(tmp_path, [model]), ServeSettings(port=0)) as world:
+        assert ask(world.url, SMALL_PATH).body == SMALL
+        assert len(asked) == 2
+
+
+def test_over_tls_bytes_are_the_same(tmp_path: Path) -> None:
+    """There the kernel cannot copy: 1 MiB at a time is read and encrypted."""
+    ca, context = private_ca.issue(tmp_path)
+    trusting = ssl.create_default_context(cafile=str(ca))
+    big = random.Random(7).randbytes(9_000_001)
+    model = cargo(Kind.MODEL, "o/m", {"a.txt": b"small", "big": big}, revision=COMMIT)
+    settings = ServeSettings(port=0, tls=context)
+    with serving(MemoryShelf(tmp_path, [model]), settings) as world:
+        port = int(world.url.rsplit(":", 1)[1])
+        for headers, body in (
+            ({}, big),
+            ({"Range": "bytes=1048575-3145729"}, big[1048575:3145730]),
+        ):
+            link = http.client.HTTPSConnection("localhost", port, context=trusting)
+            link.request("GET", f"/o/m/resolve/{COMMIT}/big", headers=headers)
+            assert link.getresponse().read() == body
+            link.close()
+        assert world.url.startswith("https://127.0.0.1:")
 
 
 def test_a_file_that_shrinks_during_a_transfer_breaks_the_connection(
