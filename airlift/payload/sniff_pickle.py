@@ -152,7 +152,8 @@ def _next(prefix: _Prefix) -> pickletools.OpcodeInfo | None:
         return None
     if count := _LINES.get(opcode.name, 0):
         lines = [prefix.readline() for _ in range(count)]
-        if not all(line.endswith(b"\n") for line in lines):
+        # Not so with control characters: every ZIP begins like a PERSID.
+        if not all(line.endswith(b"\n") and sniff_text.is_text(line) for line in lines):
             return None
         return opcode if opcode.name != "STRING" or _quoted(lines[0].strip()) else None
     if opcode.arg is not None:

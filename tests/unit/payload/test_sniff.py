@@ -216,6 +216,11 @@ TABLE: dict[str, tuple[str, bytes, tuple[str, ContentClass]]] = {
         ("gzip", PACKAGE),
     ),
     "zip": ("x.zip", zipped({"a.txt": b"a"}), ("zip", PACKAGE)),
+    "a zip that goes on like a pickle": (
+        "x.zip",
+        zipped({"a\nNNNNcos\nsystem\n)R.txt": b""}),
+        ("zip", PACKAGE),
+    ),
     "tar": ("x.tar", tarred({"a.jpg": b"a"}), ("tar", PACKAGE)),
     "onnx": ("m.onnx", ONNX, ("onnx", DATA)),
     "keras": ("m.keras", KERAS, ("keras", CODE)),
