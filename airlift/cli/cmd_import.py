@@ -118,9 +118,9 @@ class CounterDesk:
         """Ask for the next medium, where --wait was given."""
         if not self._wait or not sys.stdin.isatty():
             return ()
-        for fault in arrival.faults:
+        for fault in (*arrival.unresolved(), *arrival.damaged):
             output.note(str(fault))
-        arrival.faults.clear()
+        arrival.damaged.clear()
         names = ", ".join(arrival.missing_volumes())
         if not click.confirm(
             f"airlift: put in the medium with {names}; go on?", err=True
@@ -216,8 +216,10 @@ def _from_pipe(gate: Gate, desk: CounterDesk, *, dry_run: bool) -> Landed | None
         for line in plan_lines(arrival, desk):
             output.line(line)
         return None
-    arrival = landing.take_stream(stream, begin, desk.progress)
-    return landing.settle(arrival, gate, desk, now=now)
+    with gate.catalog.exclusive("import"):
+        arrival = landing.take_stream(stream, begin, desk.progress)
+        with contextlib.closing(arrival.staging):
+            return landing.settle(arrival, gate, desk, now=now)
 
 
 def _as_json(landed: Landed) -> Json:

@@ -1,6 +1,7 @@
 """What a manifest or a lock on the command line asks for, pinned."""
 
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from airlift.digest import Sha256, sha256
 from airlift.errors import RequestError
 from airlift.fetch import Settings
 from airlift.format import lock, manifest
+from airlift.outbound.fetching import resolve
 from airlift.progress import Progress
 from airlift.sources import connect
 from airlift.sources.source import Source
@@ -72,7 +74,7 @@ def read(path: Path, table: Sources, progress: Progress) -> Wanted:
     pinned = []
     with progress.task("resolving", len(wishes), unit="artifacts") as advance:
         for wish in wishes:
-            pinned.append(table(wish.kind).resolve(_anchored(wish, path.parent)))
+            pinned.append(resolve(_anchored(wish, path.parent), table(wish.kind), pause=time.sleep))
             advance(1)
     digest = sha256(text.encode())
     return Wanted(pinned=tuple(pinned), manifest_sha256=digest, locked=False)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from airlift.format.reading import Fault
-from airlift.inbound.media import Candidate
+from airlift.inbound.media import Candidate, VolumeKey
 from airlift.inbound.staging import Staging
 from airlift.progress import Progress
 from airlift.registry.catalog import Catalog
@@ -22,22 +22,43 @@ class Arrival:
         delivery: The proof that this site believes it.
         candidates: The volumes of it that were found, in the order to read them.
         staging: What has arrived of it so far.
-        faults: What is wrong with volumes that were read.
+        faulty: What is wrong with volumes that were read, by volume.
+        damaged: What is wrong with files that do not even say which volume they are.
         duplicates: Volumes that are there more than once.
     """
 
     delivery: VerifiedDelivery
     candidates: tuple[Candidate, ...]
     staging: Staging
-    faults: list[Fault] = field(default_factory=list)
+    faulty: dict[VolumeKey, list[Fault]] = field(default_factory=dict)
+    damaged: list[Fault] = field(default_factory=list)
     duplicates: list[str] = field(default_factory=list)
+
+    def unresolved(self) -> list[Fault]:
+        """Return the faults of what was read and no good copy made up for."""
+        good = self.staging.volumes
+        faults = [
+            fault
+            for key, several in self.faulty.items()
+            if key not in good
+            for fault in several
+        ]
+        # A file that is named like a volume and cannot say which one it is may be
+        # any that was not read whole.
+        return faults if self.every_volume_read() else faults + self.damaged
+
+    def every_volume_read(self) -> bool:
+        """Say whether all volumes of some cutting were read without a fault."""
+        read = [cutting for cutting, _ in self.staging.volumes]
+        counts = {one.label.cutting: one.label.count for one in self.candidates}
+        return any(read.count(cutting) == count for cutting, count in counts.items())
 
     def missing_volumes(self) -> tuple[str, ...]:
         """Return the file names of the volumes still needed, in order.
 
         Empty when nothing is missing, or when no volume was seen to count by.
         """
-        if not self.staging.missing():
+        if not (self.staging.missing() or self.unresolved()):
             return ()
         labels = [one.label for one in self.candidates]
         if not labels:

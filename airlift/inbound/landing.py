@@ -8,7 +8,7 @@ every blob is whole; the registry only when every blob is durable in the store.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -30,7 +30,7 @@ from airlift.format.reading import (
 )
 from airlift.inbound import media
 from airlift.inbound.arrival import Arrival, Desk, Gate
-from airlift.inbound.media import Candidate
+from airlift.inbound.media import Candidate, VolumeKey
 from airlift.inbound.staging import Staging
 from airlift.progress import Advance, Progress
 from airlift.registry.held import Event
@@ -84,15 +84,16 @@ def land(
     """
     with gate.catalog.exclusive("import"), _refusals_logged(gate, desk, now):
         arrival = approach(candidates, gate, now=now)
-        arrival.faults.extend(damaged)
-        if not arrival.delivery.repeat:
-            desk.admit(arrival)
-            forecast(arrival, gate.store)
-            take_volumes(arrival, desk.progress)
-            while arrival.staging.missing() and (more := desk.more(arrival)):
-                arrival.candidates = tuple(more)
+        with closing(arrival.staging):
+            arrival.damaged.extend(damaged)
+            if not arrival.delivery.repeat:
+                desk.admit(arrival)
+                forecast(arrival, gate.store)
                 take_volumes(arrival, desk.progress)
-        return settle(arrival, gate, desk, now=now)
+                while arrival.staging.missing() and (more := desk.more(arrival)):
+                    arrival.candidates = tuple(more)
+                    take_volumes(arrival, desk.progress)
+            return settle(arrival, gate, desk, now=now)
 
 
 def settle(arrival: Arrival, gate: Gate, desk: Desk, *, now: str) -> Landed:
@@ -176,21 +177,27 @@ def take_volumes(arrival: Arrival, progress: Progress) -> None:
     What verifies is kept even of a volume that is damaged elsewhere.
     """
     staging = arrival.staging
-    taken: set[tuple[str, int]] = set()
-    if all(_key(one) in staging.volumes for one in arrival.candidates):
-        # Read before, and yet something is missing: the store lost it since.
-        staging.volumes.clear()
+    if not staging.expecting():
+        return
+    _forget_if_lost(arrival)
+    taken: set[VolumeKey] = set()
     with progress.task("importing", staging.bytes_missing()) as advance:
         for one in arrival.candidates:
-            key = _key(one)
-            if key in taken:
+            if one.key in taken:
                 arrival.duplicates.append(one.name)
-                continue
-            if not staging.missing() or key in staging.volumes:
-                continue
-            with media.opened(one.path) as source:
-                if _take(source, None, arrival, advance, alone=True):
-                    taken.add(key)
+            elif one.key not in staging.volumes:
+                with media.opened(one.path) as source:
+                    faults = _take(source, None, arrival, advance, alone=True)
+                if faults:
+                    arrival.faulty.setdefault(one.key, []).extend(faults)
+                else:
+                    taken.add(one.key)
+
+
+def _forget_if_lost(arrival: Arrival) -> None:
+    """Read noted volumes again where the store has lost what they brought."""
+    if arrival.staging.missing() and arrival.every_volume_read():
+        arrival.staging.volumes.clear()
 
 
 def take_stream(
@@ -217,10 +224,13 @@ def take_stream(
     number = 1
     with progress.task("importing", arrival.staging.bytes_missing()) as advance:
         # A new volume is never guessed inside a broken one: a fault ends the stream.
-        while _take(source, front, arrival, advance) and not source.at_end():
+        while not (faults := _take(source, front, arrival, advance)):
+            if source.at_end():
+                break
             number += 1
             source = source.next(f"volume {number} of the stream")
             front = None
+        arrival.damaged.extend(faults)
     return arrival
 
 
@@ -255,17 +265,16 @@ def deliver(arrival: Arrival) -> None:
         IncompleteError: Volumes have not come yet.
     """
     staging = arrival.staging
-    if staging.missing():
+    if staging.missing() or (staging.expecting() and arrival.unresolved()):
         staging.save()
         raise _not_complete(arrival)
     staging.deliver()
 
 
 def _not_complete(arrival: Arrival) -> AirliftError:
-    missing = arrival.missing_volumes()
-    names = ", ".join(missing) or "volumes that hold the rest"
-    if arrival.faults:
-        problem = "; ".join(map(str, arrival.faults))
+    names = ", ".join(arrival.missing_volumes()) or "volumes that hold the rest"
+    if faults := arrival.unresolved():
+        problem = "; ".join(map(str, faults))
         hint = f"what verified is kept; bring good copies of: {names}"
         return FormatError(problem, hint=hint)
     count = len(arrival.staging.missing())
@@ -281,8 +290,8 @@ def _take(
     advance: Advance,
     *,
     alone: bool = False,
-) -> bool:
-    """Read one volume to its end, note its faults, and say whether it had none.
+) -> list[Fault]:
+    """Read one volume to its end; return what is wrong with it.
 
     Args:
         source: The volume.
@@ -292,19 +301,18 @@ def _take(
         alone: Whether the stream must end where the volume does.
     """
     delivery, staging = arrival.delivery, arrival.staging
-    before = len(arrival.faults)
     try:
         front = front or read_front(source)
         _check_label(front, delivery, source)
         _check_records(front, delivery, source)
     except FormatError as error:
-        arrival.faults.append(fault_of(source, error))
-        return False
+        return [fault_of(source, error)]
+    faults: list[Fault] = []
     unsaved = 0
     slabs = read_slabs(source, front.label, delivery.packing, staging.wanted)
     for item in slabs:
         if isinstance(item, Fault):
-            arrival.faults.append(item)
+            faults.append(item)
             continue
         staging.take(item)
         advance(len(item.raw))
@@ -312,16 +320,14 @@ def _take(
         if unsaved > _SAVE_EVERY:
             staging.save()
             unsaved = 0
-    if alone and len(arrival.faults) == before and not source.at_end():
+    if alone and not faults and not source.at_end():
         problem = "bytes follow the end of the volume"
-        arrival.faults.append(
-            Fault(volume=source.name, offset=source.offset, problem=problem)
-        )
-    good = len(arrival.faults) == before
-    if good:
+        fault = Fault(volume=source.name, offset=source.offset, problem=problem)
+        faults.append(fault)
+    if not faults:
         staging.volumes.add((front.label.cutting, front.label.ordinal))
     staging.save()
-    return good
+    return faults
 
 
 def _check_label(
@@ -361,7 +367,3 @@ def _refusals_logged(gate: Gate, desk: Desk, now: str) -> Iterator[None]:
             )
         )
         raise
-
-
-def _key(one: Candidate) -> tuple[str, int]:
-    return one.label.cutting, one.label.ordinal

@@ -10,11 +10,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 from airlift import naming
 from airlift.errors import FormatError, RequestError
 from airlift.format.reading import Fault, VolumeError, VolumeStream, read_label
 from airlift.format.volume import SIDECARS, Label
+
+VolumeKey: TypeAlias = tuple[str, int]
+"""Cutting and ordinal: which volume of a delivery."""
 
 _DEPTH = 2
 """Folders below the one given that are looked into: sticks hold shallow trees."""
@@ -26,6 +30,11 @@ class Candidate:
 
     path: Path
     label: Label
+
+    @property
+    def key(self) -> VolumeKey:
+        """Which volume of which cutting it says it is."""
+        return self.label.cutting, self.label.ordinal
 
     @property
     def name(self) -> str:

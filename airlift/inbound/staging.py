@@ -78,6 +78,10 @@ class Staging:
         """Say whether bytes of *blob* are still needed."""
         return blob.sha256 in self._missing and blob.sha256 not in self._whole
 
+    def expecting(self) -> bool:
+        """Say whether the store lacked anything of the delivery to begin with."""
+        return bool(self._missing)
+
     def missing(self) -> set[Sha256]:
         """Return the blobs that are neither in the store nor whole here."""
         return self._missing - self._whole

@@ -12,7 +12,7 @@ from airlift.errors import FormatError, IncompleteError, StoreError, TrustError
 from airlift.inbound import landing, media
 from airlift.outbound.ledger import Entry
 
-CUT = 8_000_000
+CUT = 5_000_000
 """Bytes of a volume: MODEL takes three, cut inside files."""
 
 

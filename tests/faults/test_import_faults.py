@@ -1,0 +1,169 @@
+"""Kills, full disks and I/O errors at every storage call of an import.
+
+strace makes the n-th call of a kind fail, or kills the process at it, for every n. After
+each: what is named is whole, the live set is the old or the new one, and trying again
+succeeds.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from crossing import Crossing, Isolated, noise, weights
+
+from airlift.errors import EXIT_CODES
+from airlift.inbound.arrival import Gate
+from airlift.registry.catalog import Catalog
+from airlift.store.blobs import BlobStore
+
+pytestmark = [
+    pytest.mark.faults,
+    pytest.mark.timeout(1800),
+    pytest.mark.skipif(not shutil.which("strace"), reason="needs strace"),
+]
+
+CALLS = (
+    *("write", "pwrite64", "fsync", "fdatasync", "rename", "unlink", "unlinkat"),
+    *("rmdir", "mkdir", "ftruncate", "fallocate", "fchmod", "chmod", "link"),
+)
+FILES = {
+    "config.json": b"{}",
+    "model.safetensors": weights(5_000_000),
+    "tokenizer.json": noise(70_000),
+}
+DRIVER = Path(__file__).parent / "import_once.py"
+
+
+class Field:
+    """An isolated side that has one release, a medium with the next, and copies."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        crossing = Crossing(folder / "made")
+        crossing.connected.export(
+            folder / "1", crossing.connected.folder("acme/a", {"a": b"a"})
+        )
+        crossing.isolated.land(folder / "1")
+        self.before = live(crossing.isolated.home)
+        crossing.isolated.catalog.close()
+        self.template = crossing.isolated.home
+        self.medium = folder / "2"
+        crossing.connected.export(
+            self.medium, crossing.connected.folder("acme/m", FILES)
+        )
+        self.count = 0
+
+    def fresh(self) -> Path:
+        """Return a copy of the isolated side."""
+        self.count += 1
+        home = self.folder / f"home{self.count}"
+        shutil.copytree(self.template, home)
+        return home
+
+    def run(self, home: Path, *strace: str) -> subprocess.CompletedProcess[str]:
+        """Import once under strace."""
+        environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+        environment["PYTHONPATH"] = str(Path(__file__).parent.parent)
+        return subprocess.run(
+            ["strace", "-f", "-qq", *strace, sys.executable, DRIVER, home, self.medium],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def calls(self) -> Counter[str]:
+        """Return how often the main thread of an import makes each call."""
+        trace = self.folder / "trace"
+        done = self.run(
+            self.fresh(), "-o", str(trace), "-e", "trace=" + ",".join(CALLS)
+        )
+        assert done.returncode == 0, done.stderr
+        lines = trace.read_text().splitlines()
+        main = lines[0].split(" ", 1)[0]
+        found: Counter[str] = Counter()
+        for line in lines:
+            if match := re.match(rf"{main} +(\w+)\(", line):
+                found[match[1]] += 1
+        return found
+
+
+def live(home: Path) -> set[str]:
+    """Return the names that are live."""
+    catalog = Catalog.open(home)
+    names = {one.release.name for one in catalog.releases() if one.state == "live"}
+    catalog.close()
+    return names
+
+
+def check(field: Field, home: Path) -> None:
+    """Check the invariants, then that trying again succeeds."""
+    store = BlobStore(home / "store")
+    for name, _ in store.all():
+        store.check(name)
+    catalog = Catalog.open(home)
+    for held in catalog.releases():
+        assert not store.missing(file.sha256 for file in catalog.files(held.id))
+    catalog.close()
+    assert live(home) in (field.before, {"acme/a", "acme/m"})
+    isolated = Isolated.__new__(Isolated)
+    isolated.home, isolated.store = home, store
+    isolated.gate = Gate(
+        store=store, catalog=Catalog.open(home), incoming=home / "incoming"
+    )
+    isolated.catalog = isolated.gate.catalog
+    isolated.land(field.medium)
+    assert live(home) == {"acme/a", "acme/m"}
+    assert not list((home / "incoming").glob("*"))
+    assert not list(store.partials())
+    isolated.catalog.close()
+    shutil.rmtree(home)
+
+
+@pytest.fixture(scope="module", name="field")
+def _field(tmp_path_factory: pytest.TempPathFactory) -> Field:
+    return Field(tmp_path_factory.mktemp("faults"))
+
+
+def points(field: Field) -> Iterator[tuple[str, int]]:
+    """Yield every storage call of an import."""
+    for name, count in sorted(field.calls().items()):
+        for number in range(1, count + 1):
+            yield name, number
+
+
+FAULTS = {
+    "kill": "signal=SIGKILL",
+    "full disk": "error=ENOSPC",
+    "bad disk": "error=EIO",
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_at_any_storage_call_leaves_the_old_state_or_the_new(
+    field: Field, fault: str
+) -> None:
+    """Power cut, full disk, dying disk: at no moment is anything half there."""
+    every = list(points(field))
+    assert len(every) > 40
+    outcomes: Counter[int] = Counter()
+    for name, number in every:
+        home = field.fresh()
+        inject = f"inject={name}:{FAULTS[fault]}:when={number}"
+        done = field.run(home, "-o", os.devnull, "-e", f"trace={name}", "-e", inject)
+        place = f"{fault} at {name} {number}"
+        assert "Traceback" not in done.stderr, f"{place}: {done.stderr}"
+        assert done.returncode in (*EXIT_CODES, -9, 137), place
+        outcomes[done.returncode] += 1
+        try:
+            check(field, home)
+        except BaseException as error:
+            error.add_note(place)
+            raise
+    print(f"{fault}: {len(every)} points, {dict(outcomes)}")
