@@ -25,6 +25,8 @@ from packaging.pylock import (
     Pylock,
     PylockValidationError,
 )
+from packaging.tags import Tag
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from airlift import naming
 from airlift.digest import Sha256, is_sha256
@@ -237,34 +239,75 @@ def _read(question: Question, text: str) -> list[Locked]:
     except (tomllib.TOMLDecodeError, PylockValidationError) as error:
         problem = f"uv wrote a lock that cannot be read: {naming.show(str(error))}"
         raise SourceError(problem, hint="use the uv of `airlift[export]`") from error
-    return [one for package in lock.packages for one in _files(question, package)]
+    return [_locked(question, package) for package in lock.packages]
 
 
-def _files(question: Question, package: Package) -> list[Locked]:
-    chosen: list[tuple[PackageWheel | PackageSdist, bool]] = [
-        (wheel, True) for wheel in package.wheels or ()
-    ]
-    if not chosen and package.sdist:
-        chosen = [(package.sdist, False)]
-    shown = naming.show(package.name)
-    if not chosen:
+def _locked(question: Question, package: Package) -> Locked:
+    file: PackageWheel | PackageSdist | None = package.sdist
+    if package.wheels:
+        # uv lists every wheel that would do; installers take one.
+        file = max(package.wheels, key=lambda wheel: preference(wheel.filename))
+    if file is None:
+        shown = naming.show(package.name)
         problem = f"`{naming.show(question.name)}`: `{shown}` is on no index"
         raise RequestError(problem, hint="carry it as wheels of an index instead")
-    locked = []
-    for file, wheel in chosen:
-        digest = file.hashes.get("sha256")
-        url = file.url or (Path(file.path).absolute().as_uri() if file.path else "")
-        if not is_sha256(digest):
-            problem = f"the index states no sha256 of `{naming.show(file.filename)}`"
-            raise SourceError(problem, hint="use an index that states digests")
-        locked.append(
-            Locked(
-                project=package.name,
-                filename=file.filename,
-                url=url,
-                sha256=Sha256(str(digest)),
-                size=file.size,
-                wheel=wheel,
-            )
-        )
-    return locked
+    digest = file.hashes.get("sha256")
+    if not is_sha256(digest):
+        problem = f"the index states no sha256 of `{naming.show(file.filename)}`"
+        raise SourceError(problem, hint="use an index that states digests")
+    return Locked(
+        project=package.name,
+        filename=file.filename,
+        url=file.url or (Path(file.path).absolute().as_uri() if file.path else ""),
+        sha256=Sha256(str(digest)),
+        size=file.size,
+        wheel=bool(package.wheels),
+    )
+
+
+def preference(filename: str) -> tuple[object, ...]:
+    """Return a key by which wheels that all fit a target compare as pip prefers them.
+
+    For a platform before for any, CPython's own before any Python's, the newest
+    interpreter, the most specific ABI, the newest platform, one architecture before
+    several, and the highest build.
+
+    Source: PyPA specifications, "Platform compatibility tags".
+    """
+    try:
+        _, _, build, tags = parse_wheel_filename(filename)
+    except InvalidWheelFilename as error:
+        problem = f"`{naming.show(filename)}` is not named as a wheel"
+        raise SourceError(problem, hint="ask those who run the index") from error
+    return (*max(map(_specific, tags)), build, filename)
+
+
+def _specific(tag: Tag) -> tuple[bool, bool, int, int, tuple[int, ...], bool]:
+    cpython = tag.interpreter.startswith("cp")
+    digits = "".join(filter(str.isdigit, tag.interpreter))
+    # `py3` stands before every older `py3x`.
+    minor = int(digits[1:]) if len(digits) > 1 else _ANY_MINOR
+    return (
+        tag.platform != "any",
+        cpython,
+        minor,
+        {"abi3": 1, "none": 0}.get(tag.abi, 2),
+        _platform_version(tag.platform),
+        not tag.platform.endswith("universal2"),
+    )
+
+
+def _platform_version(platform: str) -> tuple[int, ...]:
+    old = _OLD_PLATFORMS.get(platform.partition("_")[0])
+    found = _PLATFORM.match(platform)
+    return old or (tuple(map(int, found.groups())) if found else ())
+
+
+_ANY_MINOR: Final = 1000
+_PLATFORM = re.compile(r"[a-z]+_(\d+)_(\d+)_", re.ASCII)
+_OLD_PLATFORMS: Final[Mapping[str, tuple[int, ...]]] = {
+    "manylinux1": (2, 5),
+    "manylinux2010": (2, 12),
+    "manylinux2014": (2, 17),
+}
+"""Names from before manylinux named the glibc it needs (PEP 600)."""

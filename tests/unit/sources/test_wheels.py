@@ -3,17 +3,19 @@
 import hashlib
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 from hubs.faults import Fault
 from hubs.wheelhouse import TIME, Wheelhouse
+from packaging.tags import Tag, compatible_tags, cpython_tags
+from packaging.utils import parse_wheel_filename
 
 from airlift.artifact import Json, Kind, Pinned, PinnedFile, Wish
 from airlift.digest import Sha256
 from airlift.errors import RequestError, SourceBusyError, SourceError
-from airlift.fetch import Settings
+from airlift.fetch import Settings, resolver
 from airlift.sources.wheels import Wheels
 
 LINUX = "x86_64-manylinux_2_28"
@@ -128,6 +130,53 @@ def test_several_pythons_and_platforms_are_one_set(house: Wheelhouse) -> None:
         "app-1.0-py3-none-any.whl",
         NATIVE["3.12", ARM],
     ]
+
+
+PREFERRED = (
+    "p-1-cp311-cp311-manylinux_2_28_x86_64.whl",
+    "p-1-cp311-cp311-manylinux2014_x86_64.manylinux_2_17_x86_64.whl",
+    "p-1-cp311-cp311-manylinux2010_x86_64.whl",
+    "p-1-cp311-abi3-manylinux_2_28_x86_64.whl",
+    "p-1-cp311-none-manylinux_2_17_x86_64.whl",
+    "p-1-cp39-abi3-manylinux_2_28_x86_64.whl",
+    "p-1-cp39-abi3-manylinux_2_17_x86_64.whl",
+    "p-1-py3-none-manylinux_2_17_x86_64.whl",
+    "p-1-2-py3-none-any.whl",
+    "p-1-1-py3-none-any.whl",
+    "p-1-py3-none-any.whl",
+)
+
+
+def test_of_several_wheels_that_fit_one_is_taken(house: Wheelhouse) -> None:
+    """The lock lists all that would do; carrying four of each would cost gigabytes."""
+    assert sorted(PREFERRED, key=resolver.preference, reverse=True) == list(PREFERRED)
+    for tags in ("cp39-abi3-manylinux_2_17_x86_64", "cp311-abi3-manylinux_2_28_x86_64"):
+        house.add("many", "1.0", tags=tags)
+    house.add("many", "1.0")
+    assert names(source(house).resolve(wish("many"))) == [
+        "many-1.0-cp311-abi3-manylinux_2_28_x86_64.whl"
+    ]
+
+
+def position(filename: str, order: Sequence[Tag]) -> int:
+    """Return where the tag of a wheel stands in *order*."""
+    return order.index(next(iter(parse_wheel_filename(filename)[3])))
+
+
+def test_the_preference_is_that_of_the_usual_library() -> None:
+    """Pip chooses by these tags; the one carried must be the one it would take."""
+    platforms = [f"manylinux_2_{minor}_x86_64" for minor in range(28, 4, -1)]
+    platforms.insert(12, "manylinux2014_x86_64")
+    order = [
+        *cpython_tags((3, 11), platforms=platforms),
+        *compatible_tags((3, 11), "cp311", platforms),
+    ]
+    # Of several `py3x` the library takes the target's own first; none are built so.
+    files = [f"p-1-{tag}.whl" for tag in order if not tag.interpreter.startswith("py3")]
+    files += [f"p-1-py3-none-{platform}.whl" for platform in platforms]
+    files += ["p-1-cp311-none-any.whl", "p-1-py3-none-any.whl"]
+    files = sorted(set(files), key=lambda name: position(name, order))
+    assert sorted(files, key=resolver.preference, reverse=True) == files
 
 
 def test_a_set_installs_without_an_index(house: Wheelhouse, tmp_path: Path) -> None:
@@ -407,7 +456,7 @@ def test_nothing_of_the_users_configuration_decides(
 CHILD = """
 import sys
 from airlift.artifact import Kind, Wish
-from airlift.fetch import Settings
+from airlift.fetch import Settings, resolver
 from airlift.sources.wheels import Wheels
 options = {
     "requirements": ["tool"], "python": ["3.11"], "platform": ["x86_64-manylinux_2_28"]
