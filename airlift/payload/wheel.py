@@ -19,6 +19,7 @@ from email.message import Message
 from email.parser import HeaderParser
 from typing import Final, NoReturn
 
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import (
     InvalidWheelFilename,
@@ -103,6 +104,22 @@ def check(read: Read, size: int, *, filename: str) -> Wheel:
         files=len(files),
         size=sum(member.size for member in files),
     )
+
+
+def requires(metadata: bytes) -> tuple[str, ...]:
+    """Return the requirements that METADATA states, markers and extras included.
+
+    Raises:
+        FormatError: One of them is none.
+    """
+    said = tuple(str(line) for line in _headers(metadata).get_all("Requires-Dist", []))
+    for line in said:
+        try:
+            Requirement(line)
+        except InvalidRequirement as error:
+            problem = f"METADATA requires what is none: `{naming.show(line)}`"
+            raise FormatError(problem, hint="ask the project's authors") from error
+    return said
 
 
 class _Wheel:
