@@ -50,6 +50,16 @@ def test_an_example_satisfies_schema_and_parser(path: Path) -> None:
     assert decoded.entries
 
 
+def test_every_key_is_documented() -> None:
+    """The reference is all that its users have: they cannot ask anybody."""
+    text = (MANIFESTS.parent / "docs/manifests.md").read_text()
+    schema = json.loads((MANIFESTS / "schemas/manifest.schema.json").read_text())
+    for kind in ("model", "dataset", "gguf", "ollama", "wheels", "folder"):
+        assert f"`[[{kind}]]`" in text
+        for key in schema["$defs"][kind]["properties"]:
+            assert f"`{key}`" in text
+
+
 FULL = """\
 manifest = 1
 name = "all"
