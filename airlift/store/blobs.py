@@ -262,17 +262,17 @@ class BlobStore:
 
     # --- keep sound -------------------------------------------------------------
 
-    def settle(self) -> None:
-        """Make the name of every blob that can be found now durable.
+    def settle(self, blobs: Iterable[Sha256]) -> None:
+        """Make the names of *blobs*, which can be found now, durable.
 
         A process killed between a rename and the sync of its folder leaves a blob
         that can be found and may still vanish with the power. Called before records
-        name blobs. Costs about a millisecond when nothing is outstanding.
+        name blobs. Costs a sync for each folder they lie in, 257 at most (0.3 s).
 
         Raises:
             StoreError: The disk refused.
         """
-        for fan in FANS:
+        for fan in sorted({one[:2] for one in blobs}):
             self._disk.sync_folder(self._whole / fan)
         self._disk.sync_folder(self._pack_folder)
 

@@ -42,8 +42,8 @@ class Store(Protocol):
         """
         ...
 
-    def settle(self) -> None:
-        """Make every blob that can be found now durable, whoever put it there.
+    def settle(self, blobs: Iterable[Sha256]) -> None:
+        """Make *blobs*, which can be found now, durable, whoever put them there.
 
         Raises:
             StoreError: The disk refused.

@@ -232,7 +232,7 @@ def test_settling_makes_durable_what_a_killed_process_left(trial: Trial) -> None
         file.sync()
         trial.disk.rename(source, target)
     assert BlobStore(trial.root).has(sha256(BIG[0]))
-    store.settle()
+    store.settle([sha256(BIG[0])])
     trial.promised.add(sha256(BIG[0]))
     trial.cut()
     assert trial.faults == []
