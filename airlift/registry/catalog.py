@@ -193,7 +193,8 @@ class Catalog:
 
         Args:
             reference: ``[KIND:]NAME[@REVISION]`` with a revision's first digits or
-                one of its refs, or the first digits of a release's id.
+                one of its refs (``NAME:TAG`` does too), or a release id's first four
+                digits or more.
 
         Raises:
             RequestError: None is meant, or several; they are listed.

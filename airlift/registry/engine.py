@@ -153,17 +153,21 @@ def make_file(path: Path) -> None:
         os.close(fd)
 
 
-def refuse_network(folder: Path) -> None:
+def refuse_network(folder: Path, *, mounts: str | None = None) -> None:
     """Refuse a folder on a network file system.
+
+    Args:
+        folder: Where a database is or shall be.
+        mounts: The text of ``/proc/self/mountinfo``; None to read it.
 
     Raises:
         RegistryError: It is on one; its locks cannot be relied on.
     """
-    try:
-        with Path("/proc/self/mountinfo").open(encoding="utf-8", errors="replace") as f:
-            mounts = f.read()
-    except OSError:
-        return
+    if mounts is None:
+        try:
+            mounts = Path("/proc/self/mountinfo").read_text("utf-8", "replace")
+        except OSError:
+            return
     with failing("look at", folder, error=RegistryError):
         device = folder.stat().st_dev
     kind = file_system(mounts, os.major(device), os.minor(device))

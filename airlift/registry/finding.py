@@ -47,12 +47,16 @@ def unknown(reference: str) -> RequestError:
 
 def _by_name(connection: Connection, reference: str) -> tuple[Held, ...]:
     for kind, rest in _kinds(reference):
-        # Names may hold an `@`, as they may hold a `:`.
-        name, _, revision = rest.rpartition("@")
-        for wanted, digits in ((rest, ""), (name, revision)):
-            if wanted and (found := _called(connection, kind, wanted, digits)):
+        # A name may hold an `@`; a tag is written after a `:` where Ollama is home.
+        for name, which in ((rest, ""), _split(rest, "@"), _split(rest, ":")):
+            if name and (found := _called(connection, kind, name, which)):
                 return found
     return ()
+
+
+def _split(text: str, at: str) -> tuple[str, str]:
+    name, _, which = text.rpartition(at)
+    return (name, which) if which else ("", "")
 
 
 def _kinds(reference: str) -> list[tuple[Kind | None, str]]:

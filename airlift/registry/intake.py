@@ -116,7 +116,7 @@ def check_blobs(verified: VerifiedDelivery, store: Store) -> None:
         )
         raise StoreError(problem, hint="import the delivery again")
     # What a killed import left can be found and may still vanish with the power.
-    store.settle()
+    store.settle(wanted)
 
 
 def delivered(verified: VerifiedDelivery, *, now: str, actor: str) -> Delivered:

@@ -183,12 +183,18 @@ class Records:
         return decode(_decoded(content, "state.json"))
 
     def put_summary(self, told: Summary) -> None:
-        """Replace the summary, whole or not at all.
+        """Replace the summary, whole or not at all, unless it says that already.
 
         Raises:
             StoreError: The disk refused.
+            RegistryError: The one that is there cannot be read.
         """
-        self._disk.write_file(self._summary, canonical.encode(encode(told)))
+        content = canonical.encode(encode(told))
+        if self._summary.exists():
+            there = read_file(self._summary, limit=LIMIT, error=RegistryError)
+            if there == content:
+                return
+        self._disk.write_file(self._summary, content)
 
     def newest_event(self) -> int:
         """Return the number of the last whole line of the log; 0 before the first.

@@ -8,6 +8,7 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
+    bindparam,
     func,
     or_,
     select,
@@ -76,9 +77,12 @@ def ever_live() -> Select[Any]:
 
 def denied() -> Select[Any]:
     """Select the numbers of releases that are denied, or a file of which is."""
-    release, file, deny = schema.release, schema.file, schema.deny
-    by_id = select(release.c.number).join(deny, deny.c.digest == release.c.id)
-    by_file = select(file.c.release).join(deny, deny.c.digest == file.c.sha256)
+    release, file = schema.release, schema.file
+    # IN, not a join: it makes SQLite look each denied digest up in an index, where a
+    # join let it walk 100,000 files (15 ms) to find that nothing is denied.
+    listed = select(schema.deny.c.digest)
+    by_id = select(release.c.number).where(release.c.id.in_(listed))
+    by_file = select(file.c.release).where(file.c.sha256.in_(listed))
     return select(union(by_id, by_file).subquery().c.number)
 
 
@@ -158,25 +162,50 @@ def numbers(connection: Connection, ids: Iterable[Sha256]) -> dict[Sha256, int]:
 
 def files(connection: Connection, release: Sha256) -> tuple[ReleaseFile, ...]:
     """Return the files of a release, sorted by path; empty where it is not held."""
-    query = (
-        select(schema.file)
-        .join(schema.release, schema.release.c.number == schema.file.c.release)
-        .where(schema.release.c.id == release)
-    )
-    found = [release_file(row) for row in connection.execute(query)]
-    return tuple(sorted(found, key=lambda one: one.path))
+    found = connection.execute(_FILES, {"release": release})
+    return tuple(_release_file(row) for row in found)
 
 
-def release_file(row: Row[Any]) -> ReleaseFile:
-    """Return the file of a row of its table."""
+def file(connection: Connection, number: int, path: str) -> ReleaseFile | None:
+    """Return one file of the release in row *number*, or None."""
+    found = connection.execute(_FILE, {"release": number, "path": path}).one_or_none()
+    return _release_file(found) if found else None
+
+
+# Built once: building a statement takes longer than SQLite takes to answer it.
+_COLUMNS = (
+    schema.file.c.path,
+    schema.file.c.size,
+    schema.file.c.sha256,
+    schema.file.c.git_oid,
+    schema.file.c.format,
+    schema.file.c.content_class,
+    schema.file.c.facts,
+)
+_FILES = (
+    select(*_COLUMNS)
+    .join(schema.release, schema.release.c.number == schema.file.c.release)
+    .where(schema.release.c.id == bindparam("release"))
+    # SQLite compares UTF-8 bytes, which is the order of code points, as Python's.
+    .order_by(schema.file.c.path)
+)
+_FILE = select(*_COLUMNS).where(
+    schema.file.c.release == bindparam("release"),
+    schema.file.c.path == bindparam("path"),
+)
+_CLASSES = {one.value: one for one in ContentClass}
+
+
+def _release_file(row: Iterable[Any]) -> ReleaseFile:
+    path, size, sha256, git_oid, format_, content_class, facts = row
     return ReleaseFile(
-        path=row.path,
-        size=row.size,
-        sha256=row.sha256,
-        git_oid=row.git_oid,
-        format=row.format,
-        content_class=ContentClass(row.content_class),
-        facts=row.facts,
+        path=path,
+        size=size,
+        sha256=sha256,
+        git_oid=git_oid,
+        format=format_,
+        content_class=_CLASSES[content_class],
+        facts=facts,
     )
 
 
@@ -206,8 +235,10 @@ def batches(items: list[T]) -> Iterator[list[T]]:
 
 def current(connection: Connection) -> int:
     """Return the number of the current generation; 0 before the first."""
-    newest = select(func.coalesce(func.max(schema.generation.c.number), 0))
-    return int(connection.execute(newest).scalar_one())
+    return int(connection.execute(_CURRENT).scalar_one())
+
+
+_CURRENT = select(func.coalesce(func.max(schema.generation.c.number), 0))
 
 
 def generations(connection: Connection) -> tuple[Generation, ...]:

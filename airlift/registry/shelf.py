@@ -4,7 +4,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from airlift.artifact import Kind, LiveRelease, ReleaseFile
 from airlift.digest import Sha256, is_sha256
@@ -14,12 +14,17 @@ from airlift.store.span import Span
 from airlift.store.store import Store
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _LiveSet:
+    """The live releases of one generation, but denied ones, by id and by name."""
+
     generation: int
     numbers: Mapping[Sha256, int]
+    served: frozenset[int]
     by_name: Mapping[tuple[Kind, str], tuple[LiveRelease, ...]]
-    denied: frozenset[Sha256]
+
+
+_NOTHING = _LiveSet(generation=-1, numbers={}, served=frozenset(), by_name={})
 
 
 class Shelf:
@@ -36,7 +41,7 @@ class Shelf:
     def __init__(self, database: Database, store: Store) -> None:
         self._database, self._store = database, store
         self._lock = threading.Lock()
-        self._live = _LiveSet(-1, {}, {}, frozenset())
+        self._live = _NOTHING
 
     def generation(self) -> int:
         """Return the number of the live set; 0 before anything was live.
@@ -44,7 +49,7 @@ class Shelf:
         Raises:
             RegistryError: The database cannot answer.
         """
-        return self._now().generation
+        return self._look().generation
 
     def releases(
         self, kinds: frozenset[Kind], name: str | None = None
@@ -56,7 +61,7 @@ class Shelf:
         Raises:
             RegistryError: The database cannot answer.
         """
-        live = self._now().by_name
+        live = self._look().by_name
         if name is not None:
             keys = [(kind, name) for kind in sorted(kinds) if (kind, name) in live]
         else:
@@ -70,7 +75,7 @@ class Shelf:
             RegistryError: The database cannot answer.
         """
         folded = name.casefold()
-        live = self._now().by_name
+        live = self._look().by_name
         return tuple(
             sorted(
                 {
@@ -87,9 +92,9 @@ class Shelf:
         Raises:
             RegistryError: The database cannot answer.
         """
-        if release not in self._now().numbers:
-            return ()
         with self._database.read() as connection:
+            if release not in self._now(connection).numbers:
+                return ()
             return rows.files(connection, release)
 
     def file(self, release: Sha256, path: str) -> ReleaseFile | None:
@@ -98,14 +103,9 @@ class Shelf:
         Raises:
             RegistryError: The database cannot answer.
         """
-        number = self._now().numbers.get(release)
-        if number is None:
-            return None
-        table = schema.file
-        query = select(table).where(table.c.release == number, table.c.path == path)
         with self._database.read() as connection:
-            row = connection.execute(query).one_or_none()
-        return rows.release_file(row) if row else None
+            number = self._now(connection).numbers.get(release)
+            return None if number is None else rows.file(connection, number, path)
 
     def span(self, sha256: Sha256) -> Span | None:
         """Return where the blob lies; None unless a live release names it.
@@ -117,29 +117,33 @@ class Shelf:
             RegistryError: The database cannot answer.
             StoreError: The disk cannot be read.
         """
-        if not is_sha256(sha256) or sha256 in self._now().denied:
+        if not is_sha256(sha256):
             return None
-        release = schema.file.c.release
-        query = select(release).where(
-            schema.file.c.sha256 == sha256,
-            release.in_(rows.live()),
-            release.not_in(rows.denied()),
-        )
         with self._database.read() as connection:
-            named = connection.execute(query.limit(1)).first()
+            live = self._now(connection)
+            users = connection.execute(_USERS, {"sha256": sha256}).scalars()
+            named = not live.served.isdisjoint(users)
         return self._store.span(sha256) if named else None
 
-    def _now(self) -> _LiveSet:
-        with self._database.read() as connection:
-            generation = rows.current(connection)
-            if generation == self._live.generation:
-                return self._live
-            # In the same transaction, so that number and content belong together.
-            fresh = _live_set(connection, generation)
+    def _now(self, connection: Connection) -> _LiveSet:
+        generation, known = rows.current(connection), self._live
+        if generation == known.generation:
+            return known
+        # In the same transaction, so that number and content belong together.
+        fresh = _live_set(connection, generation)
         with self._lock:
             if fresh.generation > self._live.generation:
                 self._live = fresh
         return fresh
+
+    def _look(self) -> _LiveSet:
+        with self._database.read() as connection:
+            return self._now(connection)
+
+
+_USERS = select(schema.file.c.release).where(
+    schema.file.c.sha256 == bindparam("sha256")
+)
 
 
 def _live_set(connection: Connection, generation: int) -> _LiveSet:
@@ -160,10 +164,9 @@ def _live_set(connection: Connection, generation: int) -> _LiveSet:
         told = rows.header(row)
         live = LiveRelease(id=row.id, release=told, imported=row.imported)
         by_name.setdefault((told.kind, told.name), []).append(live)
-    denied = connection.execute(select(schema.deny.c.digest)).scalars()
     return _LiveSet(
-        generation,
-        numbers,
-        {key: tuple(found) for key, found in by_name.items()},
-        frozenset(denied),
+        generation=generation,
+        numbers=numbers,
+        served=frozenset(numbers.values()),
+        by_name={key: tuple(found) for key, found in by_name.items()},
     )
