@@ -5,6 +5,7 @@ real keys, so that a test meets the one flaw it is about and no other.
 """
 
 import json
+import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -78,6 +79,7 @@ class Authority:
         sites: Iterable[str] = (SITE,),
         now: str = NOW,
     ) -> None:
+        self.folder = folder
         self.signers = signers or (key("alice"),)
         plan = plan or RolePlan.single(self.signers[0].public)
         self.publisher = Publisher.create(
@@ -87,6 +89,14 @@ class Authority:
             self.publisher.add_site(
                 site, plan.dispatchers, plan.dispatch_threshold, self.signers, now
             )
+
+    def copied(self, folder: Path) -> "Authority":
+        """Return a copy in *folder*: faster than to set up another."""
+        twin = Authority.__new__(Authority)
+        shutil.copytree(self.folder, folder)
+        twin.folder, twin.signers = folder, self.signers
+        twin.publisher = Publisher.open(folder)
+        return twin
 
     def record(
         self, releases: Sequence[bytes] = (), *, site: str = SITE, issued: str = NOW

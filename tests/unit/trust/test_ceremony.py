@@ -32,9 +32,15 @@ PLAN = RolePlan(
 )
 
 
+@pytest.fixture(name="_board", scope="module")
+def _board(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    folder = tmp_path_factory.mktemp("board") / "side"
+    return Authority(folder, plan=PLAN, signers=(ANN, BOB, DAN))
+
+
 @pytest.fixture(name="side")
-def _side(tmp_path: Path) -> Authority:
-    return Authority(tmp_path / "side", plan=PLAN, signers=(ANN, BOB, DAN))
+def _side(_board: Authority, tmp_path: Path) -> Authority:
+    return _board.copied(tmp_path / "side")
 
 
 def ask(side: Authority, *signers: UnlockedKey) -> dict[str, bytes]:
@@ -71,7 +77,7 @@ def test_nothing_is_in_force_while_it_is_pending(side: Authority) -> None:
     before = side.publisher._repository.newest()
     with pytest.raises(RequestError):
         ask(side, ANN, DAN)
-    again = Publisher.open(side.publisher._repository._folder)
+    again = Publisher.open(side.folder)
     assert again._repository.newest() == before
     assert again.deliveries(SITE) == ()
     with pytest.raises(RequestError, match="there is no delivery 1"):

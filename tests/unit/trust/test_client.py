@@ -19,11 +19,6 @@ from airlift.trust.client import Standpoint, judge, set_time
 from airlift.trust.records import Offer
 
 
-@pytest.fixture(name="side")
-def _side(tmp_path: Path) -> Authority:
-    return Authority(tmp_path / "side")
-
-
 class Nothing(FetcherInterface):
     """A fetcher that has nothing."""
 
@@ -80,7 +75,7 @@ def test_the_client_refuses_by_itself_what_airlift_refuses_too(side: Authority) 
     assert str(caught.value) == (
         "the signed records do not hold together: timestamp was signed by 0/1 keys"
     )
-    other = Authority(Path(str(side.publisher._repository._folder) + "2"))
+    other = Authority(Path(str(side.folder) + "2"))
     swapped = offer(files)
     swapped = replace(
         swapped,

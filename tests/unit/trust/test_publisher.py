@@ -34,11 +34,6 @@ ANN, BOB, CAT = (key(name) for name in ("ann", "bob", "cat"))
 ALICE = key("alice")
 
 
-@pytest.fixture(name="side")
-def _side(tmp_path: Path) -> Authority:
-    return Authority(tmp_path / "side")
-
-
 def versions(offered: dict[str, bytes]) -> dict[str, str]:
     """Return the number in the name of each metadata file but the timestamp."""
     return {
@@ -88,7 +83,7 @@ def test_asking_again_gives_the_same_files(side: Authority) -> None:
         "now": NOW,
     }
     first = side.publisher.publish(**ask, signers=side.signers)  # type: ignore[arg-type]
-    again = Publisher.open(side.publisher._repository._folder)
+    again = Publisher.open(side.folder)
     assert again.publish(**ask, signers=()) == first  # type: ignore[arg-type]
 
 
@@ -335,7 +330,7 @@ def test_a_life_that_makes_no_sense_is_refused(days: int) -> None:
 
 def test_a_folder_in_use_is_not_begun_again(side: Authority) -> None:
     """Two beginnings in one folder would end both."""
-    folder = side.publisher._repository._folder
+    folder = side.folder
     with pytest.raises(RequestError, match="is not empty"):
         Authority(folder)
 
@@ -352,7 +347,7 @@ def test_another_folder_is_not_taken_for_one(tmp_path: Path) -> None:
 
 def test_only_one_process_signs_at_a_time(side: Authority) -> None:
     """Two at once would sign two records of one number."""
-    other = Publisher.open(side.publisher._repository._folder)
+    other = Publisher.open(side.folder)
     with (
         side.publisher._repository.locked(),
         pytest.raises(RequestError) as caught,
@@ -432,7 +427,7 @@ def test_a_damaged_folder_is_found_out_before_anything_leaves(
 ) -> None:
     """The signing side's disk can rot as well."""
     side.deliver(model())
-    folder = side.publisher._repository._folder
+    folder = side.folder
     names = [name.rpartition("/")[2] for name in side.publisher.delivered(SITE, 1)]
     names += ["3.timestamp.json", "1.json"]
     for path in (folder / kind).rglob("*.json"):
@@ -476,7 +471,7 @@ def _publish_until_killed(side: Authority, record: bytes, steps: int) -> int:
 
 def _publish(side: Authority, record: bytes) -> dict[str, bytes]:
     return dict(
-        Publisher.open(side.publisher._repository._folder).publish(
+        Publisher.open(side.folder).publish(
             site=SITE,
             releases=[model()],
             dispatch=record,
@@ -492,7 +487,7 @@ def test_a_kill_at_any_step_leaves_the_old_or_the_new(side: Authority) -> None:
     record, deaths = side.record([model()]), 0
     while _publish_until_killed(side, record, deaths) == signal.SIGKILL:
         deaths += 1
-        held = Publisher.open(side.publisher._repository._folder)
+        held = Publisher.open(side.folder)
         assert len(held.deliveries(SITE)) in (0, 1)
     assert deaths >= 8
     offered = _publish(side, record)

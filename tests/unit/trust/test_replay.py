@@ -30,11 +30,6 @@ from airlift.trust.plan import Lives, RolePlan
 ROLES = ("targets", "site-plant7", "snapshot", "timestamp")
 
 
-@pytest.fixture(name="side")
-def _side(tmp_path: Path) -> Authority:
-    return Authority(tmp_path / "side")
-
-
 @dataclass(frozen=True)
 class Pair:
     """Two deliveries, one after the other, and a site that has seen neither."""

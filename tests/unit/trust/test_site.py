@@ -13,11 +13,6 @@ from airlift.trust.plan import RolePlan
 from airlift.trust.site import accept_root
 
 
-@pytest.fixture(name="side")
-def _side(tmp_path: Path) -> Authority:
-    return Authority(tmp_path / "side")
-
-
 def test_a_root_with_the_expected_fingerprint_is_accepted(side: Authority) -> None:
     """In digits and in words, as it came over the telephone."""
     root = side.publisher.root_bytes()

@@ -30,11 +30,6 @@ from airlift.trust.plan import RolePlan
 from airlift.trust.records import PACKING, TIMESTAMP
 
 
-@pytest.fixture(name="side")
-def _side(tmp_path: Path) -> Authority:
-    return Authority(tmp_path / "side")
-
-
 def test_a_delivery_that_is_believed_says_all_it_brings(side: Authority) -> None:
     """What is used later is only what stands here."""
     document = model()
