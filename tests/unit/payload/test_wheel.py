@@ -134,7 +134,7 @@ def test_members_unpack_as_with_the_standard_library() -> None:
         } == expected
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=40)
+@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=40, deadline=None)
 @given(
     st.integers(0, 3 << 20),
     st.sampled_from([b"\0", b"ab", bytes(range(256))]),
@@ -471,7 +471,7 @@ def collect(chunks: Iterable[bytes], into: bytearray) -> None:
         into += chunk
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, len(GOOD) - 1), st.integers(1, 255))
 def test_no_changed_byte_goes_unseen_or_crashes(offset: int, change: int) -> None:
     """Only what no reader uses may change: dates, versions, hints of compression."""
