@@ -347,3 +347,18 @@ def test_nothing_pending_is_said_so(side: Authority) -> None:
         with pytest.raises(RequestError) as caught:
             attempt()
         assert str(caught.value) == "nothing is pending"
+
+
+def test_who_signs_is_told_what_is_taken_away(side: Authority) -> None:
+    """A file from elsewhere may propose what airlift itself never does."""
+    ask(side, ANN, BOB, DAN)
+    with pytest.raises(RequestError):
+        side.publisher.rotate(PLAN, [], NOW)
+    pending = draft.decode(side.publisher.export_pending())
+    bare = replace(pending.after.targets.body, version=9, targets={}, sites={})
+    bare_set = replace(pending.after, targets=replace(pending.after.targets, body=bare))
+    taken = replace(pending, after=replace(bare_set, sites={}))
+    assert ceremony.describe(taken)[1:3] == (
+        "site `plant7` is given up",
+        f"withdraws release {release_id(model())}, whose document is not in the file",
+    )

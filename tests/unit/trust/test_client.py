@@ -126,3 +126,65 @@ def test_no_socket_is_opened(tmp_path: Path) -> None:
         [sys.executable, "-c", probe], capture_output=True, text=True, check=False
     )
     assert (run.returncode, run.stdout, run.stderr) == (0, "[]\n", "")
+
+
+def test_a_client_that_keeps_its_time_elsewhere_stops_every_import(
+    side: Authority, tmp_path: Path
+) -> None:
+    """Judging by the wrong clock in silence would be worse than not importing."""
+    updater = Updater(
+        metadata_dir=str(tmp_path),
+        metadata_base_url="memory:///",
+        fetcher=Nothing(),
+        bootstrap=side.publisher.root_bytes(),
+    )
+    del updater._trusted_set.reference_time
+    with pytest.raises(TrustError) as caught:
+        set_time(updater, datetime(2031, 1, 1, tzinfo=UTC))
+    assert str(caught.value) == (
+        "the installed version of tuf does not let its time be set"
+    )
+
+
+def test_the_client_vouches_for_no_release_that_is_not_approved(
+    side: Authority,
+) -> None:
+    """A record among those offered is not yet a record that is signed for."""
+    offered = offer(side.deliver())
+    stray = replace(offered, releases={"0" * 64: b"{}"})
+    with pytest.raises(TrustError) as caught:
+        judge(stray, standpoint(side, NOW))
+    assert str(caught.value) == (
+        "the signed records do not hold together: nobody with authority vouches for"
+        f" releases/{'0' * 64}.json"
+    )
+
+
+FULL = """
+import resource, signal, sys
+from pathlib import Path
+sys.path[:0] = {path!r}
+from airlift.errors import StoreError
+from authority import Authority, land
+side = Authority(Path({folder!r}))
+offered, state = side.deliver(), side.state()
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+try:
+    land(offered, state)
+except StoreError as error:
+    sys.stderr.write(str(error))
+"""
+
+
+def test_a_full_disk_is_said_to_be_full(tmp_path: Path) -> None:
+    """It says nothing about the delivery, and must not seem to."""
+    path = [str(Path(__file__).parents[2])]
+    program = FULL.format(path=path, folder=str(tmp_path / "side"))
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (run.returncode, run.stderr) == (
+        0,
+        "cannot use the folder for temporary files: File too large",
+    )

@@ -1,6 +1,9 @@
 """Small files, whole or absent."""
 
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -76,3 +79,42 @@ def test_folders_are_made_for_their_owner_alone(tmp_path: Path) -> None:
     files.make_folder(tmp_path / "a" / "b")
     assert (tmp_path / "a" / "b").stat().st_mode & 0o777 == 0o700
     files.make_folder(tmp_path / "a" / "b")
+
+
+def test_a_folder_in_the_place_of_a_file_is_refused(tmp_path: Path) -> None:
+    """The path of the stick instead of the file on it is a common slip."""
+    with pytest.raises(StoreError) as caught:
+        files.read(tmp_path, limit=4, what="key file")
+    assert str(caught.value) == f"cannot read key file `{tmp_path}`: Is a directory"
+
+
+WRITE_TWICE = """
+import sys
+from pathlib import Path
+from airlift.errors import RequestError
+from airlift.trust import files
+path = Path(sys.argv[1])
+files.write_new(path, b"first")
+try:
+    files.write_new(path, b"second")
+except RequestError as error:
+    print(error)
+"""
+
+
+@pytest.mark.faults
+@pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
+def test_a_stick_without_hard_links_takes_keys_and_keeps_them(tmp_path: Path) -> None:
+    """FAT knows no links; a key on it must still never be written over."""
+    path = tmp_path / "alice.key"
+    inject = ["strace", "-f", "-qq", "-o", "/dev/null"]
+    inject += ["-e", "trace=link,linkat", "-e", "inject=link,linkat:error=EPERM"]
+    run = subprocess.run(
+        [*inject, sys.executable, "-c", WRITE_TWICE, str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.stdout, run.stderr) == (f"`{path}` is there already\n", "")
+    assert path.read_bytes() == b"first"
+    assert [one.name for one in tmp_path.iterdir()] == ["alice.key"]

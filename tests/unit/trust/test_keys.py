@@ -1,14 +1,22 @@
 """Key files: nobody opens them but who knows the passphrase."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from authority import CHEAP
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
-from securesystemslib.signer import CryptoSigner  # type: ignore[attr-defined]
+from securesystemslib.signer import (  # type: ignore[attr-defined]
+    CryptoSigner,
+    Key,
+    SecretsHandler,
+    Signature,
+    Signer,
+)
 
 from airlift.errors import AirliftError, FormatError, RequestError, TrustError
 from airlift.format import canonical
@@ -203,4 +211,67 @@ def test_an_unknown_scheme_is_named_with_the_known() -> None:
     assert str(caught.value) == (
         "unknown signature scheme `rsa`; known are `ed25519`, `ecdsa-sha2-nistp256`,"
         " `ecdsa-sha2-nistp384`"
+    )
+
+
+def _sealed(secret: bytes, holder: public.PublicKey) -> bytes:
+    """Return a key file that opens to *secret* instead of *holder*'s key."""
+    locked = replace(keys.decode(FILE), public=holder)
+    cipher = AESGCM(keys._stretch(PASSPHRASE, locked.salt, CHEAP))
+    sealed = cipher.encrypt(locked.nonce, secret, keys._bound(locked))
+    table = {**keys._open_fields(locked), "ciphertext": sealed.hex()}
+    return canonical.encode(table)
+
+
+def test_a_file_that_opens_to_something_else_is_refused() -> None:
+    """Its maker knew the passphrase; that does not make it a key."""
+    with pytest.raises(FormatError) as caught:
+        keys.decode(_sealed(b"not a key", ALICE.public)).unlock(PASSPHRASE)
+    assert (
+        str(caught.value) == "the key of `alice` opens, but holds no key airlift knows"
+    )
+
+
+def test_a_file_that_opens_to_another_key_is_refused() -> None:
+    """One would sign with a key whose fingerprint one never saw."""
+    other = keys.generate("alice").signer
+    assert isinstance(other, CryptoSigner)
+    with pytest.raises(TrustError) as caught:
+        keys.decode(_sealed(other.private_bytes, ALICE.public)).unlock(PASSPHRASE)
+    assert str(caught.value) == (
+        "the key of `alice` opens, but is another key than it says"
+    )
+
+
+class Token(Signer):
+    """A signer whose key never leaves it, as in a token."""
+
+    def __init__(self, inside: Signer) -> None:
+        self._inside = inside
+
+    @property
+    def public_key(self) -> Key:
+        return self._inside.public_key
+
+    @classmethod
+    def from_priv_key_uri(
+        cls,
+        priv_key_uri: str,
+        public_key: Key,
+        secrets_handler: SecretsHandler | None = None,
+    ) -> "Token":
+        raise NotImplementedError
+
+    def sign(self, payload: bytes) -> Signature:
+        return self._inside.sign(payload)
+
+
+def test_a_key_in_a_token_signs_and_stays_there() -> None:
+    """Tokens are another signer for the same scheme."""
+    key = keys.UnlockedKey(public=ALICE.public, signer=Token(ALICE.signer))
+    assert key.public.verifies(key.sign(b"payload"), b"payload")
+    with pytest.raises(RequestError) as caught:
+        keys.lock(key, PASSPHRASE, cost=CHEAP)
+    assert str(caught.value) == (
+        "the key of `alice` lies in a token and cannot leave it"
     )

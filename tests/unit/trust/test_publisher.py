@@ -513,3 +513,25 @@ def test_another_delivery_after_a_kill_is_not_mixed_with_it(
         assert side.publisher.latest_release(Kind.MODEL, "org/model") is None
     offered = side.deliver(model(), model("org/else"))
     assert len(land(offered, side.state()).releases) == 2
+
+
+def test_a_folder_put_together_from_two_backups_is_found_out(
+    side: Authority, tmp_path: Path
+) -> None:
+    """Half a restored backup must not be signed on."""
+    twin = side.copied(tmp_path / "twin")
+    side.deliver(model("org/a"))
+    twin.deliver(model("org/b"))
+    for name in ("3.targets.json", "2.site-plant7.json"):
+        path = side.folder / "metadata" / name
+        path.write_bytes((twin.folder / "metadata" / name).read_bytes())
+    with pytest.raises(StoreError) as caught:
+        Publisher.open(side.folder).sites()
+    assert str(caught.value) == ("the files of timestamp 3 are not the ones it names")
+
+
+def test_dispatchers_are_those_of_the_plan(tmp_path: Path) -> None:
+    """A site without keys of its own is given these."""
+    plan = RolePlan(approvers=(ANN.public,), dispatchers=(BOB.public,))
+    side = Authority(tmp_path / "side", plan=plan, signers=(ANN, BOB))
+    assert side.publisher.dispatchers().keys == (BOB.public,)

@@ -22,6 +22,7 @@ from authority import (
 from airlift.artifact import Kind
 from airlift.digest import sha256
 from airlift.errors import AirliftError, FormatError, TrustError
+from airlift.format import dispatch
 from airlift.format.dispatch import Earlier
 from airlift.format.packing import PackingList
 from airlift.trust import history
@@ -316,3 +317,46 @@ def test_a_root_that_is_signed_by_nobody_is_refused(side: Authority) -> None:
     assert str(caught.value) == (
         "`metadata/1.root.json` has 0 of the 1 signatures it needs from `alice`"
     )
+
+
+def test_more_roots_or_releases_than_anybody_has_are_refused(side: Authority) -> None:
+    """Each would be parsed and checked."""
+    offered = side.deliver()
+    roots = {f"metadata/{at}.root.json": b"" for at in range(2, 1026)}
+    with pytest.raises(TrustError) as caught:
+        land(offered | roots, side.state())
+    assert str(caught.value) == "the delivery has 1025 roots, the limit is 1024"
+    many = {f"records/releases/{at:064x}.json": b"" for at in range(65_537)}
+    with pytest.raises(TrustError) as caught:
+        land(offered | many, side.state())
+    assert str(caught.value) == "the delivery has 65537 releases, the limit is 65536"
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"site": "other"}, "delivery 1 to site `other`"),
+        (
+            {"sequence": 2, "earlier": (Earlier(sequence=1, sha256=sha256(b"")),)},
+            "delivery 2 to site `plant7`",
+        ),
+    ],
+)
+def test_a_record_under_another_name_is_refused(
+    side: Authority, changes: dict[str, object], says: str
+) -> None:
+    """Its name decides what it replaces; its content, what it is."""
+    offered, name = side.deliver(), "records/dispatch/plant7/1.json"
+    record = replace(dispatch.decode(offered[name]), **changes)  # type: ignore[arg-type]
+    data = dispatch.encode(record)
+
+    def point(signed: dict[str, dict[str, object]]) -> None:
+        signed["targets"]["dispatch/plant7/1.json"] = {
+            "hashes": {"sha256": sha256(data)},
+            "length": len(data),
+        }
+
+    forged = resign(offered, {"site-plant7": point}, [key("alice")]) | {name: data}
+    with pytest.raises(TrustError) as caught:
+        land(forged, side.state())
+    assert str(caught.value) == f"`{name}` says it is {says}"
