@@ -535,3 +535,16 @@ def test_dispatchers_are_those_of_the_plan(tmp_path: Path) -> None:
     plan = RolePlan(approvers=(ANN.public,), dispatchers=(BOB.public,))
     side = Authority(tmp_path / "side", plan=plan, signers=(ANN, BOB))
     assert side.publisher.dispatchers().keys == (BOB.public,)
+
+
+@pytest.mark.parametrize(
+    "name", ["metadata/1.root.json", "dispatch/plant7/1.json", "packing/plant7/1.json"]
+)
+def test_a_lost_record_is_named(side: Authority, name: str) -> None:
+    """The backup is then looked through for one file."""
+    side.deliver()
+    (side.folder / name).unlink()
+    with pytest.raises(StoreError) as caught:
+        Publisher.open(side.folder).delivered(SITE, 1)
+    assert str(caught.value) == f"the repository of signed records lacks `{name}`"
+    assert caught.value.hint == "restore the folder from its newest backup"
