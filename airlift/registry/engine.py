@@ -17,7 +17,7 @@ from sqlalchemy.pool import QueuePool
 
 from airlift import naming
 from airlift.errors import RegistryError
-from airlift.store.durable import FLAGS, failing
+from airlift.store.durable import FLAGS, failing, let_go
 
 FILE = "registry.db"
 BUSY_S = 30
@@ -150,7 +150,7 @@ def make_file(path: Path) -> None:
     with failing("create", path, error=RegistryError):
         fd = os.open(path, os.O_RDWR | os.O_CREAT | FLAGS, 0o600)
         os.fchmod(fd, 0o600)  # the journal takes the mode of the database
-        os.close(fd)
+        let_go(fd)
 
 
 def refuse_network(folder: Path, *, mounts: str | None = None) -> None:

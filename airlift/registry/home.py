@@ -16,7 +16,7 @@ from airlift.registry.held import Delivered, Event
 from airlift.registry.lock import BusyError, WriterLock
 from airlift.registry.records import Records
 from airlift.registry.summary import Summary
-from airlift.store.durable import Disk
+from airlift.store.durable import Disk, failing, there
 from airlift.trust.delivery import TrustState, VerifiedDelivery
 
 LOCK = "registry.lock"
@@ -85,7 +85,7 @@ class Home:
             RegistryError: There is none, it is of another release of airlift, it is
                 damaged, or it is older than its own records.
         """
-        if not (folder / FILE).exists():
+        if not there(folder / FILE, error=RegistryError):
             raise _absent(folder)
         refuse_network(folder)
         home = cls(folder, readonly=readonly)
@@ -182,8 +182,9 @@ class Home:
 
 
 def _refuse_present(folder: Path) -> None:
-    if (folder / FILE).exists() and (folder / FILE).stat().st_size:
-        raise _present(folder)
+    with failing("look at", folder / FILE, error=RegistryError):
+        if (folder / FILE).exists() and (folder / FILE).stat().st_size:
+            raise _present(folder)
 
 
 def _present(folder: Path) -> RegistryError:
@@ -194,7 +195,7 @@ def _present(folder: Path) -> RegistryError:
 def _absent(folder: Path) -> RegistryError:
     problem = f"there is no registry in {naming.show(str(folder))}"
     hint = "run `airlift trust init`, or choose another folder (`--home`)"
-    if (folder / "records" / "state.json").exists():
+    if there(folder / "records" / "state.json", error=RegistryError):
         hint = "run `airlift rebuild`: its records are here"
     return RegistryError(problem, hint=hint)
 

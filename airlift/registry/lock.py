@@ -9,7 +9,7 @@ from pathlib import Path
 
 from airlift import naming
 from airlift.errors import RegistryError
-from airlift.store.durable import FLAGS, failing
+from airlift.store.durable import FLAGS, failing, let_go
 
 
 class BusyError(RegistryError):
@@ -49,7 +49,7 @@ class WriterLock:
             finally:
                 self._depth -= 1
                 if fd >= 0:
-                    os.close(fd)
+                    let_go(fd)
 
     def _take(self, purpose: str) -> int:
         with failing("lock", self._path, error=RegistryError):
@@ -60,11 +60,11 @@ class WriterLock:
                 os.pwrite(fd, f"process {os.getpid()}, `{purpose}`".encode(), 0)
             except BlockingIOError:
                 holder = os.pread(fd, 200, 0).decode("utf-8", "replace")
-                os.close(fd)
+                let_go(fd)
                 problem = f"the registry is busy: {naming.show(holder)} is writing"
                 hint = "wait for it to finish, then run the command again"
                 raise BusyError(problem, hint=hint) from None
             except OSError:
-                os.close(fd)
+                let_go(fd)
                 raise
         return fd

@@ -21,7 +21,7 @@ from airlift.registry.held import Delivered, Event
 from airlift.registry.home import Home
 from airlift.registry.records import Kept, Records
 from airlift.registry.summary import Summary
-from airlift.store.durable import Disk
+from airlift.store.durable import Disk, there
 from airlift.store.store import Store
 from airlift.trust.delivery import TrustState, VerifiedDelivery
 
@@ -209,15 +209,15 @@ def _swap(home: Path, fresh: Path) -> Path | None:
     aside = next(
         path
         for path in (home / f"{FILE}.old-{n}" for n in range(1, _ASIDE))
-        if not path.exists() and not _journal(path).exists()
+        if not there(path) and not there(_journal(path))
     )
-    there = current.exists()
+    had = there(current)
     # The journal too, and before the new one comes: SQLite would take a journal it
     # finds for the new database's, and roll pages of the old one back into it.
     for source, target in ((current, aside), (_journal(current), _journal(aside))):
-        if source.exists():
+        if there(source):
             disk.rename(source, target)
     disk.sync_folder(home)
     disk.rename(fresh, current)
     disk.sync_folder(home)
-    return aside if there else None
+    return aside if had else None

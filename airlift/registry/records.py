@@ -28,7 +28,7 @@ from airlift.format import canonical
 from airlift.format.fields import Fields
 from airlift.registry.held import Delivered, Event
 from airlift.registry.summary import Summary, decode, encode
-from airlift.store.durable import Disk, failing, names, read_file
+from airlift.store.durable import Disk, failing, let_go, names, read_file, there
 from airlift.trust import records as trusted
 from airlift.trust.delivery import VerifiedDelivery
 
@@ -117,7 +117,7 @@ class Records:
                 self._disk.write(fd, path, content, 0)
                 self._disk.sync(fd, path, mode=0o400)
             finally:
-                os.close(fd)
+                let_go(fd)
             folders |= {one for one in path.parents if one.is_relative_to(fresh)}
         for folder in sorted(folders, reverse=True):
             self._disk.sync_folder(folder)
@@ -145,10 +145,11 @@ class Records:
         """
         root = kept.folder / "airlift"
         offered = {}
-        for path in sorted(root.rglob("*")):
-            if not path.is_dir():
-                name = path.relative_to(root).as_posix()
-                offered[name] = read_file(path, limit=_limit(name), error=RegistryError)
+        with failing("list", root, error=RegistryError):
+            paths = [path for path in sorted(root.rglob("*")) if not path.is_dir()]
+        for path in paths:
+            name = path.relative_to(root).as_posix()
+            offered[name] = read_file(path, limit=_limit(name), error=RegistryError)
         place = f"{kept.folder.name}/import.json"
         content = read_file(
             kept.folder / "import.json", limit=LIMIT, error=RegistryError
@@ -177,7 +178,7 @@ class Records:
         Raises:
             RegistryError: It cannot be read.
         """
-        if not self._summary.exists():
+        if not there(self._summary, error=RegistryError):
             return None
         content = read_file(self._summary, limit=LIMIT, error=RegistryError)
         return decode(_decoded(content, "state.json"))
@@ -190,9 +191,9 @@ class Records:
             RegistryError: The one that is there cannot be read.
         """
         content = canonical.encode(encode(told))
-        if self._summary.exists():
-            there = read_file(self._summary, limit=LIMIT, error=RegistryError)
-            if there == content:
+        if there(self._summary, error=RegistryError):
+            said = read_file(self._summary, limit=LIMIT, error=RegistryError)
+            if said == content:
                 return
         self._disk.write_file(self._summary, content)
 
@@ -222,7 +223,7 @@ class Records:
             self._disk.write(fd, self._events, lines, end)
             self._disk.sync(fd, self._events)
         finally:
-            os.close(fd)
+            let_go(fd)
         if end == 0:
             self._disk.sync_folder(self._folder)
 
@@ -232,7 +233,7 @@ class Records:
         Raises:
             RegistryError: A line is not one airlift wrote.
         """
-        if not self._events.exists():
+        if not there(self._events, error=RegistryError):
             return
         with failing("read", self._events, error=RegistryError):
             content = self._events.read_bytes()

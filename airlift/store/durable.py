@@ -124,6 +124,22 @@ def _allocate(fd: int, size: int) -> None:
             raise OSError(code, os.strerror(code))
 
 
+def there(path: Path, *, error: type[AirliftError] = StoreError) -> bool:
+    """Say whether anything is called *path*.
+
+    Raises:
+        AirliftError: Of the kind *error*; the disk does not tell.
+    """
+    with failing("look at", path, error=error):
+        return path.exists()
+
+
+def let_go(fd: int) -> None:
+    """Close *fd*. What closing says is of no use: what matters was synced before."""
+    with contextlib.suppress(OSError):
+        os.close(fd)
+
+
 class Disk:
     """The changes airlift makes to a disk; each method is one or two system calls."""
 
@@ -214,7 +230,7 @@ class Disk:
             try:
                 os.fsync(fd)
             finally:
-                os.close(fd)
+                let_go(fd)
 
     def rename(self, source: Path, target: Path) -> None:
         """Give *source* the name *target*, replacing a file of that name."""
@@ -276,7 +292,7 @@ class Disk:
             self._withdraw(temporary)
             raise
         finally:
-            os.close(fd)
+            let_go(fd)
 
 
 def read_file(

@@ -10,7 +10,7 @@ from pathlib import Path
 from airlift import naming
 from airlift.digest import Sha256, is_sha256
 from airlift.errors import StoreError
-from airlift.store.durable import FLAGS, Disk, failing, names
+from airlift.store.durable import FLAGS, Disk, failing, let_go, names, there
 from airlift.store.packs import Pack, is_pack
 from airlift.store.span import Span
 
@@ -102,7 +102,7 @@ class Holdings:
     def packed(self, digest: bytes) -> Span | None:
         """Return where the blob lies in the packs known now, or None."""
         for pack in self._packs.values():
-            if (place := pack.find(digest)) and pack.path.exists():
+            if (place := pack.find(digest)) and there(pack.path):
                 return Span(path=pack.path, offset=place[0], length=place[1])
         return None
 
@@ -115,11 +115,11 @@ class Holdings:
         with self._lock:
             # Again where one went between listing and opening it: what it held has
             # then moved to another, which the list did not have yet.
-            while (there := list(filter(is_pack, names(self._pack_folder)))) != list(
+            while (listed := list(filter(is_pack, names(self._pack_folder)))) != list(
                 self._packs
             ):
                 found = {
-                    name: self._packs.get(name) or self._open(name) for name in there
+                    name: self._packs.get(name) or self._open(name) for name in listed
                 }
                 self._packs = {name: pack for name, pack in found.items() if pack}
 
@@ -129,7 +129,7 @@ class Holdings:
             return Pack(path, self._disk)
         except StoreError:
             # A collection may just have replaced it, which is no loss.
-            if path.exists():
+            if there(path):
                 raise
             return None
 
@@ -210,4 +210,4 @@ def chunks(span: Span, sha256: Sha256, start: int, stop: int) -> Iterator[bytes]
             yield chunk
             start += len(chunk)
     finally:
-        os.close(fd)
+        let_go(fd)

@@ -35,7 +35,7 @@ from airlift import naming
 from airlift.digest import Sha256, is_sha256
 from airlift.errors import StoreError
 from airlift.store import partial
-from airlift.store.durable import FLAGS, Disk, failing
+from airlift.store.durable import FLAGS, Disk, failing, let_go
 
 SMALL = 64 << 10
 """Bytes; shorter blobs share a pack. 1e6 of them: 5 s in packs, 280 s as files."""
@@ -242,7 +242,7 @@ def _mapped(path: Path, pack_size: int) -> mmap.mmap | None:
                 return None
             view = mmap.mmap(fd, size, access=mmap.ACCESS_READ)
         finally:
-            os.close(fd)
+            let_go(fd)
     magic, stated, count = _COUNTS.unpack_from(view)
     expected = _COUNTS.size + count * (_DIGEST + _PLACE.size) + _DIGEST
     with memoryview(view) as whole:
@@ -271,10 +271,11 @@ def scan(path: Path) -> Iterator[Entry]:
     Raises:
         StoreError: It cannot be read.
     """
-    with contextlib.ExitStack() as stack:
+    with failing("read", path):
+        fd = os.open(path, os.O_RDONLY | FLAGS)
+    try:
         with failing("read", path):
-            fd = os.open(path, os.O_RDONLY | FLAGS)
-            stream = stack.enter_context(os.fdopen(fd, "rb"))
+            stream = os.fdopen(fd, "rb", closefd=False)
         offset = len(_MAGIC)
         if _read(stream.read, path, offset) != _MAGIC:
             return
@@ -287,6 +288,8 @@ def scan(path: Path) -> Iterator[Entry]:
             if hashlib.sha256(blob).digest() == digest:
                 yield digest, offset, length
             offset += length
+    finally:
+        let_go(fd)
 
 
 def _read(read: Callable[[int], bytes], path: Path, size: int) -> bytes:
@@ -321,7 +324,7 @@ def thinned(pack: Pack, gone: set[bytes], writer: Packer) -> None:
                 raise rot(Sha256(digest.hex()), pack.path, found.hexdigest())
             writer.add(digest, blob)
     finally:
-        os.close(fd)
+        let_go(fd)
 
 
 def rot(expected: Sha256, path: Path, found: str) -> StoreError:

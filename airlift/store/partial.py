@@ -12,7 +12,7 @@ from typing import Self
 
 from airlift import naming
 from airlift.errors import StoreError
-from airlift.store.durable import FLAGS, Buffer, Disk, failing, names
+from airlift.store.durable import FLAGS, Buffer, Disk, failing, let_go, names
 
 SCRATCH = ".new-"
 """Begins the names of files that nobody can resume; swept when nobody holds them."""
@@ -108,11 +108,11 @@ def take(disk: Disk, path: Path, size: int | None = None) -> Partial:
             locked = _lock(fd, path)
             usable = locked and _is_named(fd, path) and _settle(disk, fd, path, size)
         except BaseException:
-            os.close(fd)
+            let_go(fd)
             raise
         if usable:
             return Partial(disk, path, fd, size)
-        os.close(fd)
+        let_go(fd)
         if not locked:
             problem = f"{naming.show(path.name)} is being filled by another process"
             hint = "wait for the other airlift to finish, then run the command again"
@@ -135,12 +135,12 @@ def scratch(disk: Disk, folder: Path, size: int | None = None) -> Partial:
             if usable and size is not None:
                 disk.reserve(fd, path, size)
         except BaseException:
-            os.close(fd)
+            let_go(fd)
             disk.unlink(path)
             raise
         if usable:
             return Partial(disk, path, fd, size)
-        os.close(fd)
+        let_go(fd)
     raise _restless(folder)
 
 
@@ -198,7 +198,7 @@ def remove(disk: Disk, path: Path) -> bool:
             disk.unlink(path)
         return free
     finally:
-        os.close(fd)
+        let_go(fd)
 
 
 def sweep(disk: Disk, folder: Path) -> None:
