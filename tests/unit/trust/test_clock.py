@@ -1,7 +1,7 @@
 """Times in their one spelling."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airlift.errors import FormatError
@@ -51,6 +51,7 @@ def test_times_past_the_end_of_32_bits_are_times(text: str) -> None:
 
 
 @given(st.integers(min_value=0, max_value=36500))
+@settings(deadline=None)
 def test_later_times_sort_later_as_text(days: int) -> None:
     """The floor and every expiry are compared as text."""
     start = "2026-03-01T12:00:00Z"

@@ -68,7 +68,7 @@ def test_no_flipped_bit_is_believed(sent: Sent, kind: int) -> None:
 
 
 @given(data=st.data())
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 def test_no_change_of_any_record_is_believed(sent: Sent, data: st.DataObject) -> None:
     """Cut, lengthened, overwritten: an airlift error, never another exception."""
     name = data.draw(st.sampled_from(sorted(sent.offered)))
@@ -83,7 +83,7 @@ def test_no_change_of_any_record_is_believed(sent: Sent, data: st.DataObject) ->
 
 
 @given(name=st.sampled_from(range(8)), junk=st.binary(max_size=300))
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 def test_no_junk_in_place_of_a_record_is_believed(
     sent: Sent, name: int, junk: bytes
 ) -> None:

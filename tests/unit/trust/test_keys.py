@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from authority import CHEAP
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from securesystemslib.signer import (  # type: ignore[attr-defined]
     CryptoSigner,
@@ -152,6 +152,7 @@ def test_a_hostile_key_file_is_refused_before_any_work(
 
 
 @given(at=st.integers(0, len(FILE) - 1), bit=st.integers(0, 7))
+@settings(deadline=None)
 def test_no_changed_key_file_opens(at: int, bit: int) -> None:
     """Any flipped bit is an airlift error, never another exception or a key."""
     damaged = bytearray(FILE)

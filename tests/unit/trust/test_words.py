@@ -1,7 +1,7 @@
 """Fingerprints spoken as words."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airlift.errors import RequestError
@@ -9,6 +9,7 @@ from airlift.trust import words
 
 
 @given(st.binary(max_size=64))
+@settings(deadline=None)
 def test_words_come_back_as_the_bytes_they_stand_for(digest: bytes) -> None:
     """A fingerprint that does not survive the telephone protects nobody."""
     assert words.parse(" ".join(words.spell(digest))) == digest
