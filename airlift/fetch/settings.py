@@ -1,7 +1,7 @@
 """How to reach the network: proxies, site certificates, time-outs."""
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -11,7 +11,13 @@ import httpx2
 from airlift import naming
 from airlift.errors import RequestError
 
-_ENDPOINTS = {"huggingface": "HF_ENDPOINT"}
+_ENDPOINTS = {
+    "huggingface": ("HF_ENDPOINT",),
+    "ollama": ("AIRLIFT_OLLAMA_REGISTRY",),
+    "wheels": ("UV_DEFAULT_INDEX", "PIP_INDEX_URL"),
+    "wheels-extra": ("UV_INDEX",),
+}
+"""Variables that say where a service is asked, by service; the first set one counts."""
 _CERTIFICATES = ("AIRLIFT_CA_FILE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 
 
@@ -52,7 +58,8 @@ class Settings:
 
         ``http_proxy``, ``https_proxy``, ``all_proxy`` and ``no_proxy`` in lower or
         upper case (lower wins, as in curl); ``AIRLIFT_CA_FILE``, ``SSL_CERT_FILE``
-        or ``REQUESTS_CA_BUNDLE``; ``HF_ENDPOINT``.
+        or ``REQUESTS_CA_BUNDLE``; ``HF_ENDPOINT``; ``AIRLIFT_OLLAMA_REGISTRY``;
+        ``UV_DEFAULT_INDEX`` or ``PIP_INDEX_URL``, and ``UV_INDEX``.
         """
         proxies = {
             scheme: _url(value)
@@ -60,9 +67,7 @@ class Settings:
             if (value := _either(environment, f"{scheme}_proxy"))
         }
         direct = _either(environment, "no_proxy").split(",")
-        file = next(
-            (environment[name] for name in _CERTIFICATES if environment.get(name)), ""
-        )
+        file = _first(environment, _CERTIFICATES)
         return cls(
             proxies=MappingProxyType(proxies),
             no_proxy=tuple(host.strip() for host in direct if host.strip()),
@@ -70,8 +75,8 @@ class Settings:
             endpoints=MappingProxyType(
                 {
                     service: value.rstrip("/")
-                    for service, name in _ENDPOINTS.items()
-                    if (value := environment.get(name, ""))
+                    for service, names in _ENDPOINTS.items()
+                    if (value := _first(environment, names))
                 }
             ),
         )
@@ -81,6 +86,10 @@ class Settings:
         if any(_covers(entry, url) for entry in self.no_proxy):
             return ""
         return self.proxies.get(url.scheme) or self.proxies.get("all", "")
+
+
+def _first(environment: Mapping[str, str], names: Sequence[str]) -> str:
+    return next((environment[name] for name in names if environment.get(name)), "")
 
 
 def _either(environment: Mapping[str, str], name: str) -> str:
