@@ -41,6 +41,10 @@ SMALL = 64 << 10
 """Bytes; shorter blobs share a pack. 1e6 of them: 5 s in packs, 280 s as files."""
 PACK_LIMIT = 1 << 30
 """Bytes after which a new pack begins, so that forgetting a blob copies at most that."""
+MERGE_BELOW = 16 << 20
+"""Bytes; a pack smaller than that is merged with others when blobs are forgotten..."""
+MERGE_FROM = 32
+"""...once there are so many of them."""
 
 _MAGIC = b"AIRPACK1"
 _INDEX_MAGIC = b"AIRPIDX1"
@@ -115,6 +119,10 @@ class Packer:
         scratch: Folder of unfinished packs.
         folder: Where packs lie.
         limit: Bytes after which a new pack begins.
+
+    Attributes:
+        published: The packs that are durable and visible.
+        size: Their bytes in all.
     """
 
     def __init__(
@@ -123,6 +131,7 @@ class Packer:
         self._make = functools.partial(PackWriter, disk, scratch, folder)
         self._limit = limit
         self._writer: PackWriter | None = None
+        self.published: set[Path] = set()
         self.size = 0
 
     def add(self, digest: bytes, blob: bytes) -> None:
@@ -140,7 +149,7 @@ class Packer:
             StoreError: The disk refused; no pack is there then.
         """
         if self._writer is not None:
-            self._writer.publish()
+            self.published.add(self._writer.publish())
             self.size += self._writer.size
             self._writer = None
 
@@ -208,6 +217,10 @@ class Pack:
         if at == self.count or self._digest(at) != digest:
             return None
         return self._place(at)
+
+    def holds_any(self, digests: set[bytes]) -> bool:
+        """Say whether any of *digests* is in it."""
+        return not digests.isdisjoint(self.digests())
 
     def digests(self) -> Iterator[bytes]:
         """Yield the digests it holds, ascending."""
@@ -306,8 +319,10 @@ def rotten(pack: Pack) -> set[bytes]:
     return set(pack.digests()) - {digest for digest, _, _ in scan(pack.path)}
 
 
-def thinned(pack: Pack, gone: set[bytes], writer: Packer) -> None:
-    """Copy all of *pack* but *gone* to *writer*, checking every byte.
+def thinned(pack: Pack, done: set[bytes], writer: Packer) -> None:
+    """Copy all of *pack* that is not in *done* to *writer*, checking every byte.
+
+    What was copied is added to *done*.
 
     Raises:
         StoreError: A blob to keep is rotten; its name and file are told.
@@ -316,13 +331,14 @@ def thinned(pack: Pack, gone: set[bytes], writer: Packer) -> None:
         fd = os.open(pack.path, os.O_RDONLY | FLAGS)
     try:
         for digest, offset, length in pack.entries():
-            if digest in gone:
+            if digest in done:
                 continue
             with failing("read", pack.path):
                 blob = os.pread(fd, length, offset)
             if (found := hashlib.sha256(blob)).digest() != digest:
                 raise rot(Sha256(digest.hex()), pack.path, found.hexdigest())
             writer.add(digest, blob)
+            done.add(digest)
     finally:
         let_go(fd)
 

@@ -316,6 +316,26 @@ def test_removing_frees_what_it_says(tmp_path: Path) -> None:
     assert len(files(tmp_path)) == 2
 
 
+def test_many_small_packs_become_one(tmp_path: Path) -> None:
+    """Every import leaves a pack; after years a look-up would ask hundreds."""
+    store, blobs = BlobStore(tmp_path), dict[Sha256, bytes]()
+    for n in range(40):
+        some = small(3, start=2 * n)
+        for name in some:
+            # As two processes do that add the same blobs at once.
+            (BlobStore(tmp_path) if n % 2 else store).add_small([(name, some[name])])
+        blobs |= some
+    before = len(list((tmp_path / "packs").glob("*.pack")))
+    assert before >= 40
+    store.remove([])
+    assert len(list((tmp_path / "packs").glob("*.pack"))) == 1
+    assert len(list((tmp_path / "packs").glob("*.idx"))) == 1
+    again = BlobStore(tmp_path)
+    assert {name: bytes_of(again, name) for name, _ in again.all()} == blobs
+    assert store.remove([]) == 0
+    assert again.missing(blobs) == set()
+
+
 def test_removing_stops_at_rot_before_anything_is_lost(tmp_path: Path) -> None:
     """Writing a pack again would give rot a fresh name; it is told instead."""
     store = BlobStore(tmp_path)
