@@ -11,7 +11,7 @@ from airlift import naming
 from airlift.artifact import ContentClass, Json
 from airlift.cli import config, output
 from airlift.errors import RequestError
-from airlift.format.reading import Front, VolumeStream, read_front
+from airlift.format.reading import VolumeStream, read_front
 from airlift.inbound import landing, media
 from airlift.inbound.arrival import Arrival, Gate
 from airlift.inbound.landing import Landed
@@ -202,24 +202,15 @@ def _from_media(
 
 def _from_pipe(gate: Gate, desk: CounterDesk, *, dry_run: bool) -> Landed | None:
     now = config.now()
-
-    def begin(front: Front, source: VolumeStream) -> Arrival:
-        arrival = landing.begin(front, source, gate, now=now)
-        desk.admit(arrival)
-        return arrival
-
     stream = sys.stdin.buffer
-    if dry_run:
-        source = VolumeStream(stream, "volume 1 of the stream")
-        front = read_front(source)
-        arrival = landing.begin(front, source, gate, now=now)
+    if not dry_run:
+        return landing.land_stream(stream, gate, desk, now=now)
+    source = VolumeStream(stream, "volume 1 of the stream")
+    arrival = landing.begin(read_front(source), source, gate, now=now)
+    with contextlib.closing(arrival.staging):
         for line in plan_lines(arrival, desk):
             output.line(line)
-        return None
-    with gate.catalog.exclusive("import"):
-        arrival = landing.take_stream(stream, begin, desk.progress)
-        with contextlib.closing(arrival.staging):
-            return landing.settle(arrival, gate, desk, now=now)
+    return None
 
 
 def _as_json(landed: Landed) -> Json:

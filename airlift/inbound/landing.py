@@ -96,6 +96,33 @@ def land(
             return settle(arrival, gate, desk, now=now)
 
 
+def land_stream(stream: BinaryIO, gate: Gate, desk: Desk, *, now: str) -> Landed:
+    """Import one delivery from volumes that follow each other on *stream*.
+
+    Args:
+        stream: A pipe, a tape, the standard input; never seeked.
+        gate: Where it goes.
+        desk: Who is asked, once the first volume's signed files are believed.
+        now: The time.
+
+    Raises:
+        TrustError, FormatError, IncompleteError, StoreError: As `land`; what verified
+            before a fault is kept, and the rest may come as files.
+    """
+
+    def welcome(front: Front, source: VolumeStream) -> Arrival:
+        arrival = begin(front, source, gate, now=now)
+        if not arrival.delivery.repeat:
+            desk.admit(arrival)
+            forecast(arrival, gate.store)
+        return arrival
+
+    with gate.catalog.exclusive("import"), _refusals_logged(gate, desk, now):
+        arrival = take_stream(stream, welcome, desk.progress)
+        with closing(arrival.staging):
+            return settle(arrival, gate, desk, now=now)
+
+
 def settle(arrival: Arrival, gate: Gate, desk: Desk, *, now: str) -> Landed:
     """Record a delivery of which everything has come.
 
