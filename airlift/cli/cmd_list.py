@@ -1,5 +1,6 @@
 """``airlift list``: the releases held here."""
 
+import json
 from pathlib import Path
 
 import click
@@ -7,8 +8,9 @@ import click
 from airlift import naming
 from airlift.artifact import Json, Kind
 from airlift.cli import config, output
+from airlift.errors import RequestError
 from airlift.registry.catalog import Catalog
-from airlift.registry.held import Held, State
+from airlift.registry.held import Event, Generation, Held, State
 
 
 @click.command("list")
@@ -18,11 +20,36 @@ from airlift.registry.held import Held, State
 @click.option(
     "--kind", type=click.Choice([one.value for one in Kind]), help="Only these."
 )
+@click.option(
+    "--generations", is_flag=True, help="List the live sets instead, newest first."
+)
+@click.option("--history", is_flag=True, help="Print the log instead, oldest first.")
 @config.home_option
 @config.json_option
-def command(home: Path, state: str | None, kind: str | None, *, as_json: bool) -> None:
-    """List the releases held here, the newest of each name first."""
+def command(
+    home: Path,
+    state: str | None,
+    kind: str | None,
+    *,
+    generations: bool,
+    history: bool,
+    as_json: bool,
+) -> None:
+    """List the releases held here, the newest of each name first.
+
+    With --generations, the sets of live releases that `rollback --to` can return to;
+    with --history, everything that was done to this registry, and by whom.
+    """
     catalog = Catalog.open(home, readonly=True)
+    if generations or history:
+        if generations and history:
+            problem = "--generations and --history are two lists"
+            raise RequestError(problem, hint="ask for one of them")
+        if history:
+            _show_history(catalog.events(), as_json=as_json)
+        else:
+            _show_generations(catalog.generations(), as_json=as_json)
+        return
     found = catalog.releases(
         state=State(state) if state else None, kind=Kind(kind) if kind else None
     )
@@ -51,6 +78,61 @@ def as_table(held: Held) -> dict[str, Json]:
         "pinned": held.pinned,
         "denied": held.denied,
     }
+
+
+def _show_generations(found: tuple[Generation, ...], *, as_json: bool) -> None:
+    if as_json:
+        listed: list[Json] = [
+            {
+                "number": one.number,
+                "created": one.created,
+                "reason": one.reason,
+                "actor": one.actor,
+                "note": one.note,
+                "members": one.members,
+                "releases": one.releases,
+            }
+            for one in found
+        ]
+        output.as_json({"generations": listed})
+        return
+    cells = [
+        (
+            str(one.number),
+            one.created,
+            one.reason,
+            naming.show(one.note) or "-",
+            str(one.members),
+            str(one.members - len(one.releases)),
+            naming.show(one.actor),
+        )
+        for one in found
+    ]
+    head = ("LIVE SET", "MADE", "BY", "NOTE", "RELEASES", "COLLECTED", "WHO")
+    output.table(cells, head=head)
+
+
+def _show_history(found: tuple[Event, ...], *, as_json: bool) -> None:
+    if as_json:
+        listed: list[Json] = [
+            {
+                "number": one.number,
+                "time": one.time,
+                "actor": one.actor,
+                "action": one.action,
+                "subject": one.subject,
+                "outcome": one.outcome,
+                "detail": one.detail,
+            }
+            for one in found
+        ]
+        output.as_json({"events": listed})
+        return
+    for one in found:
+        words = (one.time, one.actor, one.action, one.subject, one.outcome)
+        shown = "  ".join(naming.show(word) for word in words if word)
+        detail = json.dumps(one.detail, default=dict, ensure_ascii=True)
+        output.line(shown if detail == "{}" else f"{shown}  {detail}")
 
 
 def _cells(held: Held) -> tuple[str, ...]:
