@@ -1,0 +1,207 @@
+"""``airlift verify``: re-hash what the store holds."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from airlift import naming
+from airlift.artifact import Json
+from airlift.cli import config, moving, output
+from airlift.digest import Sha256, sha256_of
+from airlift.errors import StoreError
+from airlift.lookahead import ahead
+from airlift.progress import Advance, Progress
+from airlift.registry.catalog import Catalog
+from airlift.registry.held import Event, Held
+from airlift.store.blobs import BlobStore
+
+_HINT = (
+    "export the releases named above again on the connected host and import that "
+    "delivery: what is missing comes with it"
+)
+
+
+@click.command("verify")
+@click.argument("references", nargs=-1)
+@click.option(
+    "--quarantine",
+    is_flag=True,
+    help="Move rotten blobs aside, so that they are never served.",
+)
+@config.home_option
+@config.json_option
+def command(
+    home: Path, references: tuple[str, ...], *, quarantine: bool, as_json: bool
+) -> int:
+    """Hash every blob of the store again, or those of the releases REFERENCES.
+
+    Names each blob that is rotten, missing or unreadable, with the releases that use
+    it and the delivery that brought them. Exit code 6 if there is any. May run while
+    clients are served; it does not change anything unless --quarantine is given.
+    """
+    catalog = Catalog.open(home)
+    scrub = Scrub(catalog, BlobStore(home / "store"))
+    with ExitStack() as held:
+        if quarantine:
+            held.enter_context(catalog.exclusive("verify"))
+        blobs = scrub.wanted(references)
+        found = scrub.run(blobs, output.progress(quiet=as_json))
+        moved = scrub.set_aside(found) if quarantine else {}
+    total = sum(blobs.values())
+    _log(catalog, found, len(blobs), total)
+    if as_json:
+        shown: list[Json] = [_as_json(one, moved) for one in found]
+        output.as_json({"blobs": len(blobs), "bytes": total, "problems": shown})
+        return StoreError.exit_code if found else 0
+    for one in found:
+        _print(one, moved)
+    output.line(f"{len(blobs)} blob(s), {output.size(total)}: {len(found)} problem(s)")
+    if found:
+        problem = f"{len(found)} blob(s) of the store are rotten, missing or unreadable"
+        raise StoreError(problem, hint=_HINT)
+    return 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bad:
+    """A blob that is not as it should be.
+
+    Attributes:
+        blob: Its digest.
+        what: ``rotten``, ``missing`` or ``unreadable``.
+        problem: In a line.
+        users: The releases that have it among their files.
+    """
+
+    blob: Sha256
+    what: str
+    problem: str
+    users: tuple[Held, ...]
+
+
+class Scrub:
+    """A look at every byte of a store.
+
+    Args:
+        catalog: Which releases use what.
+        store: What is read.
+    """
+
+    def __init__(self, catalog: Catalog, store: BlobStore) -> None:
+        self._catalog, self._store = catalog, store
+
+    def wanted(self, references: Sequence[str]) -> dict[Sha256, int]:
+        """Return the blobs to look at, with their sizes in bytes.
+
+        Args:
+            references: Releases; none for all that is held or named.
+
+        Raises:
+            RequestError: A reference means no release, or several.
+        """
+        chosen = moving.find(self._catalog, references) or self._catalog.releases()
+        named = {
+            file.sha256: file.size
+            for one in chosen
+            for file in self._catalog.files(one.id)
+        }
+        return named if references else named | dict(self._store.all())
+
+    def run(self, blobs: dict[Sha256, int], progress: Progress) -> list[Bad]:
+        """Hash *blobs* on two threads; return what is wrong, by digest."""
+        with progress.task("verifying", sum(blobs.values())) as advance:
+            judged = ahead(sorted(blobs), lambda one: (one, *self._judge(one, advance)))
+            return [
+                bad
+                for one, what, problem in judged
+                if what
+                if (bad := self._bad(one, what, problem))
+            ]
+
+    def _judge(self, blob: Sha256, advance: Advance) -> tuple[str, str]:
+        try:
+            if not self._store.has(blob):
+                return "missing", "it is not in the store"
+            found, size = sha256_of(_counted(self._store.read(blob), advance))
+        except StoreError as error:
+            return "unreadable", error.problem
+        if found != blob:
+            return "rotten", f"its {size} bytes hash to {found}"
+        return "", ""
+
+    def _bad(self, blob: Sha256, what: str, problem: str) -> Bad | None:
+        users = self._catalog.using(blob)
+        if not users and not self._store.has(blob):
+            return None  # collected since it was listed
+        return Bad(blob=blob, what=what, problem=problem, users=users)
+
+    def set_aside(self, found: Sequence[Bad]) -> dict[Sha256, Path]:
+        """Move the rotten ones of *found* aside; return where each is now.
+
+        Raises:
+            StoreError: The disk refused.
+        """
+        return {
+            one.blob: self._store.quarantine(one.blob)
+            for one in found
+            if one.what != "missing" and self._store.has(one.blob)
+        }
+
+
+def _counted(chunks: Iterator[bytes], advance: Advance) -> Iterator[bytes]:
+    for chunk in chunks:
+        advance(len(chunk))
+        yield chunk
+
+
+def _log(catalog: Catalog, found: Sequence[Bad], blobs: int, size: int) -> None:
+    detail: dict[str, Json] = {
+        "blobs": blobs,
+        "bytes": size,
+        "bad": [one.blob for one in found],
+    }
+    catalog.log(
+        Event(
+            time=config.now(),
+            actor=config.actor(),
+            action="verify",
+            outcome="failed" if found else "done",
+            detail=detail,
+        )
+    )
+
+
+def _print(one: Bad, moved: dict[Sha256, Path]) -> None:
+    output.line(f"{one.what}  {one.blob}: {naming.show(one.problem)}")
+    for user in one.users:
+        output.line(
+            f"  used by {moving.label(user)}  ({user.state}), delivery {user.sequence}"
+        )
+    if not one.users:
+        output.line("  used by no release: `airlift gc` deletes it")
+    if one.blob in moved:
+        output.line(f"  moved to {naming.show(str(moved[one.blob]))}")
+
+
+def _as_json(one: Bad, moved: dict[Sha256, Path]) -> Json:
+    users: list[Json] = [
+        {
+            "id": user.id,
+            "kind": user.release.kind.value,
+            "name": user.release.name,
+            "revision": user.release.revision,
+            "state": user.state.value,
+            "sequence": user.sequence,
+        }
+        for user in one.users
+    ]
+    return {
+        "blob": one.blob,
+        "what": one.what,
+        "problem": one.problem,
+        "releases": users,
+        "moved_to": str(moved.get(one.blob, "")),
+    }
