@@ -1,0 +1,205 @@
+"""Checks of an isolated host, for ``airlift doctor``."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import quote
+
+from airlift import naming
+from airlift.cli import health
+from airlift.cli.cmd_gc import arriving
+from airlift.cli.health import Finding
+from airlift.errors import AirliftError, RegistryError, TrustError
+from airlift.registry.catalog import Catalog
+from airlift.registry.engine import FILE
+from airlift.registry.held import State
+from airlift.store.blobs import BlobStore
+from airlift.store.durable import names
+from airlift.trust import strict
+from airlift.trust.clock import days_from
+from airlift.trust.delivery import TrustState
+from airlift.trust.verifier import ROOT_NOTICE_DAYS
+
+QUIET_DAYS = 60
+"""Days without a delivery after which somebody should ask for one."""
+SCRUB_DAYS = 90
+"""Days after which the store should be verified again."""
+STALE_DAYS = 30
+"""Days after which the rest of an incomplete delivery is hardly still coming."""
+_REBUILD = "run `airlift rebuild`: the database is made again from records"
+
+
+def site(home: Path, *, now: str) -> Iterator[Finding]:
+    """Yield what is found of the registry and store in *home*.
+
+    Args:
+        home: The folder of the registry.
+        now: This host's clock, ``YYYY-MM-DDThh:mm:ssZ``.
+    """
+    yield _database(home / FILE)
+    try:
+        catalog = Catalog.open(home, readonly=True)
+        with closing(catalog):
+            yield health.ok(
+                "registry", f"site {catalog.trust_state().site}, records agree"
+            )
+            yield from _trust(catalog.trust_state(), now)
+            yield _deliveries(catalog, now)
+            yield _scrubbed(catalog, now)
+            yield _quarantine(catalog)
+            yield _agreement(catalog, BlobStore(home / "store", readonly=True))
+    except AirliftError as error:
+        yield health.failed("registry", error)
+    yield _incoming(home, now)
+    yield _rotten(home)
+
+
+def _database(path: Path) -> Finding:
+    """Look at the file the way SQLite does, without the registry's own code."""
+    uri = f"file:{quote(str(path.absolute()))}?mode=ro"
+    try:
+        with closing(sqlite3.connect(uri, uri=True, timeout=30)) as database:
+            (mode,) = database.execute("PRAGMA journal_mode").fetchone()
+            said = [row[0] for row in database.execute("PRAGMA integrity_check(3)")]
+            dangling = database.execute("PRAGMA foreign_key_check").fetchone()
+    except sqlite3.Error as error:
+        text = f"{naming.show(str(path))}: {naming.show(str(error))}"
+        return health.problem("database", text, _REBUILD, RegistryError)
+    if said != ["ok"] or dangling:
+        text = naming.show("; ".join(map(str, said)) if said != ["ok"] else "dangling")
+        return health.problem("database", text, _REBUILD, RegistryError)
+    if mode != "delete":
+        # Older SQLite versions could corrupt a write-ahead log; airlift never asks
+        # for one, so somebody else has written here.
+        text = f"journal mode is {mode}, expected delete"
+        hint = "nobody but airlift may write here; `airlift rebuild` sets it right"
+        return health.warning("database", text, hint)
+    text = f"sound; SQLite {sqlite3.sqlite_version}, rollback journal"
+    return health.ok("database", text)
+
+
+def _trust(state: TrustState, now: str) -> Iterator[Finding]:
+    if now < state.floor:
+        text = f"this host's clock says {now}, before {state.floor}, which is verified"
+        yield health.problem("clock", text, "set the clock", TrustError)
+    else:
+        yield health.ok("clock", f"{now}, not before {state.floor}, which is verified")
+    expires = _expiries(state)
+    root = expires.pop("root", "")
+    if root and days_from(now, root) < ROOT_NOTICE_DAYS:
+        text = f"the root expires on {root}"
+        hint = "whoever signs must renew it (`airlift trust renew`) and send a delivery"
+        yield health.warning("root", text, hint)
+    elif root:
+        yield health.ok("root", f"expires on {root}")
+    over = [f"{role} on {when}" for role, when in expires.items() if when <= now]
+    if over:
+        text = f"expired: {', '.join(over)}"
+        hint = "what is held stays live; the next delivery must bring newer ones"
+        yield health.warning("metadata", text, hint)
+    elif expires:
+        role, when = min(expires.items(), key=lambda item: item[1])
+        yield health.ok("metadata", f"next to expire: {role} on {when}")
+
+
+def _expiries(state: TrustState) -> dict[str, str]:
+    """Return when each trusted document expires, by role."""
+    found: dict[str, str] = {}
+    roots = {
+        int(name.split(".")[0]): data
+        for name, data in state.metadata.items()
+        if name.endswith(".root.json")
+    }
+    root = roots[max(roots)] if roots else state.anchor
+    found["root"] = strict.root(root, name="the root").body.expires
+    readers = (
+        ("timestamp", strict.timestamp),
+        ("snapshot", strict.snapshot),
+        ("targets", strict.targets),
+        (f"site-{state.site}", strict.site_targets),
+    )
+    for role, read in readers:
+        if data := state.metadata.get(f"{role}.json"):
+            found[role] = read(data, name=role).body.expires
+    return found
+
+
+def _deliveries(catalog: Catalog, now: str) -> Finding:
+    newest = next(iter(catalog.deliveries(newest=1)), None)
+    if newest is None:
+        return health.ok("deliveries", "none was imported yet")
+    text = f"the newest is {newest.sequence}, issued {newest.issued}"
+    if days_from(newest.issued, now) > QUIET_DAYS:
+        hint = "ask for a delivery: one that holds nothing new renews what expires"
+        return health.warning("deliveries", text, hint)
+    return health.ok("deliveries", text)
+
+
+def _scrubbed(catalog: Catalog, now: str) -> Finding:
+    events = [one for one in catalog.events() if one.action == "verify"]
+    if events and events[-1].outcome != "done":
+        text = f"the last verification, {events[-1].time}, found bad blobs"
+        return health.problem("verified", text, "run `airlift verify` again")
+    deliveries = catalog.deliveries()
+    since = events[-1].time if events else ""
+    oldest = since or (deliveries[-1].imported if deliveries else now)
+    text = f"every blob was hashed {since}" if since else "not since the import"
+    if days_from(oldest, now) > SCRUB_DAYS:
+        return health.warning("verified", text, "run `airlift verify`")
+    return health.ok("verified", text)
+
+
+def _quarantine(catalog: Catalog) -> Finding:
+    waiting = catalog.releases(state=State.QUARANTINE)
+    if not waiting:
+        return health.ok("quarantine", "no release waits to be looked at")
+    text = f"{len(waiting)} release(s) wait to be looked at"
+    hint = "`airlift list --state quarantine`, then `show` and `activate`"
+    return health.warning("quarantine", text, hint)
+
+
+def _agreement(catalog: Catalog, store: BlobStore) -> Finding:
+    """Find files of releases that the store lacks."""
+    lacking, files = [], 0
+    for one in catalog.releases():
+        held = {file.sha256 for file in catalog.files(one.id)}
+        files += one.files
+        if missing := store.missing(held):
+            name = naming.show(one.release.name)
+            lacking.append(f"{name} ({one.state}) lacks {len(missing)} blob(s)")
+    if lacking:
+        hint = "`airlift verify` names them and the deliveries that brought them"
+        return health.problem("store", "; ".join(lacking), hint)
+    return health.ok("store", f"it holds the {files} file(s) of every release")
+
+
+def _incoming(home: Path, now: str) -> Finding:
+    try:
+        waiting = arriving(home)
+    except AirliftError as error:
+        return health.failed("incoming", error)
+    if not waiting:
+        return health.ok("incoming", "no delivery waits for more volumes")
+    told, stale = [], False
+    for folder in waiting:
+        since = datetime.fromtimestamp(folder.stat().st_mtime, UTC)
+        touched = since.strftime("%Y-%m-%dT%H:%M:%SZ")
+        told.append(f"{folder.name[:12]} since {touched}")
+        stale = stale or days_from(touched, now) > STALE_DAYS
+    text = f"deliveries that wait for volumes: {', '.join(told)}"
+    if stale:
+        hint = "bring the missing volumes, or give up with `airlift gc --incoming`"
+        return health.warning("incoming", text, hint)
+    return health.ok("incoming", text)
+
+
+def _rotten(home: Path) -> Finding:
+    folder = home / "store" / "quarantine"
+    count = len(names(folder)) if folder.is_dir() else 0
+    if not count:
+        return health.ok("rot", "no rotten blob was ever moved aside")
+    text = f"{count} rotten blob(s) were moved to {naming.show(str(folder))}"
+    hint = "look at the disk (`dmesg`, smartctl); delete them by hand when done"
+    return health.warning("rot", text, hint)
