@@ -1,7 +1,9 @@
 """``airlift trust``: keys, roots and signatures."""
 
 import getpass
+import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -11,13 +13,46 @@ from airlift.cli.keyring import Passphrases
 from airlift.errors import RequestError
 from airlift.registry.catalog import Catalog
 from airlift.store.durable import Disk, read_file
-from airlift.trust import draft, fingerprint, keys, public, schemes, site, station
+from airlift.trust import ceremony, draft, keys, public, schemes, site, station
+from airlift.trust import fingerprint as fingerprints
 from airlift.trust.fingerprint import Fingerprint
 from airlift.trust.plan import RolePlan
 from airlift.trust.publisher import Publisher
 
 _ROOT_LIMIT = 512 << 10
 _PENDING_LIMIT = 512 << 20
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_SCHEME = click.option(
+    "--scheme",
+    type=click.Choice(list(schemes.SCHEMES)),
+    default=schemes.DEFAULT,
+    show_default=schemes.DEFAULT,
+    help="Signature scheme of the new key.",
+)
+_KDF = click.option(
+    "--kdf",
+    type=click.Choice(list(keys.COSTS)),
+    default="default",
+    show_default="default, 256 MiB",
+    help="What a guess at the passphrase costs (Argon2id).",
+)
+
+
+def _PEOPLE(command: config.F) -> config.F:  # noqa: N802 - reads as the options it adds
+    several: dict[str, Any] = {"multiple": True, "type": _FILE}
+    options = (
+        click.option(
+            "--approver", help="Public key file of who approves; repeat.", **several
+        ),
+        click.option("--threshold", default=1, help="How many approvers must sign."),
+        click.option(
+            "--dispatcher", help="Public key file of who signs deliveries.", **several
+        ),
+        click.option("--dispatch-threshold", default=1, help="How many of them must."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 @click.group("trust")
@@ -27,135 +62,122 @@ def command() -> None:
 
 @command.command("init")
 @click.option("--site", "site_name", required=True, help="Name of the isolated site.")
-@click.option(
-    "--root",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Isolated side: the root file to accept, as it was carried here.",
-)
-@click.option(
-    "--fingerprint", "expected", help="Isolated side: the fingerprint it must have."
-)
-@click.option(
-    "--yes", is_flag=True, help="Isolated side: the fingerprint was compared."
-)
-@click.option(
-    "--name", default=getpass.getuser, help="Holder of the new key; you by default."
-)
-@click.option(
-    "--scheme", type=click.Choice(list(schemes.SCHEMES)), default=schemes.DEFAULT
-)
-@click.option(
-    "--kdf",
-    type=click.Choice(list(keys.COSTS)),
-    default="default",
-    help="What a guess at the passphrase costs (Argon2id).",
-)
-@click.option(
-    "--approver",
-    "approvers",
-    multiple=True,
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Public key file of a person who approves; repeat for several.",
-)
-@click.option("--threshold", default=1, help="How many approvers must sign.")
-@click.option(
-    "--dispatcher",
-    "dispatchers",
-    multiple=True,
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Public key file of who signs deliveries; the approvers by default.",
-)
+@click.option("--root", type=_FILE, help="Isolated side: the carried root to accept.")
+@click.option("--fingerprint", help="Isolated side: the fingerprint it must have.")
+@click.option("--yes", is_flag=True, help="Isolated side: it was compared already.")
+@click.option("--name", default=getpass.getuser, help="Holder of the new key; you.")
+@_SCHEME
+@_KDF
+@_PEOPLE
 @config.passphrase_options
 @config.home_option
 @config.json_option
-def init(home: Path, site_name: str, root: Path | None, **given: object) -> None:
+def init(
+    *,
+    home: Path,
+    site_name: str,
+    root: Path | None,
+    fingerprint: str | None,
+    name: str,
+    scheme: str,
+    kdf: str,
+    passphrase_fd: int | None,
+    passphrase_file: Path | None,
+    yes: bool,
+    as_json: bool,
+    **people: object,
+) -> None:
     """Begin, on either side.
 
-    Connected side: make a key (or name several people's with --approver), sign the
-    first root, and add the site. Isolated side: accept the carried --root after its
-    fingerprint was compared with the one its signers told you.
+    Connected side: make a key (or name several people's public keys with --approver),
+    sign the first root, and add the site. Isolated side: accept the carried --root,
+    after its fingerprint was compared with the one its signers told you.
     """
     if root is not None:
-        _accept(home, site_name, root, given)
+        _accept(home, site_name, root, fingerprint, agreed=yes, as_json=as_json)
         return
-    _begin(home, site_name, given)
-
-
-def _accept(home: Path, site_name: str, root: Path, given: dict[str, object]) -> None:
-    data = read_file(root, limit=_ROOT_LIMIT, error=RequestError)
-    expected = given["expected"]
-    state = site.accept_root(
-        data,
-        site=site_name,
-        expected_fingerprint=expected if isinstance(expected, str) else None,
-    )
-    found = fingerprint.of_root(data)
-    if not expected and not given["yes"]:
-        _show_fingerprint(found, err=True)
-        question = "is this the fingerprint its signers told you, by another way?"
-        if not click.confirm(f"airlift: {question}", err=True):
-            problem = "the root was not accepted"
-            raise RequestError(problem, hint="get the fingerprint from its signers")
-    Catalog.create(home, state=state, now=config.now(), actor=config.actor())
-    if given["as_json"]:
-        output.as_json({"site": site_name, "fingerprint": found.digest})
-        return
-    output.line(f"site {site_name} accepts deliveries signed under this root")
-    output.line("next: `airlift import FOLDER`")
-
-
-def _begin(home: Path, site_name: str, given: dict[str, object]) -> None:
-    now = config.now()
-    folder = home / "trust"
-    approvers = [_public(path) for path in _paths(given["approvers"])]
-    phrases = Passphrases(fd=_fd(given), file=_file(given))
-    if approvers:
-        dispatchers = [_public(path) for path in _paths(given["dispatchers"])]
-        threshold = given["threshold"]
-        assert isinstance(threshold, int)
-        plan = RolePlan(
-            approvers=tuple(approvers),
-            dispatchers=tuple(dispatchers or approvers),
-            approver_threshold=threshold,
-        )
+    phrases = Passphrases(fd=passphrase_fd, file=passphrase_file)
+    now, folder = config.now(), home / "trust"
+    if people["approver"]:
         signers = keyring.unlock(home, (), phrases)
+        plan = _plan(people)
+    elif folder.exists():
+        problem = f"{folder} is there already"
+        raise RequestError(problem, hint=f"`airlift site add {site_name}` adds a site")
     else:
-        signers = [_new_key(home, given, phrases)]
+        signers = [_new_key(home, name, scheme, kdf, phrases)]
         plan = RolePlan.single(signers[0].public)
-    publisher = Publisher.create(folder, plan=plan, signers=signers, now=now)
-    publisher.add_site(
-        site_name, plan.dispatchers, plan.dispatch_threshold, signers, now
-    )
-    root = publisher.root_bytes()
-    Disk().write_file(home / "root.json", root, mode=0o644)
-    found = fingerprint.of_root(root)
-    if given["as_json"]:
-        shown: dict[str, Json] = {
-            "site": site_name,
-            "root": str(home / "root.json"),
-            "fingerprint": found.digest,
-            "words": found.words,
-        }
-        output.as_json(shown)
+    if folder.exists():
+        publisher = Publisher.open(folder)  # begun before, and signed by all since
+    else:
+        publisher = Publisher.create(folder, plan=plan, signers=signers, now=now)
+    threshold = plan.dispatch_threshold
+    publisher.add_site(site_name, plan.dispatchers, threshold, signers, now)
+    found = _keep_root(home, publisher)
+    if as_json:
+        output.as_json(
+            {
+                "site": site_name,
+                "root": str(home / "root.json"),
+                "fingerprint": found.digest,
+                "words": found.words,
+            }
+        )
         return
     _show_fingerprint(found)
     output.line(f"root for the isolated side: {home / 'root.json'}")
     output.line("write the fingerprint down: the isolated side compares it")
 
 
+def _accept(
+    home: Path,
+    site_name: str,
+    root: Path,
+    expected: str | None,
+    *,
+    agreed: bool,
+    as_json: bool,
+) -> None:
+    data = read_file(root, limit=_ROOT_LIMIT, error=RequestError)
+    state = site.accept_root(data, site=site_name, expected_fingerprint=expected)
+    found = fingerprints.of_root(data)
+    if not (expected or agreed):
+        _show_fingerprint(found, err=True)
+        question = "is this the fingerprint its signers told you, by another way?"
+        if not sys.stdin.isatty() or not click.confirm(
+            f"airlift: {question}", err=True
+        ):
+            problem = "the root was not accepted: nobody compared its fingerprint"
+            hint = "get the fingerprint from its signers and give it as --fingerprint"
+            raise RequestError(problem, hint=hint)
+    Catalog.create(home, state=state, now=config.now(), actor=config.actor())
+    if as_json:
+        output.as_json({"site": site_name, "fingerprint": found.digest})
+        return
+    output.line(f"site {site_name} accepts deliveries signed under this root")
+    output.line("next: `airlift import FOLDER`")
+
+
 @command.command("keygen")
 @click.argument("name")
-@click.option(
-    "--scheme", type=click.Choice(list(schemes.SCHEMES)), default=schemes.DEFAULT
-)
-@click.option("--kdf", type=click.Choice(list(keys.COSTS)), default="default")
+@_SCHEME
+@_KDF
 @config.passphrase_options
 @config.home_option
 @config.json_option
-def keygen(home: Path, as_json: bool, **given: object) -> None:  # noqa: FBT001 - click calls by name
+def keygen(
+    *,
+    home: Path,
+    name: str,
+    scheme: str,
+    kdf: str,
+    passphrase_fd: int | None,
+    passphrase_file: Path | None,
+    as_json: bool,
+) -> None:
     """Make a key for the person NAME: HOME/keys/NAME.key and NAME.pub."""
-    phrases = Passphrases(fd=_fd(given), file=_file(given))
-    key = _new_key(home, given, phrases)
+    phrases = Passphrases(fd=passphrase_fd, file=passphrase_file)
+    key = _new_key(home, name, scheme, kdf, phrases)
     secret = keyring.folder(home) / f"{key.public.name}{keys.SUFFIX}"
     if as_json:
         output.as_json({"key": str(secret), "key_id": key.public.key_id})
@@ -177,7 +199,7 @@ def show(home: Path, *, for_station: bool, as_json: bool) -> None:
         _show_station(publisher)
         return
     root = publisher.root_bytes()
-    found = fingerprint.of_root(root)
+    found = fingerprints.of_root(root)
     pending = publisher.pending()
     lacking = pending.lacking() if pending else ()
     expiries: dict[str, Json] = dict(publisher.expiries())
@@ -204,17 +226,17 @@ def show(home: Path, *, for_station: bool, as_json: bool) -> None:
 
 
 @command.command("root")
-@click.argument("target", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("target", type=_FILE)
 @config.home_option
 def root_command(home: Path, target: Path) -> None:
     """Write the newest root to the file TARGET, for the isolated side to accept."""
     root = Publisher.open(home / "trust").root_bytes()
     Disk().write_file(target, root, mode=0o644)
-    _show_fingerprint(fingerprint.of_root(root))
+    _show_fingerprint(fingerprints.of_root(root))
 
 
 @command.command("pending")
-@click.argument("target", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("target", type=_FILE)
 @config.home_option
 def pending_command(home: Path, target: Path) -> None:
     """Write what lacks signatures to the file TARGET, to be signed elsewhere."""
@@ -224,11 +246,12 @@ def pending_command(home: Path, target: Path) -> None:
 
 
 @command.command("sign")
-@click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", required=False, type=_FILE)
 @keyring.key_option
 @config.passphrase_options
 @config.home_option
 def sign(
+    *,
     home: Path,
     file: Path | None,
     key_names: tuple[str, ...],
@@ -242,27 +265,31 @@ def sign(
     phrases = Passphrases(fd=passphrase_fd, file=passphrase_file)
     if file is None:
         publisher = Publisher.open(home / "trust")
+        if pending := publisher.pending():
+            for line in ceremony.describe(pending):
+                output.note(line)
         publisher.sign_pending(keyring.unlock(home, key_names, phrases), config.now())
         output.line("signed; nothing more is needed")
         return
     data = read_file(file, limit=_PENDING_LIMIT, error=RequestError)
-    prepared = draft.decode(data, name=str(file))
-    for role in prepared.changed:
-        output.note(f"you are about to sign: {role}")
-    signed = draft.sign(prepared, keyring.unlock(home, key_names, phrases))
-    Disk().write_file(file, draft.encode(signed), mode=0o644)
-    for line in signed.lacking():
+    for line in ceremony.describe(draft.decode(data, name=str(file))):
+        output.note(line)
+    signed = ceremony.sign_file(data, keyring.unlock(home, key_names, phrases))
+    Disk().write_file(file, signed, mode=0o644)
+    for line in draft.decode(signed, name=str(file)).lacking():
         output.line(f"still lacking: {line}")
     output.line(f"signed {file}; carry it back and run `airlift trust merge {file}`")
 
 
 @command.command("merge")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=_FILE)
 @config.home_option
 def merge(home: Path, file: Path) -> None:
     """Take over the signatures in FILE, which was signed elsewhere."""
     data = read_file(file, limit=_PENDING_LIMIT, error=RequestError)
-    Publisher.open(home / "trust").import_pending(data, config.now())
+    publisher = Publisher.open(home / "trust")
+    publisher.import_pending(data, config.now())
+    _keep_root(home, publisher)
     output.line("signatures taken over; nothing more is needed")
 
 
@@ -284,32 +311,68 @@ def renew(
         output.line(f"{role} expires {when}")
 
 
+@command.command("rotate")
+@_PEOPLE
+@keyring.key_option
+@config.passphrase_options
+@config.home_option
+def rotate(
+    *,
+    home: Path,
+    key_names: tuple[str, ...],
+    passphrase_fd: int | None,
+    passphrase_file: Path | None,
+    **people: object,
+) -> None:
+    """Put other people's keys, or other thresholds, in the place of those in force.
+
+    The new root is signed by enough of the old approvers and of the new ones: give
+    the keys that are here, and carry what is pending to the others.
+    """
+    phrases = Passphrases(fd=passphrase_fd, file=passphrase_file)
+    publisher = Publisher.open(home / "trust")
+    signers = keyring.unlock(home, key_names, phrases)
+    publisher.rotate(_plan(people), signers, config.now())
+    _show_fingerprint(_keep_root(home, publisher))
+    output.line("sites follow with the next delivery; new sites accept this root")
+
+
+@command.command("discard")
+@config.home_option
+def discard(home: Path) -> None:
+    """Give up what is pending; nothing of it was in force."""
+    Publisher.open(home / "trust").discard_pending()
+    output.line("nothing is pending")
+
+
+def _plan(people: dict[str, Any]) -> RolePlan:
+    approvers = tuple(public.read(path) for path in people["approver"])
+    dispatchers = tuple(public.read(path) for path in people["dispatcher"])
+    if not approvers:
+        problem = "nobody is named who approves"
+        raise RequestError(problem, hint="give --approver NAME.pub, once for each")
+    return RolePlan(
+        approvers=approvers,
+        dispatchers=dispatchers or approvers,
+        approver_threshold=people["threshold"],
+        dispatch_threshold=people["dispatch_threshold"],
+    )
+
+
 def _new_key(
-    home: Path, given: dict[str, object], phrases: Passphrases
+    home: Path, name: str, scheme: str, kdf: str, phrases: Passphrases
 ) -> keys.UnlockedKey:
-    name, scheme, kdf = str(given["name"]), str(given["scheme"]), str(given["kdf"])
     key = keys.generate(name, scheme=scheme)
     phrase = phrases.ask(f"the new key of `{name}`", confirm=True)
     keys.save(keyring.folder(home), key, phrase, cost=keys.COSTS[kdf])
     return key
 
 
-def _public(path: Path) -> public.PublicKey:
-    return public.read(path)
-
-
-def _paths(value: object) -> tuple[Path, ...]:
-    return tuple(value) if isinstance(value, tuple) else ()
-
-
-def _fd(given: dict[str, object]) -> int | None:
-    value = given["passphrase_fd"]
-    return value if isinstance(value, int) else None
-
-
-def _file(given: dict[str, object]) -> Path | None:
-    value = given["passphrase_file"]
-    return value if isinstance(value, Path) else None
+def _keep_root(home: Path, publisher: Publisher) -> Fingerprint:
+    """Write the newest root where users find it; return its fingerprint."""
+    data = publisher.root_bytes()
+    Disk().write_file(home / "root.json", data, mode=0o644)
+    return fingerprints.of_root(data)
 
 
 def _show_fingerprint(found: Fingerprint, *, err: bool = False) -> None:

@@ -1,0 +1,53 @@
+"""Imports in processes of their own, forked from one that has everything loaded.
+
+Reads a line ``HOME<tab>MEDIUM``, forks a child that stops itself, prints the child's
+process id, and, when the child has ended, its exit status. The child goes on with
+SIGCONT, by then under whatever was attached to it, and imports once.
+"""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from airlift.errors import AirliftError
+from airlift.inbound import landing, media
+from airlift.inbound.arrival import Gate
+from airlift.registry.catalog import Catalog
+from airlift.store.blobs import BlobStore
+from crossing import NOW, Desk
+
+
+def land(home: Path, medium: Path) -> int:
+    """Import what lies on *medium* into *home*; return the exit code."""
+    try:
+        gate = Gate(
+            store=BlobStore(home / "store"),
+            catalog=Catalog.open(home),
+            incoming=home / "incoming",
+        )
+        ((_, candidates),) = landing.group(media.find([medium]).candidates)
+        landing.land(candidates, gate, Desk(), now=NOW)
+    except AirliftError as error:
+        return error.exit_code
+    return 0
+
+
+def main() -> None:
+    """Serve requests until the input ends."""
+    for line in sys.stdin:
+        home, medium = map(Path, line.rstrip("\n").split("\t"))
+        child = os.fork()
+        if child == 0:
+            os.kill(os.getpid(), signal.SIGSTOP)
+            code = 99
+            try:
+                code = land(home, medium)
+            finally:
+                os._exit(code)
+        print(child, flush=True)
+        _, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+main()
