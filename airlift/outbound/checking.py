@@ -16,11 +16,11 @@ from pathlib import Path
 from airlift import naming
 from airlift.digest import Sha256
 from airlift.errors import FormatError, RequestError
+from airlift.outbound import mounts
 from airlift.outbound.ledger import Entry, VolumeNote
 from airlift.progress import Advance, Progress
 
 _CHUNK = 4 << 20
-_MOUNTS = Path("/proc/self/mountinfo")
 _DROP = Path("/proc/sys/vm/drop_caches")
 
 
@@ -74,32 +74,9 @@ def check(folder: Path, entry: Entry, progress: Progress) -> Checked:
         good=tuple(good),
         problems=tuple(problems),
         missing=tuple(one.name for one in entry.volumes if one.name not in names),
-        fresh_mount=_fresh(folder, entry.mount),
+        fresh_mount=mounts.is_fresh(mounts.mount_of(folder), entry.mount),
         caches_dropped=dropped,
     )
-
-
-def mount_of(folder: Path) -> str:
-    """Return what tells one mount of a medium from the next; empty where unknown.
-
-    The kernel's mount id and the device, from ``/proc/self/mountinfo``.
-    """
-    best, found = -1, ""
-    if not _MOUNTS.exists():
-        return found
-    real = os.path.realpath(folder)
-    for line in _MOUNTS.read_text(errors="replace").splitlines():
-        number, _, device, _, point, *_ = line.split(" ")
-        point = point.encode().decode("unicode_escape")
-        inside = real == point or real.startswith(point.rstrip("/") + "/")
-        if inside and len(point) > best:
-            best, found = len(point), f"{number} {device} {point}"
-    return found
-
-
-def _fresh(folder: Path, written_on: str) -> bool | None:
-    now = mount_of(folder)
-    return now != written_on if now and written_on else None
 
 
 def _drop_caches(paths: Sequence[Path]) -> bool:

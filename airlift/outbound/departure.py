@@ -21,10 +21,10 @@ from airlift.format import dispatch, packing, release, volume
 from airlift.format.dispatch import HISTORY, Dispatch
 from airlift.format.volume import Cut, Label
 from airlift.outbound import medium, sidecars
-from airlift.outbound.checking import mount_of
 from airlift.outbound.cutting import Cargo, Cutter, WrittenVolume
 from airlift.outbound.fetching import fetch
 from airlift.outbound.ledger import Entry, Ledger, VolumeNote
+from airlift.outbound.mounts import mount_of
 from airlift.outbound.packing import Packed, Packer
 from airlift.progress import Progress
 from airlift.sources.source import Source

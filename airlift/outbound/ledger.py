@@ -36,7 +36,7 @@ class Entry:
         record: Its dispatch record.
         written: When its volumes were finished; empty while they are not.
         volumes: Its volumes.
-        mount: The mount they were written on, as ``checking.mount_of`` tells it.
+        mount: The mount they were written on, as ``mounts.mount_of`` tells it.
         checks: Slips of the times it was read back.
     """
 
