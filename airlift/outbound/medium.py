@@ -37,6 +37,10 @@ def prepare(folder: Path, sizes: Mapping[str, int]) -> None:
     except OSError as error:
         problem = f"cannot write to {folder}: {error.strerror}"
         raise StoreError(problem, hint="is the medium read-only?") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        problem = f"cannot write to {folder}: it is read-only for this user"
+        hint = "mount the medium writable, or choose a folder of your own"
+        raise StoreError(problem, hint=hint)
     largest = max(sizes.values(), default=0)
     if limit is not None and largest > limit:
         problem = f"{folder} is FAT: a volume of {largest} bytes exceeds {limit}"
