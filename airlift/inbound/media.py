@@ -66,7 +66,7 @@ def find(paths: Iterable[Path]) -> Found:
     found = Found()
     seen: set[tuple[int, int]] = set()
     for path in paths:
-        for file in _files(path, 0):
+        for file in _files(path, 0, found):
             status = file.lstat()
             if (status.st_dev, status.st_ino) in seen:
                 continue
@@ -97,18 +97,21 @@ def opened(path: Path) -> Iterator[VolumeStream]:
         yield VolumeStream(stream, name)
 
 
-def _files(path: Path, depth: int) -> Iterator[Path]:
+def _files(path: Path, depth: int, found: Found) -> Iterator[Path]:
     try:
-        status = path.lstat()
-        if depth and not stat.S_ISDIR(status.st_mode):
+        if not depth and path.is_symlink():
+            # Named by the operator: a link to a volume or a medium is theirs to follow.
+            path = Path(os.path.realpath(path, strict=True))
+        if not stat.S_ISDIR(path.lstat().st_mode):
             yield path
-        elif stat.S_ISDIR(status.st_mode) and depth <= _DEPTH:
+        elif depth <= _DEPTH:
             for entry in sorted(path.iterdir()):
-                yield from _files(entry, depth + 1)
-        elif not depth:
-            # Named by the operator: a link to a volume is theirs to follow.
-            yield path.resolve(strict=True)
+                yield from _files(entry, depth + 1, found)
     except OSError as error:
+        if depth:
+            # Such as lost+found, which only root may open: no reason to refuse a stick.
+            found.strays.append(f"{naming.show(str(path))} ({error.strerror})")
+            return
         problem = f"cannot read {naming.show(str(path))}: {error.strerror}"
         raise RequestError(problem, hint="is the medium mounted?") from error
 
