@@ -1,0 +1,343 @@
+"""What a delivery says, written from sections 3 and 4 of docs/format.md alone."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from independent import trust
+from independent.record import (
+    check_path,
+    check_paths,
+    digest,
+    digests,
+    need,
+    number,
+    parse,
+    sha256,
+    site,
+    table,
+    time,
+)
+from independent.trust import JUMP, Document, Past
+
+KINDS = ("model", "dataset", "gguf", "ollama", "wheels", "folder")
+CLASSES = ("data", "code", "pickle", "template", "package")
+_METADATA = re.compile(r"metadata/([1-9]\d*)\.([a-z0-9-]+)\.json", re.ASCII)
+_RELEASE = re.compile(r"records/releases/([0-9a-f]{64})\.json", re.ASCII)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """Who reads, what they accepted, and when.
+
+    Attributes:
+        name: The site's name.
+        root: The root a person accepted.
+        now: The clock.
+    """
+
+    name: str
+    root: bytes
+    now: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """A delivery that is believed.
+
+    Attributes:
+        dispatch: Digest of the dispatch record.
+        sequence: Its number.
+        blobs: The packing list, taken apart.
+        releases: The release documents by id.
+        past: What the site remembers once the delivery is taken.
+    """
+
+    dispatch: str
+    sequence: int
+    blobs: tuple[Mapping[str, Any], ...]
+    releases: Mapping[str, Mapping[str, Any]]
+    past: Past
+
+
+def believe(files: Mapping[str, bytes], reader: Site, past: Past) -> Delivery:
+    """Return the delivery that the signed *files* are, for this reader.
+
+    Args:
+        files: By name below ``airlift/``.
+        reader: Whose it should be.
+        past: What it remembers.
+
+    Raises:
+        RefusedError: It is not believed.
+    """
+    roots, documents = _metadata(files, reader.name)
+    name, data = _dispatch(files, reader.name)
+    sequence, found = int(name.split("/")[-1].removesuffix(".json")), sha256(data)
+    repeat = past.deliveries.get(sequence) == found
+    newest = max(past.deliveries, default=0)
+    need(repeat or sequence >= newest, "older than what the site has", "trust")
+    own = trust.check_roots(roots, reader.root, past)
+    assert own.keys
+    _authority(documents, reader.name)
+    target = {"hashes": {"sha256": found}, "length": len(data)}
+    vouched = _targets(documents[f"site-{reader.name}"])
+    expected = {name.removeprefix("records/"): target}
+    need(vouched == expected, "a dispatch record nobody vouches for", "trust")
+    record = _read_dispatch(data)
+    signed_for = (record["site"], record["sequence"])
+    need(signed_for == (reader.name, sequence), "a record of another name", "trust")
+    _contents(files, record, _targets(documents["targets"]))
+    if not repeat:
+        trust.check_order(documents, past)
+        for role, document in documents.items():
+            good = document.signed["expires"] > max(reader.now, past.latest)
+            need(good, f"{role} has expired", "trust")
+        _follows(record, past)
+    releases = {
+        one: _read_release(files[f"records/releases/{one}.json"])
+        for one in record["releases"]
+    }
+    after = past if repeat else _remember(past, record, found, documents, roots)
+    return Delivery(
+        dispatch=found,
+        sequence=sequence,
+        blobs=_read_packing(files["records/packing.json"]),
+        releases=releases,
+        past=after if repeat else _count(after, releases),
+    )
+
+
+def _metadata(
+    files: Mapping[str, bytes], name: str
+) -> tuple[list[Document], dict[str, Document]]:
+    """Return all roots in order, and the documents in force by role."""
+    roots: dict[int, Document] = {}
+    documents: dict[str, Document] = {}
+    for path, data in files.items():
+        if path == "metadata/timestamp.json":
+            documents["timestamp"] = trust.read("timestamp", data)
+        elif match := _METADATA.fullmatch(path):
+            role = match[2]
+            known = (*trust.TOP[:3], f"site-{name}")
+            need(role in known, f"{path} is not for this site", "trust")
+            need(role not in documents, f"a second file of {role}", "trust")
+            document = trust.read(role, data)
+            need(document.version == int(match[1]), f"{path}: its version", "trust")
+            if role == "root":
+                roots[int(match[1])] = document
+            else:
+                documents[role] = document
+        else:
+            need(path.startswith("records/"), f"unexpected {path}", "trust")
+    chain = [roots[version] for version in sorted(roots)]
+    need(sorted(roots) == list(range(1, len(roots) + 1)), "a root is missing")
+    roles = {"timestamp", "snapshot", "targets", f"site-{name}"}
+    need(chain and documents.keys() == roles, "metadata is missing")
+    return chain, {"root": chain[-1], **documents}
+
+
+def _dispatch(files: Mapping[str, bytes], name: str) -> tuple[str, bytes]:
+    found = [path for path in files if path.startswith("records/dispatch/")]
+    need(found, "no dispatch record")
+    good = re.fullmatch(rf"records/dispatch/{name}/[1-9]\d{{0,15}}\.json", found[0])
+    need(good and len(found) == 1, f"dispatch records {found}", "trust")
+    return found[0], files[found[0]]
+
+
+def _authority(documents: Mapping[str, Document], name: str) -> None:
+    """Check who signed, and that the documents are of one piece."""
+    top = trust.root_quorums(documents["root"])
+    sites = trust.site_quorums(documents["targets"])
+    role = f"site-{name}"
+    need(role in sites, f"no key has a say for {name}", "trust")
+    for one, document in documents.items():
+        if one != "root":
+            trust.check_signatures(document, sites[role] if one == role else top[one])
+    trust.check_editions(documents, sites)
+
+
+def _targets(document: Document) -> Mapping[str, Any]:
+    for target in document.signed["targets"].values():
+        one = table(target, {"hashes": dict, "length": int})
+        digest(table(one["hashes"], {"sha256": str})["sha256"])
+        number(one["length"])
+    return dict(document.signed["targets"])
+
+
+def _contents(
+    files: Mapping[str, bytes], record: Mapping[str, Any], vouched: Mapping[str, Any]
+) -> None:
+    """Check packing list and release documents by digest, unread."""
+    for name, target in vouched.items():
+        good = name == f"releases/{target['hashes']['sha256']}.json"
+        need(good, f"{name} has another name than its digest")
+    need("records/packing.json" in files, "no packing list")
+    data = files["records/packing.json"]
+    named = {"sha256": sha256(data), "size": len(data)}
+    need(named == record["packing"], "another packing list", "trust")
+    others = {
+        name
+        for name in files
+        if name.startswith("records/")
+        and not name.startswith("records/dispatch/")
+        and name != "records/packing.json"
+    }
+    wanted = {f"records/releases/{one}.json" for one in record["releases"]}
+    need(others == wanted, "other releases than the record names", "trust")
+    for name in wanted:
+        data = files[name]
+        target = {"hashes": {"sha256": sha256(data)}, "length": len(data)}
+        good = vouched.get(name.removeprefix("records/")) == target
+        need(good, f"nobody vouches for {name}", "trust")
+
+
+def _read_dispatch(data: bytes) -> Mapping[str, Any]:
+    fields = {
+        "format": str,
+        "site": str,
+        "sequence": int,
+        "earlier": list,
+        "issued": str,
+        "operator": str,
+        "releases": list,
+        "needs": list,
+        "packing": dict,
+    }
+    record = table(parse(data, 8 << 20), fields)
+    need(record["format"] == "airlift/dispatch/1", "another format")
+    site(record["site"])
+    time(record["issued"])
+    digests(record["releases"])
+    digests(record["needs"])
+    packing = table(record["packing"], {"sha256": str, "size": int})
+    digest(packing["sha256"])
+    number(packing["size"])
+    last = number(record["sequence"], 1) - 1
+    earlier = [
+        table(one, {"sequence": int, "sha256": str}) for one in record["earlier"]
+    ]
+    for one in earlier:
+        digest(one["sha256"])
+    expected = list(range(last, max(0, last - 64), -1))
+    need([one["sequence"] for one in earlier] == expected, "gaps in `earlier`")
+    return record
+
+
+def _read_packing(data: bytes) -> tuple[Mapping[str, Any], ...]:
+    top = table(parse(data, 256 << 20), {"format": str, "blobs": list})
+    need(top["format"] == "airlift/packing/1", "another format")
+    blobs = [
+        table(one, {"sha256": str, "size": int, "parts": list}) for one in top["blobs"]
+    ]
+    for blob in blobs:
+        digest(blob["sha256"])
+        number(blob["size"])
+        total = sum(_read_part(part) for part in blob["parts"])
+        need(total == blob["size"], "parts that do not add up")
+    names = [blob["sha256"] for blob in blobs]
+    need(len(set(names)) == len(names), "a blob twice")
+    return tuple(blobs)
+
+
+def _read_part(value: Any) -> int:
+    """Check a part; return its raw bytes."""
+    part = table(value, {"sha256": str, "size": int, "raw": int, "head": object})
+    digest(part["sha256"])
+    raw, size = number(part["raw"], 1), number(part["size"], 0, 252 << 20)
+    if part["head"] is None:
+        need(raw == size <= 4 << 20, "a part without a head")
+    else:
+        head = table(part["head"], {"sha256": str, "size": int})
+        digest(head["sha256"])
+        number(head["size"], 1, 1 << 20)
+    return raw
+
+
+def _read_release(data: bytes) -> Mapping[str, Any]:
+    fields = {
+        "format": str,
+        "kind": str,
+        "name": str,
+        "revision": str,
+        "counter": int,
+        "refs": list,
+        "upstream": dict,
+        "licence": str,
+        "base_models": list,
+        "files": list,
+    }
+    release = table(parse(data, 64 << 20), fields)
+    need(release["format"] == "airlift/release/1", "another format")
+    need(release["kind"] in KINDS, "an unknown kind")
+    name = release["name"]
+    check_path(name)
+    need(name.count("/") < 4 and not re.search(r"\s", name), "a release's name")
+    number(release["counter"], 1)
+    texts = [*release["refs"], *release["base_models"]]
+    need(all(isinstance(one, str) for one in texts), "something that is no text")
+    for one in release["files"]:
+        _read_file(one)
+    paths = [one["path"] for one in release["files"]]
+    need(paths == sorted(set(paths)), "files out of order")
+    check_paths(paths)
+    return release
+
+
+def _read_file(value: Any) -> None:
+    fields = {
+        "path": str,
+        "size": int,
+        "sha256": str,
+        "git_oid": object,
+        "format": str,
+        "class": str,
+        "facts": dict,
+    }
+    one = table(value, fields)
+    check_path(one["path"])
+    number(one["size"])
+    digest(one["sha256"])
+    need(isinstance(one["git_oid"], str | None), "a git object id that is no text")
+    need(one["class"] in CLASSES, "an unknown class")
+
+
+def _follows(record: Mapping[str, Any], past: Past) -> None:
+    """Check the delivery against those before it (section 4.2)."""
+    newest = max(past.deliveries, default=0)
+    need(record["sequence"] > newest, "a forked history", "trust")
+    leap = past.deliveries and record["sequence"] - newest > JUMP
+    need(not leap, "a leap of the sequence", "trust")
+    for one in record["earlier"]:
+        known = past.deliveries.get(one["sequence"], one["sha256"])
+        need(known == one["sha256"], "a forked history", "trust")
+
+
+def _remember(
+    past: Past,
+    record: Mapping[str, Any],
+    found: str,
+    documents: Mapping[str, Document],
+    roots: list[Document],
+) -> Past:
+    return replace(
+        past,
+        deliveries={**past.deliveries, record["sequence"]: found},
+        latest=max(past.latest, record["issued"]),
+        metadata={role: (one.version, one.data) for role, one in documents.items()},
+        roots={root.version: root.data for root in roots},
+    )
+
+
+def _count(past: Past, releases: Mapping[str, Mapping[str, Any]]) -> Past:
+    """Check and keep the counters of releases (section 4.1)."""
+    counters = dict(past.counters)
+    for found, one in sorted(releases.items(), key=lambda item: item[1]["counter"]):
+        key, now = (one["kind"], one["name"]), one["counter"]
+        least, head = past.counters.get(key, (0, ""))
+        need(now >= least, "an older release than one held", "trust")
+        last, head = counters.get(key, (0, ""))
+        need(now != last or found == head, "two releases of one number", "trust")
+        counters[key] = (now, found)
+    return replace(past, counters=counters)

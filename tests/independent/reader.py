@@ -1,0 +1,307 @@
+"""Volumes and what lies in them, written from sections 5 to 8 of docs/format.md alone."""
+
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import zstandard
+from blake3 import blake3
+
+from independent.delivery import Delivery, Site, believe
+from independent.record import (
+    RefusedError,
+    canonical,
+    digest,
+    need,
+    number,
+    parse,
+    sha256,
+    table,
+)
+from independent.trust import Past
+
+SLAB, BLOCK = 4 << 20, 1 << 20
+MOST_FILES, MOST_BYTES = 100_000, 512 << 20
+_HEAD = struct.Struct("<4sBBHIIII")
+_SLAB = struct.Struct("<II32s")
+_BLOCK = struct.Struct("<BBHI")
+_PLANE = struct.Struct("<BI")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Read:
+    """A delivery that was read in full.
+
+    Attributes:
+        delivery: What was believed.
+        files: Bytes of every file by release name and path.
+    """
+
+    delivery: Delivery
+    files: Mapping[str, Mapping[str, bytes]]
+
+    def write(self, folder: Path) -> None:
+        """Write the files of each release below *folder*."""
+        for name, files in self.files.items():
+            for path, data in files.items():
+                target = folder / name / path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(data)
+
+
+def read(
+    volumes: Sequence[Path],
+    reader: Site,
+    *,
+    past: Past | None = None,
+    held: Mapping[str, bytes] | None = None,
+) -> Read:
+    """Read one delivery out of its volume files.
+
+    Args:
+        volumes: Its files, in any order.
+        reader: Who reads, by which root and clock.
+        past: What the reader remembers of deliveries taken before.
+        held: Blobs the reader holds already, by digest.
+
+    Raises:
+        RefusedError: Anything is wrong, or not all of it is here.
+    """
+    delivery: Delivery | None = None
+    signed: Mapping[str, bytes] = {}
+    slabs: dict[tuple[int, int], bytes] = {}
+    for path in volumes:
+        with path.open("rb") as stream:
+            volume = _Volume(stream)
+            if delivery is None:
+                delivery, signed = (
+                    believe(volume.files, reader, past or Past()),
+                    volume.files,
+                )
+            need(volume.files == signed, f"{path.name}: other signed files")
+            slabs |= volume.slabs(delivery, reader)
+    need(delivery, "no volume", "incomplete")
+    assert delivery
+    blobs = {**(held or {}), **_join(delivery, slabs)}
+    files: dict[str, dict[str, bytes]] = {}
+    for release in delivery.releases.values():
+        files[release["name"]] = {}
+        for one in release["files"]:
+            need(one["sha256"] in blobs, f"{one['path']} has not come", "incomplete")
+            data = blobs[one["sha256"]]
+            need(len(data) == one["size"], f"{one['path']} has another size")
+            files[release["name"]][one["path"]] = data
+    return Read(delivery=delivery, files=files)
+
+
+def _join(
+    delivery: Delivery, slabs: Mapping[tuple[int, int], bytes]
+) -> dict[str, bytes]:
+    """Return the blobs of the packing list by digest, all of them whole and right."""
+    blobs, index = {}, 0
+    for blob in delivery.blobs:
+        data = b""
+        for _ in blob["parts"]:
+            number_of = sorted(slab for part, slab in slabs if part == index)
+            data += b"".join(slabs[index, slab] for slab in number_of)
+            index += 1
+        need(len(data) == blob["size"], f"{blob['sha256']} is not whole", "incomplete")
+        need(sha256(data) == blob["sha256"], f"{blob['sha256']} came out wrong")
+        blobs[blob["sha256"]] = data
+    return blobs
+
+
+class _Volume:
+    """One volume: its label and signed files are read at once, its slabs on demand."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        name, data = self._front_member(1024)
+        need(name == "airlift/volume.json", "no label")
+        self.label = _read_label(data)
+        self.files: dict[str, bytes] = {}
+        self._read_files()
+
+    def slabs(self, delivery: Delivery, reader: Site) -> dict[tuple[int, int], bytes]:
+        """Return raw bytes by part and slab; check all there is to the last byte."""
+        label = self.label
+        own = (delivery.dispatch, reader.name, delivery.sequence)
+        need((label["dispatch"], label["site"], label["sequence"]) == own, "the label")
+        parts = [part for blob in delivery.blobs for part in blob["parts"]]
+        first, end = _cut(label["first"]), _cut(label["end"])
+        found = {}
+        for index, part in enumerate(parts):
+            if index >= first[0] and (index, 0) < end:
+                start = first[1] if index == first[0] else 0
+                stop = end[1] if index == end[0] else None
+                for at, raw in self._part(part, start, stop):
+                    found[index, at] = raw
+        need(self._take(1024) == bytes(1024), "the end mark")
+        need(not self._pushed and not self._stream.read(1), "bytes behind the end mark")
+        return found
+
+    def _read_files(self) -> None:
+        total, last = 0, ""
+        while True:
+            self._pushed = self._take(512)
+            if not self._pushed.startswith(b"airlift/"):
+                return
+            name, data = self._front_member(MOST_BYTES - total)
+            total += 512 + len(data) + -len(data) % 512
+            good = last < name and total <= MOST_BYTES and len(self.files) < MOST_FILES
+            need(good, f"{name} is out of order or too much")
+            last = name
+            self.files[name.removeprefix("airlift/")] = data
+
+    def _part(
+        self, part: Mapping[str, Any], start: int, stop: int | None
+    ) -> Iterator[tuple[int, bytes]]:
+        codec, table_ = 0, [(part["size"], part["raw"], b"")]
+        if part["head"]:
+            name, size = part["head"]["sha256"], part["head"]["size"]
+            data = self._member(f"blobs/sha256/{name}", size)
+            need(sha256(data) == name, "a head that is another")
+            codec, table_ = _read_head(data)
+            sums = (sum(one[0] for one in table_), sum(one[1] for one in table_))
+            need(sums == (part["size"], part["raw"]), "a head that contradicts")
+        stop = len(table_) if stop is None else stop
+        need(start < stop <= len(table_), "cut points outside the part")
+        size = sum(stored for stored, _, _ in table_[start:stop])
+        whole = (start, stop) == (0, len(table_))
+        suffix = "" if whole else f".{start:04d}"
+        self._expect(_header(f"blobs/sha256/{part['sha256']}{suffix}", size))
+        for at, (stored, raw, check) in enumerate(table_[start:stop], start):
+            data = self._take(stored)
+            same = (
+                blake3(data).digest() == check
+                if check
+                else sha256(data) == part["sha256"]
+            )
+            need(same, f"slab {at} of {part['sha256']} has another digest")
+            yield at, _decode(data, raw) if codec else data
+        self._expect(bytes(-size % 512))
+
+    def _front_member(self, limit: int) -> tuple[str, bytes]:
+        found = self._take(512)
+        try:
+            name = found[:100].rstrip(b"\0").decode("ascii")
+            size = int(found[124:135], 8)
+        except ValueError:
+            name, size = "", -1
+        need(name and 0 <= size <= limit, "no header, or too large a member")
+        need(_header(name, size) == found, "a header in another form")
+        data = self._take(size)
+        self._expect(bytes(-size % 512))
+        return name, data
+
+    def _member(self, name: str, size: int) -> bytes:
+        self._expect(_header(name, size))
+        data = self._take(size)
+        self._expect(bytes(-size % 512))
+        return data
+
+    def _expect(self, expected: bytes) -> None:
+        need(self._take(len(expected)) == expected, "framing that differs")
+
+    _pushed: bytes = b""
+
+    def _take(self, size: int) -> bytes:
+        data = self._pushed + self._stream.read(size - len(self._pushed))
+        self._pushed = b""
+        need(len(data) == size, "the volume ends too soon")
+        return data
+
+
+def _header(name: str, size: int) -> bytes:
+    front = name.encode().ljust(100, b"\0") + b"0000644\0" + b"0000000\0" * 2
+    front += b"%011o\0" % size + b"0" * 11 + b"\0"
+    back = (b"0" + bytes(100) + b"ustar\0" + b"00").ljust(512 - 156, b"\0")
+    return front + b"%06o\0 " % (sum(front) + sum(back) + 8 * 32) + back
+
+
+def _read_label(data: bytes) -> Mapping[str, Any]:
+    fields = {
+        "format": str,
+        "site": str,
+        "sequence": int,
+        "dispatch": str,
+        "cutting": str,
+        "ordinal": int,
+        "count": int,
+        "first": dict,
+        "end": dict,
+        "check": str,
+    }
+    label = table(parse(data, 1024), fields)
+    need(label["format"] == "airlift/volume/1", "another format")
+    others = {key: value for key, value in label.items() if key != "check"}
+    need(sha256(canonical(others)) == label["check"], "the label's check fails")
+    digest(label["dispatch"])
+    number(label["ordinal"], 1, number(label["count"], 1, 99_999))
+    number(label["sequence"], 1)
+    need(_cut(label["first"]) <= _cut(label["end"]), "cut points that fall")
+    return label
+
+
+def _cut(value: Any) -> tuple[int, int]:
+    cut = table(value, {"part": int, "slab": int})
+    return number(cut["part"]), number(cut["slab"])
+
+
+def _read_head(data: bytes) -> tuple[int, list[tuple[int, int, bytes]]]:
+    need(_HEAD.size <= len(data) <= 1 << 20, "the size of a head")
+    magic, version, codec, zero, slabs, bases, pieces, zero2 = _HEAD.unpack_from(data)
+    known = (magic, version) == (b"ALHD", 1) and codec in (0, 1)
+    need(known and not (bases or pieces), "a head for a newer reader")
+    whole = len(data) == _HEAD.size + slabs * _SLAB.size
+    need(whole and not (zero or zero2), "a head of another length")
+    found = list(_SLAB.iter_unpack(data[_HEAD.size :]))
+    for stored, raw, _ in found:
+        good = stored == raw if codec == 0 else 0 < stored <= raw + 4096
+        need(0 < raw <= SLAB and good, "a slab out of bounds")
+    return codec, found
+
+
+def _decode(stored: bytes, raw: int) -> bytes:
+    """Return the *raw* bytes of a slab of blocks (section 6)."""
+    out, at = b"", 0
+    while len(out) < raw:
+        expected = min(BLOCK, raw - len(out))
+        table_ = stored[at : at + _BLOCK.size + _PLANE.size]
+        need(len(table_) == _BLOCK.size + _PLANE.size, "a slab that ends too soon")
+        kind, planes, zero, length = _BLOCK.unpack_from(table_)
+        need((kind, planes, zero, length) == (0, 1, 0, expected), "an unknown block")
+        mode, size = _PLANE.unpack_from(table_, _BLOCK.size)
+        at += len(table_)
+        payload = stored[at : at + size]
+        need(len(payload) == size, "a plane that ends too soon")
+        at += size
+        out += _plane(mode, payload, length)
+    need(at == len(stored), "bytes behind the last block")
+    return out
+
+
+def _plane(mode: int, payload: bytes, length: int) -> bytes:
+    if mode == 2:
+        return _frame(payload, length)
+    need(len(payload) == {0: 1, 1: length}.get(mode, -1), "an unknown plane")
+    return payload * length if mode == 0 else payload
+
+
+def _frame(payload: bytes, length: int) -> bytes:
+    """Return what exactly one zstd frame gives; RFC 8878, section 3.1.1."""
+    need(payload[:4] == b"\x28\xb5\x2f\xfd", "no zstd frame")
+    try:
+        frame = zstandard.get_frame_parameters(payload)
+        plain = not frame.dict_id and not frame.has_checksum
+        need(plain and frame.content_size == length, "a zstd frame of another form")
+        decoder = zstandard.ZstdDecompressor(max_window_size=8 << 20).decompressobj()
+        raw = decoder.decompress(payload)
+        need(decoder.eof and not decoder.unused_data, "no single zstd frame")
+    except zstandard.ZstdError as error:
+        reason = f"no zstd frame: {error}"
+        raise RefusedError(reason) from error
+    need(len(raw) == length, "a zstd frame of another length")
+    return raw
