@@ -1,0 +1,129 @@
+"""Two readers, one document: they read the same, and refuse the same."""
+
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from airlift.errors import AirliftError
+from crossing import MODEL, NOW, Crossing
+from independent import reader
+from independent.delivery import Site
+from independent.reader import read
+from independent.record import RefusedError
+from independent.specimen import FILES, Specimen, regions
+from independent.trust import Past
+
+SAMPLES = 1
+"""Bytes changed in each header, body and padding."""
+
+
+@pytest.fixture(scope="module", name="specimen")
+def _specimen(tmp_path_factory: pytest.TempPathFactory) -> Specimen:
+    return Specimen(tmp_path_factory.mktemp("specimen"))
+
+
+def test_the_second_reader_shares_no_line_with_airlift() -> None:
+    """It proves that the document says enough only while it does not peek."""
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import independent.reader;"
+        "print([name for name in sys.modules if name.split('.')[0] in"
+        " ('airlift', 'tuf', 'securesystemslib')])"
+    )
+    folder = Path(reader.__file__).parent.parent
+    run = subprocess.run(
+        [sys.executable, "-c", program, str(folder)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout == "[]\n"
+
+
+def test_what_is_exported_is_read_byte_for_byte(
+    specimen: Specimen, tmp_path: Path
+) -> None:
+    """Volumes, coded and raw parts, empty and small files: nothing is lost."""
+    assert len(specimen.paths) == 2
+    found = read(specimen.paths, specimen.reader)
+    found.write(tmp_path)
+    written = {
+        str(path.relative_to(tmp_path / "acme/m")): path.read_bytes()
+        for path in tmp_path.rglob("*")
+        if path.is_file()
+    }
+    assert written == FILES
+
+
+def test_volumes_are_read_in_any_order(specimen: Specimen) -> None:
+    """Media come out of an envelope in any order."""
+    found = read(specimen.paths[::-1], specimen.reader)
+    assert found.files == {"acme/m": FILES}
+
+
+def test_a_volume_too_few_is_incomplete(specimen: Specimen) -> None:
+    """All that is here is good, and is said to be; the rest must come."""
+    for left_out in range(2):
+        paths = [one for at, one in enumerate(specimen.paths) if at != left_out]
+        with pytest.raises(RefusedError) as caught:
+            read(paths, specimen.reader)
+        assert caught.value.word == "incomplete"
+
+
+def test_a_second_delivery_follows_the_first(tmp_path: Path) -> None:
+    """What a site remembers lets it take the next delivery, and no fork of it."""
+    crossing = Crossing(tmp_path)
+    connected = crossing.connected
+    site = Site(name="plant7", root=connected.publisher.root_bytes(), now=NOW)
+    first = connected.export(tmp_path / "1", connected.folder("acme/m", MODEL))
+    more = {**MODEL, "config.json": b'{"hidden_size": 8}'}
+    second = connected.export(tmp_path / "2", connected.folder("acme/m", more))
+    one = read([volume.path for volume in first.volumes], site)
+    two = read([volume.path for volume in second.volumes], site, past=one.delivery.past)
+    assert two.files == {"acme/m": more}
+    assert two.delivery.past.counters["folder", "acme/m"][0] == 2
+    lost_first = Past(deliveries={2: two.delivery.past.deliveries[2]})
+    with pytest.raises(RefusedError, match=r"trust: older than what the site has"):
+        read([volume.path for volume in first.volumes], site, past=lost_first)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_both_readers_refuse_the_same_damage(specimen: Specimen, number: int) -> None:
+    """A byte one reader does not look at is a place to hide something in."""
+    good, path = specimen.good[number], specimen.paths[number]
+    rng, isolated = random.Random(number), specimen.crossing.isolated
+    try:
+        for region in regions(good):
+            for _ in range(SAMPLES):
+                at = rng.randrange(region.start, region.stop)
+                changed = bytearray(good)
+                changed[at] ^= 1 << rng.randrange(8)
+                path.write_bytes(changed)
+                with pytest.raises(RefusedError):
+                    read(specimen.paths, specimen.reader)
+                with pytest.raises(AirliftError):
+                    isolated.land(specimen.crossing.medium)
+                isolated.forget()
+    finally:
+        path.write_bytes(good)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_both_readers_refuse_every_shortened_volume(
+    specimen: Specimen, number: int
+) -> None:
+    """A copy that was cut off anywhere is seen, at borders above all."""
+    good, path = specimen.good[number], specimen.paths[number]
+    borders = {region.start for region in regions(good)} | {len(good)}
+    try:
+        for stop in sorted(border - 1 for border in borders if border):
+            path.write_bytes(good[:stop])
+            with pytest.raises(RefusedError):
+                read(specimen.paths, specimen.reader)
+            with pytest.raises(AirliftError):
+                specimen.crossing.isolated.land(specimen.crossing.medium)
+            specimen.crossing.isolated.forget()
+    finally:
+        path.write_bytes(good)
