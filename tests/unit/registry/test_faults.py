@@ -26,7 +26,7 @@ from airlift.trust.delivery import VerifiedDelivery
 
 LATER = "2026-04-01T00:00:00Z"
 STRACE = shutil.which("strace")
-EVERY = int(os.environ.get("AIRLIFT_FAULTS_EVERY", "11"))
+EVERY = int(os.environ.get("AIRLIFT_FAULTS_EVERY", "31"))
 """Break at every so many calls; 1 is the whole proof, and takes ten minutes."""
 
 CALLS = (
