@@ -89,7 +89,8 @@ class Field:
         )
         assert tracer.stderr
         assert "attached" in tracer.stderr.readline()
-        os.kill(child, signal.SIGCONT)
+        self.zygote.stdin.write("\n")
+        self.zygote.stdin.flush()
         status = int(self.zygote.stdout.readline())
         tracer.communicate()
         return status

@@ -1,12 +1,11 @@
 """Imports in processes of their own, forked from one that has everything loaded.
 
-Reads a line ``HOME<tab>MEDIUM``, forks a child that stops itself, prints the child's
-process id, and, when the child has ended, its exit status. The child goes on with
-SIGCONT, by then under whatever was attached to it, and imports once.
+Reads a line ``HOME<tab>MEDIUM``, forks a child, prints the child's process id, and, when
+the child has ended, its exit status. The child waits for one more byte of input, by
+then under whatever was attached to it, and imports once.
 """
 
 import os
-import signal
 import sys
 from pathlib import Path
 
@@ -39,7 +38,7 @@ def main() -> None:
         home, medium = map(Path, line.rstrip("\n").split("\t"))
         child = os.fork()
         if child == 0:
-            os.kill(os.getpid(), signal.SIGSTOP)
+            os.read(0, 1)
             code = 99
             try:
                 code = land(home, medium)
