@@ -4,14 +4,13 @@ import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from authority import NOW, Authority, land
-
 from airlift.artifact import Kind, Release, ReleaseFile
 from airlift.digest import Sha256, sha256
 from airlift.format import release
 from airlift.registry.catalog import Catalog
 from airlift.store.blobs import BlobStore
 from airlift.trust.delivery import VerifiedDelivery
+from authority import NOW, Authority, land
 
 DAY = "2026-03-{:02d}T12:00:00Z"
 

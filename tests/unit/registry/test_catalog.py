@@ -5,8 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from authority import NOW, SITE, land
-from sites import DAY, Site, document
 
 from airlift import __version__
 from airlift.artifact import Kind
@@ -16,6 +14,8 @@ from airlift.format import release
 from airlift.format.dispatch import Earlier
 from airlift.registry.catalog import Catalog
 from airlift.registry.held import Event, State
+from authority import NOW, SITE, land
+from sites import DAY, Site, document
 
 LATER = "2026-04-01T00:00:00Z"
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sites import Site
 from sqlalchemy import create_engine, text
 
 from airlift.errors import RegistryError
 from airlift.registry import engine, migration, schema
 from airlift.registry.catalog import Catalog
+from sites import Site
 
 HERE = Path(__file__).parent
 MOUNTS = """\

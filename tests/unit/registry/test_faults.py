@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from sites import Site, document
 
 from airlift.errors import AirliftError, RegistryError, StoreError
 from airlift.registry.catalog import Catalog
 from airlift.registry.held import State
 from airlift.store.blobs import BlobStore
 from airlift.trust.delivery import VerifiedDelivery
+from sites import Site, document
 
 LATER = "2026-04-01T00:00:00Z"
 STRACE = shutil.which("strace")

@@ -4,11 +4,11 @@ import random
 from pathlib import Path
 
 import pytest
-from sites import Site
 
 from airlift.digest import Sha256, sha256
 from airlift.errors import RequestError
 from airlift.registry.held import State
+from sites import Site
 
 LATER = "2026-04-01T00:00:00Z"
 

@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from authority import resign
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sites import Site, document
 
 from airlift.digest import sha256
 from airlift.errors import AirliftError, FormatError, RegistryError, TrustError
@@ -20,6 +18,8 @@ from airlift.registry.held import Event
 from airlift.registry.rebuild import Rebuilt, rebuild
 from airlift.registry.records import Records
 from airlift.trust.verifier import verify
+from authority import resign
+from sites import Site, document
 
 LATER = "2026-04-01T00:00:00Z"
 

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sites import Site, document
 
 from airlift.artifact import Kind
 from airlift.digest import Sha256, sha256
@@ -17,6 +16,7 @@ from airlift.registry.catalog import Catalog
 from airlift.registry.shelf import Shelf
 from airlift.serve import dialect
 from airlift.store.blobs import BlobStore
+from sites import Site, document
 
 LATER = "2026-04-01T00:00:00Z"
 ALL = frozenset(Kind)
