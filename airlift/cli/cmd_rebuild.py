@@ -7,7 +7,7 @@ import click
 from airlift import naming
 from airlift.artifact import Json
 from airlift.cli import config, output
-from airlift.errors import StoreError
+from airlift.errors import RegistryError, StoreError
 from airlift.registry.rebuild import Rebuilt, rebuild
 from airlift.store.blobs import BlobStore
 from airlift.trust.verifier import verify
@@ -24,6 +24,10 @@ def command(home: Path, *, as_json: bool) -> int:
     aside, not deleted. A running `serve` must be started again. Exit code 6 when the
     store lacks blobs that releases name.
     """
+    if not (home / "records").is_dir():
+        # Before the store is opened, which would make a folder of a mistyped name.
+        problem = f"there are no records in {naming.show(str(home))} to rebuild from"
+        raise RegistryError(problem, hint="name the right folder with --home")
     done = rebuild(
         home,
         BlobStore(home / "store"),
