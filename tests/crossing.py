@@ -60,17 +60,19 @@ class Desk:
 class Connected:
     """The connected side."""
 
-    def __init__(self, home: Path, sites: Sequence[str] = ("plant7",)) -> None:
+    def __init__(
+        self, home: Path, sites: Sequence[str] = ("plant7",), now: str = NOW
+    ) -> None:
         self.home = home
         self.key: UnlockedKey = keys.generate("alice")
         self.publisher = Publisher.create(
             home / "trust",
             plan=RolePlan.single(self.key.public),
             signers=[self.key],
-            now=NOW,
+            now=now,
         )
         for site in sites:
-            self.publisher.add_site(site, [self.key.public], 1, [self.key], NOW)
+            self.publisher.add_site(site, [self.key.public], 1, [self.key], now)
         self.dock = Dock(
             store=BlobStore(home / "store"),
             sources=lambda kind: connect(kind, Settings()),
@@ -125,7 +127,7 @@ class Isolated:
     def land(self, *paths: Path, desk: Desk | None = None, now: str = NOW) -> Landed:
         """Import the one delivery that lies at *paths*."""
         found = media.find(paths)
-        groups = landing.group(found.candidates)
+        groups = media.group(found.candidates)
         assert len(groups) == 1, groups
         faults: Sequence[Fault] = found.faults
         return landing.land(
@@ -158,9 +160,11 @@ class Isolated:
 class Crossing:
     """Both sides, and a place for media."""
 
-    def __init__(self, folder: Path, sites: Sequence[str] = ("plant7",)) -> None:
+    def __init__(
+        self, folder: Path, sites: Sequence[str] = ("plant7",), now: str = NOW
+    ) -> None:
         self.folder = folder
-        self.connected = Connected(folder / "connected", sites)
+        self.connected = Connected(folder / "connected", sites, now)
         root = self.connected.publisher.root_bytes()
         self.isolated = Isolated(folder / "isolated", root, sites[0])
         self.medium = folder / "medium"

@@ -179,7 +179,7 @@ def _from_media(
     found = media.find(paths)
     for stray in found.strays:
         output.note(f"left alone: {stray}")
-    groups = landing.group(found.candidates)
+    groups = media.group(found.candidates)
     if not groups:
         for fault in found.faults:
             output.note(str(fault))

@@ -10,7 +10,7 @@ from airlift.cli import config, output
 from airlift.errors import AirliftError, FormatError, RegistryError, RequestError
 from airlift.format import dispatch, release
 from airlift.format.reading import read_front
-from airlift.inbound import landing, media
+from airlift.inbound import media
 from airlift.inbound.media import Candidate
 from airlift.registry.catalog import Catalog
 from airlift.trust import fingerprint
@@ -29,7 +29,7 @@ def command(home: Path, paths: tuple[Path, ...], *, as_json: bool) -> None:
     without a registry it shows what is claimed, and says that nothing was verified.
     """
     found = media.find(paths)
-    groups = landing.group(found.candidates)
+    groups = media.group(found.candidates)
     if not groups:
         problem = f"no airlift volume in {', '.join(map(str, paths))}"
         raise RequestError(problem, hint="is this the right medium, and mounted?")

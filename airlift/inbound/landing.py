@@ -32,10 +32,11 @@ from airlift.inbound import media
 from airlift.inbound.arrival import Arrival, Desk, Gate
 from airlift.inbound.media import Candidate, VolumeKey
 from airlift.inbound.staging import Staging
+from airlift.payload import gate as content
 from airlift.progress import Advance, Progress
 from airlift.registry.held import Event
 from airlift.store.blobs import BlobStore
-from airlift.trust.delivery import TrustState, VerifiedDelivery
+from airlift.trust.delivery import TrustState, VerifiedDelivery, VerifiedRelease
 from airlift.trust.verifier import verify
 
 _SAVE_EVERY = 2 << 30
@@ -130,9 +131,13 @@ def settle(arrival: Arrival, gate: Gate, desk: Desk, *, now: str) -> Landed:
         FormatError, IncompleteError: Something is missing; it is named.
     """
     delivery = arrival.delivery
-    held = {one.id: why for one in delivery.releases if (why := desk.holds(one))}
     if not delivery.repeat:
         deliver(arrival)
+    held = {
+        one.id: why
+        for one in delivery.releases
+        if (why := desk.holds(one) or _gate(one, gate.store))
+    }
     live = frozenset(one.id for one in delivery.releases) - held.keys()
     generation = gate.catalog.record(
         delivery, gate.store, live=live, now=now, actor=desk.actor
@@ -143,14 +148,13 @@ def settle(arrival: Arrival, gate: Gate, desk: Desk, *, now: str) -> Landed:
     )
 
 
-def group(candidates: Sequence[Candidate]) -> list[tuple[Sha256, list[Candidate]]]:
-    """Return candidates by delivery, deliveries in the order of their sequence."""
-    groups: dict[Sha256, list[Candidate]] = {}
-    for one in candidates:
-        groups.setdefault(one.label.dispatch, []).append(one)
-    for several in groups.values():
-        several.sort(key=lambda one: (one.label.cutting, one.label.ordinal, one.name))
-    return sorted(groups.items(), key=lambda item: item[1][0].label.sequence)
+def _gate(one: VerifiedRelease, store: BlobStore) -> str:
+    """Say why a release must not go live by itself, by the bytes that were stored."""
+
+    def read(blob: Sha256, start: int, stop: int) -> bytes:
+        return b"".join(store.read(blob, start=start, stop=stop))
+
+    return content.arriving(one.release, read)
 
 
 def approach(candidates: Sequence[Candidate], gate: Gate, *, now: str) -> Arrival:

@@ -6,13 +6,14 @@ whatever is not a regular file is not opened, and nothing is ever written.
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
 from airlift import naming
+from airlift.digest import Sha256
 from airlift.errors import FormatError, RequestError
 from airlift.format.reading import Fault, VolumeError, VolumeStream, read_label
 from airlift.format.volume import SIDECARS, Label
@@ -73,6 +74,16 @@ def find(paths: Iterable[Path]) -> Found:
             seen.add((status.st_dev, status.st_ino))
             _look(file, found)
     return found
+
+
+def group(candidates: Sequence[Candidate]) -> list[tuple[Sha256, list[Candidate]]]:
+    """Return candidates by delivery, deliveries in the order of their sequence."""
+    groups: dict[Sha256, list[Candidate]] = {}
+    for one in candidates:
+        groups.setdefault(one.label.dispatch, []).append(one)
+    for several in groups.values():
+        several.sort(key=lambda one: (one.label.cutting, one.label.ordinal, one.name))
+    return sorted(groups.items(), key=lambda item: item[1][0].label.sequence)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from typing import Any
 from airlift import naming
 from airlift.artifact import Kind, Pinned, Release, ReleaseFile
 from airlift.digest import Sha256, sha256
-from airlift.errors import RequestError
+from airlift.errors import RequestError, SourceError
 from airlift.format import dispatch, packing, release, volume
 from airlift.format.dispatch import HISTORY, Dispatch
 from airlift.format.volume import Cut, Label
@@ -26,6 +26,7 @@ from airlift.outbound.fetching import fetch
 from airlift.outbound.ledger import Entry, Ledger, VolumeNote
 from airlift.outbound.mounts import mount_of
 from airlift.outbound.packing import Packed, Packer
+from airlift.payload import gate
 from airlift.progress import Progress
 from airlift.sources.source import Source
 from airlift.store.blobs import BlobStore
@@ -108,6 +109,8 @@ def export(
         )
         for one in order.pinned
     ]
+    for one in releases:
+        _gate(one, dock)
     documents = {release.identify(data): data for data in map(release.encode, releases)}
     packer = Packer(dock.store, dock.spool)
     packed = packer.pack([file for one in releases for file in one.files], progress)
@@ -164,6 +167,17 @@ def cut(cargo: Cargo, record: Dispatch, capacity: int) -> list[Label]:
         capacity=capacity,
     )
     return volume.labels(record, sha256(dispatch.encode(record)), ends)
+
+
+def _gate(one: Release, dock: Dock) -> None:
+    """Refuse what must not be carried, whoever asked for it."""
+
+    def read(blob: Sha256, start: int, stop: int) -> bytes:
+        return b"".join(dock.store.read(blob, start=start, stop=stop))
+
+    if problem := gate.leaving(one, read):
+        text = f"{naming.show(one.name)}: {naming.show(problem)}"
+        raise SourceError(text, hint="leave it out, or ask its author for a sound one")
 
 
 def _number(pinned: Pinned, files: tuple[ReleaseFile, ...], dock: Dock) -> Release:

@@ -25,7 +25,7 @@ def land(home: Path, medium: Path) -> int:
             catalog=Catalog.open(home),
             incoming=home / "incoming",
         )
-        ((_, candidates),) = landing.group(media.find([medium]).candidates)
+        ((_, candidates),) = media.group(media.find([medium]).candidates)
         landing.land(candidates, gate, Desk(), now=NOW)
     except AirliftError as error:
         return error.exit_code

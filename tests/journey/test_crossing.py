@@ -6,11 +6,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from crossing import MODEL, Crossing, Desk, noise
 
 from airlift.errors import FormatError, IncompleteError, StoreError, TrustError
 from airlift.inbound import landing, media
 from airlift.outbound.ledger import Entry
+from crossing import MODEL, Crossing, Desk, noise
 
 CUT = 5_000_000
 """Bytes of a volume: MODEL takes three, cut inside files."""
@@ -155,7 +155,7 @@ def test_a_volume_of_an_older_delivery_does_not_stand_in(
     swapped = volumes(crossing.medium)[1]
     shutil.copy(volumes(tmp_path / "old")[1], swapped)
     found = media.find([crossing.medium])
-    groups = landing.group(found.candidates)
+    groups = media.group(found.candidates)
     assert [len(several) for _, several in groups] == [1, 2]
     with pytest.raises(IncompleteError) as caught:
         landing.land(

@@ -5,15 +5,15 @@ import random
 from pathlib import Path
 
 import pytest
-from crossing import NOW, Crossing, noise, weights
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airlift.errors import AirliftError, FormatError
 from airlift.format import framing
 from airlift.format.reading import Fault, VolumeStream, read_front, read_slabs
-from airlift.inbound import landing
+from airlift.inbound import landing, media
 from airlift.trust.verifier import verify
+from crossing import NOW, Crossing, noise, weights
 
 FILES = {
     "a.json": b'{"a": 1}',
@@ -135,7 +135,7 @@ def test_a_truncated_front_is_a_format_error(exhibit: Exhibit) -> None:
 
 
 def test_a_damaged_volume_is_worth_its_good_part(
-    exhibit: Exhibit, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
     """After a refusal only the bad volume has to come again, and little of it is read."""
     crossing = Crossing(tmp_path)
@@ -151,12 +151,9 @@ def test_a_damaged_volume_is_worth_its_good_part(
     assert "differ from their signed digest" in caught.value.problem
     (arrival,) = [
         landing.approach(candidates, crossing.isolated.gate, now=NOW)
-        for _, candidates in landing.group(
-            landing.media.find([crossing.medium]).candidates
-        )
+        for _, candidates in media.group(media.find([crossing.medium]).candidates)
     ]
     assert arrival.staging.bytes_missing() < 6_000_000
     arrival.staging.close()
     path.write_bytes(good)
     crossing.isolated.land(crossing.medium)
-    assert exhibit

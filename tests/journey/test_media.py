@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from airlift.errors import FormatError, RequestError, StoreError
-from airlift.inbound import landing, media
+from airlift.inbound import media
 from airlift.outbound import checking, medium, mounts
 from airlift.outbound.checking import Checked
 from airlift.progress import Silent
@@ -428,7 +428,7 @@ def test_the_volumes_of_a_medium_are_one_delivery(
     stick: Path, isolated: Isolated
 ) -> None:
     """Three files, one question to the operator, and none the second time."""
-    groups = landing.group(media.find([stick]).candidates)
+    groups = media.group(media.find([stick]).candidates)
     assert [len(several) for _, several in groups] == [3]
     isolated.land(stick)
     assert isolated.land(stick).repeat
