@@ -10,15 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from shelves import MemoryShelf, cargo
-from wire import clock
-
 from airlift.artifact import Kind
 from airlift.digest import sha256
 from airlift.serve.dialect import Dialect
 from airlift.serve.server import running
 from airlift.serve.settings import ServeSettings
 from airlift.store.span import Span
+from shelves import MemoryShelf, cargo
+from wire import clock
 
 BIG = random.Random(1).randbytes(300_007)
 SMALL = b'{"hidden_size": 64}\n'

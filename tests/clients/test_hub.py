@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import private_ca
 import pytest
-import venvs
-from cutting import cutting
-from served import World, serving
-from shelves import MemoryShelf, cargo, git_oid
 
+import private_ca
+import venvs
 from airlift.artifact import Kind
 from airlift.digest import sha256
 from airlift.serve.huggingface import HuggingFace
 from airlift.serve.settings import ServeSettings
+from cutting import cutting
+from served import World, serving
+from shelves import MemoryShelf, cargo, git_oid
 
 pytestmark = pytest.mark.clients
 

@@ -8,18 +8,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import private_ca
 import pytest
-import venvs
-from cutting import cutting
-from served import World, serving
-from shelves import MemoryShelf, cargo
-from wheelhouse import wheel
 
+import private_ca
+import venvs
 from airlift.artifact import Json, Kind
 from airlift.digest import sha256
 from airlift.serve.settings import ServeSettings
 from airlift.store.span import Span
+from cutting import cutting
+from served import World, serving
+from shelves import MemoryShelf, cargo
+from wheelhouse import wheel
 
 pytestmark = pytest.mark.clients
 

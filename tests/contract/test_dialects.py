@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from shelves import MemoryShelf, cargo
 
 from airlift.artifact import Kind
 from airlift.serve import dialects
 from airlift.serve.dialect import BlobBody, Dialect, Request
+from shelves import MemoryShelf, cargo
 
 COMMIT = "a" * 40
 WHEEL = "foo-1.0-py3-none-any.whl"

@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from shelves import Cargo, MemoryShelf, cargo
-from sites import Site
 
 from airlift.artifact import Kind, LiveRelease
 from airlift.digest import Sha256, sha256
 from airlift.format import release as documents
 from airlift.serve.dialect import Shelf
+from shelves import Cargo, MemoryShelf, cargo
+from sites import Site
 
 Make = Callable[[Path, Sequence[Cargo]], Shelf]
 

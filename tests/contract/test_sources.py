@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from contract.upstreams import LARGE, UPSTREAMS, Upstream
-from hubs.faults import Fault
 
 from airlift import naming
 from airlift.artifact import Kind, Pinned, PinnedFile
@@ -22,6 +20,8 @@ from airlift.progress import Silent
 from airlift.sources import SOURCES, connect
 from airlift.sources.source import Source
 from airlift.store.blobs import BlobStore
+from contract.upstreams import LARGE, UPSTREAMS, Upstream
+from hubs.faults import Fault
 
 CHILD = """
 import json, sys

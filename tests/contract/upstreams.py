@@ -10,15 +10,14 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from airlift.artifact import Json, Kind, Wish
+from airlift.fetch import Settings
 from hubs import gguf_file
 from hubs.faults import Fault
 from hubs.hub import Hub
 from hubs.ollama_registry import IMAGE, OllamaRegistry, digest, path_of
 from hubs.repository import Repo
 from hubs.wheelhouse import Wheelhouse
-
-from airlift.artifact import Json, Kind, Wish
-from airlift.fetch import Settings
 
 LARGE = 2 << 20
 """Bytes of the large file of every double: enough to be killed within."""

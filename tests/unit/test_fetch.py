@@ -13,10 +13,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from hubs.faults import Answer, Asked, Fault, Loopback
 
 from airlift.errors import RequestError, SourceBusyError, SourceError
 from airlift.fetch import Door, RangeIgnoredError, RefusedError, Settings
+from hubs.faults import Answer, Asked, Fault, Loopback
 
 FILE = bytes(range(256)) * 1024
 PUBLIC = "http://93.184.216.34"  # an address that is public; never asked directly

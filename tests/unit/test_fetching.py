@@ -11,9 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from hubs.faults import Fault
-from hubs.hub import Hub
-from hubs.repository import Repo
 
 from airlift.artifact import ContentClass, Kind, Pinned, PinnedFile, Wish
 from airlift.digest import Sha256, sha256
@@ -31,6 +28,9 @@ from airlift.outbound.pulling import Tap
 from airlift.progress import Advance, Silent
 from airlift.sources.source import Source
 from airlift.store.blobs import BlobStore
+from hubs.faults import Fault
+from hubs.hub import Hub
+from hubs.repository import Repo
 
 BODY = bytes(range(256)) * 1000
 DIGEST = sha256(BODY)

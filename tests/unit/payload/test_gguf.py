@@ -5,6 +5,11 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from airlift.errors import FormatError
+from airlift.payload import gguf
 from hubs.gguf_file import (
     ARRAY,
     BOOL,
@@ -21,11 +26,6 @@ from hubs.gguf_file import (
     tensor,
     text,
 )
-from hypothesis import example, given
-from hypothesis import strategies as st
-
-from airlift.errors import FormatError
-from airlift.payload import gguf
 
 GOOD = Gguf(
     keys=[
