@@ -61,7 +61,13 @@ def command(home: Path, manifest: Path, **given: object) -> None:
     )
     if as_json:
         shown: list[Json] = [
-            {**row, "estimate": one.upstream.get("estimate")}
+            {
+                "kind": one.kind.value,
+                "name": one.name,
+                "revision": one.revision,
+                **row,
+                "estimate": one.upstream.get("estimate"),
+            }
             for row, one in zip(rows, asked.pinned, strict=True)
         ]
         output.as_json(
