@@ -1,9 +1,11 @@
 """``airlift plan``: what an export would carry."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
+from airlift import naming
 from airlift.artifact import Json, Pinned
 from airlift.cli import config, output, wanted
 from airlift.cli.capacity import Capacity
@@ -87,8 +89,9 @@ def command(home: Path, manifest: Path, **given: object) -> None:
         head=head,
     )
     for one in asked.pinned:
-        if "estimate" in one.upstream:
-            output.line(f"{one.name}: {one.upstream['estimate']}")
+        memory = one.upstream.get("memory")
+        if isinstance(memory, Mapping):
+            output.line(_memory(one, memory))
     output.line(
         f"total {output.size(total)}, of which {output.size(fetch)} to fetch; "
         f"at most {volumes} volume(s) of {output.size(capacity)}"
@@ -98,6 +101,19 @@ def command(home: Path, manifest: Path, **given: object) -> None:
         output.line(
             f"to carry exactly this: `airlift lock {manifest}`, then export the lock"
         )
+
+
+def _memory(one: Pinned, memory: Mapping[str, Json]) -> str:
+    """Return the line that says what a model needs to run, and why it was chosen."""
+    parts = ", ".join(
+        f"{key} {output.size(value)}"
+        for key in ("weights", "cache", "overhead", "projector")
+        if isinstance(value := memory.get(key), int) and value
+    )
+    total = output.size(_number(memory.get("bytes")))
+    quant = one.upstream.get("quantisation", "as named")
+    context = memory.get("context")
+    return f"{naming.show(one.name)}: {quant} needs about {total} ({parts}) at {context} tokens"
 
 
 def _number(value: object) -> int:

@@ -171,12 +171,7 @@ class Staging:
         self.close()
         for name in self._arriving.keys() | self._whole:
             self._store.discard(self._partial_key(name))
-        disk = Disk()
-        with failing("list", self._folder):
-            left = sorted(self._folder.iterdir())
-        for path in left:
-            disk.unlink(path)
-        disk.remove_folder(self._folder)
+        Disk().remove_tree(self._folder)
 
     def _partial_key(self, name: Sha256) -> str:
         return f"{self._key}-{name}"
