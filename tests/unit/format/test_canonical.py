@@ -28,8 +28,8 @@ VALUES = st.recursive(
 @given(VALUES)
 def test_what_is_written_reads_back_and_matches_the_reference(value: object) -> None:
     """Two teams must sign the same bytes: the reference writer of RFC 8785 agrees."""
-    data = canonical.encode(value)  # type: ignore[arg-type] - any strict JSON
-    assert data == rfc8785.dumps(value)  # type: ignore[arg-type] - any strict JSON
+    data = canonical.encode(value)  # type: ignore[arg-type]  # any strict JSON
+    assert data == rfc8785.dumps(value)  # type: ignore[arg-type]  # any strict JSON
     assert canonical.decode(data, name="x", limit=1 << 20) == value
 
 
@@ -37,7 +37,7 @@ def test_what_is_written_reads_back_and_matches_the_reference(value: object) -> 
 def test_another_layout_is_refused(value: object, separators: tuple[str, str]) -> None:
     """White space is not covered by a signature over the value, so it may not vary."""
     data = json.dumps(value, separators=separators, ensure_ascii=False).encode()
-    if data == canonical.encode(value):  # type: ignore[arg-type] - any strict JSON
+    if data == canonical.encode(value):  # type: ignore[arg-type]  # any strict JSON
         return
     with pytest.raises(FormatError):
         canonical.decode(data, name="x", limit=1 << 20)
@@ -109,4 +109,4 @@ def test_brackets_inside_strings_do_not_count_as_nesting() -> None:
 def test_what_a_record_cannot_hold_is_a_programming_error(value: object) -> None:
     """The writer never silently changes a value to make it fit."""
     with pytest.raises((ValueError, AttributeError)):
-        canonical.encode(value)  # type: ignore[arg-type] - the point of the test
+        canonical.encode(value)  # type: ignore[arg-type]  # the point of the test

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from served import World, serving, small_world
 
 from airlift.serve.settings import ServeSettings
+from served import World, serving, small_world
 
 
 @pytest.fixture

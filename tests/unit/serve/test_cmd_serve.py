@@ -10,8 +10,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import private_ca
 import pytest
+
+import private_ca
 from crossing import Crossing
 from wire import ask
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from served import grow, small_world
-from shelves import MemoryShelf, cargo, git_oid
 
 from airlift.artifact import Kind
 from airlift.digest import sha256
 from airlift.serve.dialect import Answer, BlobBody, Request
 from airlift.serve.huggingface import HTTP_LIMIT_BYTES, HuggingFace
+from served import grow, small_world
+from shelves import MemoryShelf, cargo, git_oid
 
 A, B, C = "a" * 40, "b" * 40, "c" * 40
 ABC = "abc" + "d" * 37

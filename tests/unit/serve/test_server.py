@@ -16,8 +16,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-import private_ca
 import pytest
+
+import private_ca
+from airlift.artifact import Kind
+from airlift.digest import Sha256, sha256
+from airlift.errors import RequestError
+from airlift.serve.server import running
+from airlift.serve.settings import Limits, ServeSettings
+from airlift.store.span import Span
 from served import (
     BIG,
     BIG_PATH,
@@ -32,13 +39,6 @@ from served import (
 )
 from shelves import MemoryShelf, cargo, git_oid
 from wire import ask, clock, connect, everything, head, read
-
-from airlift.artifact import Kind
-from airlift.digest import Sha256, sha256
-from airlift.errors import RequestError
-from airlift.serve.server import running
-from airlift.serve.settings import Limits, ServeSettings
-from airlift.store.span import Span
 
 # --- whole files and parts of them ---------------------------------------------------
 

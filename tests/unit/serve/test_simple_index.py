@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from shelves import MemoryShelf, cargo
 
 from airlift.artifact import Json, Kind
 from airlift.digest import sha256
 from airlift.serve.dialect import Answer, BlobBody, Request
 from airlift.serve.simple_index import SimpleIndex
+from shelves import MemoryShelf, cargo
 
 JSON = "application/vnd.pypi.simple.v1+json"
 HTML = "text/html; charset=utf-8"

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 
 import pytest
-from hubs import gguf_file
-from hubs.hub import Hub
-from hubs.repository import Repo
 
 from airlift.artifact import Json, Kind, Pinned, PinnedFile, Wish
 from airlift.errors import RequestError, SourceError
 from airlift.fetch import Settings
 from airlift.sources.gguf import Gguf, candidates_of, memory_bytes
+from hubs import gguf_file
+from hubs.hub import Hub
+from hubs.repository import Repo
 
 MIB = 1 << 20
 FIXED = 400 * MIB

@@ -8,9 +8,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from hubs.faults import Fault
-from hubs.hub import STRANGER, TOKEN, Hub
-from hubs.repository import Repo, git_oid
 
 from airlift.artifact import Json, Kind, Pinned, PinnedFile, Wish
 from airlift.digest import sha256
@@ -18,6 +15,9 @@ from airlift.errors import RequestError, SourceBusyError, SourceError
 from airlift.fetch import Settings
 from airlift.fetch.hub import Snapshot
 from airlift.sources.huggingface import HuggingFace, choose, precision_of
+from hubs.faults import Fault
+from hubs.hub import STRANGER, TOKEN, Hub
+from hubs.repository import Repo, git_oid
 
 WEIGHTS = b"weights" * 1000
 ACCEPT = (

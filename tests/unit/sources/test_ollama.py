@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hubs.ollama_registry import IMAGE, OllamaRegistry, digest
 
 from airlift.artifact import Kind, Pinned, PinnedFile, Wish
 from airlift.digest import Sha256
@@ -15,6 +14,7 @@ from airlift.errors import RequestError, SourceBusyError, SourceError
 from airlift.fetch import Settings
 from airlift.sources import ollama
 from airlift.sources.ollama import Name, Ollama
+from hubs.ollama_registry import IMAGE, OllamaRegistry, digest
 
 WEIGHTS = b"GGUF" + bytes(range(256)) * 4000
 LAYERS = [

@@ -7,8 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from hubs.faults import Fault
-from hubs.wheelhouse import TIME, Wheelhouse
 from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.utils import parse_wheel_filename
 
@@ -17,6 +15,8 @@ from airlift.digest import Sha256
 from airlift.errors import RequestError, SourceBusyError, SourceError
 from airlift.fetch import Settings, resolver
 from airlift.sources.wheels import Wheels
+from hubs.faults import Fault
+from hubs.wheelhouse import TIME, Wheelhouse
 
 LINUX = "x86_64-manylinux_2_28"
 ARM = "aarch64-manylinux_2_28"

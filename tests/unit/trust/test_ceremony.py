@@ -5,6 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from airlift.digest import sha256
+from airlift.errors import AirliftError, FormatError, RequestError, TrustError
+from airlift.format import canonical
+from airlift.trust import ceremony, draft
+from airlift.trust.keys import UnlockedKey
+from airlift.trust.plan import RolePlan
+from airlift.trust.publisher import Publisher
 from authority import (
     NOW,
     SITE,
@@ -15,14 +23,6 @@ from authority import (
     packing_list,
     release_id,
 )
-
-from airlift.digest import sha256
-from airlift.errors import AirliftError, FormatError, RequestError, TrustError
-from airlift.format import canonical
-from airlift.trust import ceremony, draft
-from airlift.trust.keys import UnlockedKey
-from airlift.trust.plan import RolePlan
-from airlift.trust.publisher import Publisher
 
 ANN, BOB, CAT, DAN, EVE = (key(name) for name in ("ann", "bob", "cat", "dan", "eve"))
 PLAN = RolePlan(

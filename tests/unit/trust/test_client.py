@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from authority import NOW, SITE, Authority, key, land, resign
 from tuf.ngclient.config import UpdaterConfig
 from tuf.ngclient.fetcher import FetcherInterface
 from tuf.ngclient.updater import Updater
@@ -17,6 +16,7 @@ from airlift.errors import TrustError
 from airlift.trust import clock, records
 from airlift.trust.client import Standpoint, judge, set_time
 from airlift.trust.records import Offer
+from authority import NOW, SITE, Authority, key, land, resign
 
 
 class Nothing(FetcherInterface):

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from authority import SITE, Authority, key, land, model, role_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +14,7 @@ from airlift.errors import AirliftError, FormatError
 from airlift.trust import strict
 from airlift.trust.delivery import TrustState
 from airlift.trust.site import accept_root
+from authority import SITE, Authority, key, land, model, role_of
 
 EXHAUSTIVE_BYTES = 250
 """Records up to this size have every bit flipped; of longer ones every byte once."""

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from authority import CHEAP
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,6 +21,7 @@ from airlift.errors import AirliftError, FormatError, RequestError, TrustError
 from airlift.format import canonical
 from airlift.trust import keys, public
 from airlift.trust.schemes import SCHEMES
+from authority import CHEAP
 
 PASSPHRASE = "correct horse battery staple"
 ALICE = keys.generate("alice")

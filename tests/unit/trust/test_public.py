@@ -4,7 +4,6 @@ import itertools
 from pathlib import Path
 
 import pytest
-from authority import key
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.utils import (
     decode_dss_signature,
@@ -20,6 +19,7 @@ from airlift.format import canonical
 from airlift.format.fields import Fields
 from airlift.trust import public
 from airlift.trust.schemes import SCHEMES
+from authority import key
 
 CURVES = ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384")
 

@@ -8,6 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from airlift.artifact import Kind
+from airlift.digest import sha256
+from airlift.errors import FormatError, RequestError, StoreError
+from airlift.format import dispatch
+from airlift.format.dispatch import Earlier
+from airlift.trust import clock
+from airlift.trust.delivery import TrustState
+from airlift.trust.plan import Lives, RolePlan
+from airlift.trust.publisher import Publisher, Site
 from authority import (
     NOW,
     SITE,
@@ -19,16 +29,6 @@ from authority import (
     release_id,
     role_of,
 )
-
-from airlift.artifact import Kind
-from airlift.digest import sha256
-from airlift.errors import FormatError, RequestError, StoreError
-from airlift.format import dispatch
-from airlift.format.dispatch import Earlier
-from airlift.trust import clock
-from airlift.trust.delivery import TrustState
-from airlift.trust.plan import Lives, RolePlan
-from airlift.trust.publisher import Publisher, Site
 
 ANN, BOB, CAT = (key(name) for name in ("ann", "bob", "cat"))
 ALICE = key("alice")

@@ -6,6 +6,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+
+from airlift.artifact import Kind
+from airlift.digest import sha256
+from airlift.errors import AirliftError, TrustError
+from airlift.format import dispatch
+from airlift.format.dispatch import Dispatch, Earlier
+from airlift.trust import clock
+from airlift.trust.delivery import TrustState
+from airlift.trust.plan import Lives, RolePlan
 from authority import (
     NOW,
     SITE,
@@ -17,15 +26,6 @@ from authority import (
     resign,
     role_of,
 )
-
-from airlift.artifact import Kind
-from airlift.digest import sha256
-from airlift.errors import AirliftError, TrustError
-from airlift.format import dispatch
-from airlift.format.dispatch import Dispatch, Earlier
-from airlift.trust import clock
-from airlift.trust.delivery import TrustState
-from airlift.trust.plan import Lives, RolePlan
 
 ROLES = ("targets", "site-plant7", "snapshot", "timestamp")
 

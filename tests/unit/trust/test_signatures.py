@@ -8,6 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from airlift.digest import sha256
+from airlift.errors import AirliftError, FormatError, TrustError
+from airlift.trust.delivery import TrustState
+from airlift.trust.keys import UnlockedKey
+from airlift.trust.plan import RolePlan
+from airlift.trust.site import accept_root
 from authority import (
     NOW,
     SITE,
@@ -20,13 +27,6 @@ from authority import (
     resign,
     role_of,
 )
-
-from airlift.digest import sha256
-from airlift.errors import AirliftError, FormatError, TrustError
-from airlift.trust.delivery import TrustState
-from airlift.trust.keys import UnlockedKey
-from airlift.trust.plan import RolePlan
-from airlift.trust.site import accept_root
 
 ANN, BOB, CAT, EVE = (key(name) for name in ("ann", "bob", "cat", "eve"))
 ROLES = ("root", "targets", "site-plant7", "snapshot", "timestamp")

@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
-from authority import NOW, SITE, Authority, envelope, key, land
 
 from airlift.errors import RequestError, TrustError
 from airlift.trust import fingerprint
 from airlift.trust.delivery import TrustState
 from airlift.trust.plan import RolePlan
 from airlift.trust.site import accept_root
+from authority import NOW, SITE, Authority, envelope, key, land
 
 
 def test_a_root_with_the_expected_fingerprint_is_accepted(side: Authority) -> None:

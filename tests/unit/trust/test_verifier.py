@@ -5,6 +5,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from airlift.artifact import Kind
+from airlift.digest import sha256
+from airlift.errors import AirliftError, FormatError, TrustError
+from airlift.format import dispatch
+from airlift.format.dispatch import Earlier
+from airlift.format.packing import PackingList
+from airlift.trust import history
+from airlift.trust.delivery import LONG_AGO, TrustState
+from airlift.trust.plan import RolePlan
+from airlift.trust.records import PACKING, TIMESTAMP
 from authority import (
     NOW,
     SITE,
@@ -18,17 +29,6 @@ from authority import (
     resign,
     role_of,
 )
-
-from airlift.artifact import Kind
-from airlift.digest import sha256
-from airlift.errors import AirliftError, FormatError, TrustError
-from airlift.format import dispatch
-from airlift.format.dispatch import Earlier
-from airlift.format.packing import PackingList
-from airlift.trust import history
-from airlift.trust.delivery import LONG_AGO, TrustState
-from airlift.trust.plan import RolePlan
-from airlift.trust.records import PACKING, TIMESTAMP
 
 
 def test_a_delivery_that_is_believed_says_all_it_brings(side: Authority) -> None:
