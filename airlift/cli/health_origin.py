@@ -91,7 +91,7 @@ def _unfinished(publisher: Publisher, ledger: Ledger) -> Finding:
         text = f"signed, and volumes not finished: {', '.join(open_ones)}"
         hint = "run the same `airlift export` again: it goes on where it was"
         return health.warning("ledger", text, hint)
-    return health.ok("ledger", f"{count} delivery(ies), all written")
+    return health.ok("ledger", f"{count} deliveries, all written")
 
 
 def _tools() -> Finding:

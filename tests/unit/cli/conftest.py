@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from airlift.cli import config
 from commands import Shell
 from crossing import Crossing, Desk, noise
 
@@ -18,8 +19,10 @@ def _both(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ``acme/m`` in two revisions, both live; ``acme/risky`` waits in quarantine. They
     lie on ``media/1`` to ``media/3``.
     """
+    # The commands read the real clock, so the deliveries are of today.
+    now = config.now()
     folder = tmp_path_factory.mktemp("both")
-    crossing = Crossing(folder)
+    crossing = Crossing(folder, now=now)
     connected, isolated = crossing.connected, crossing.isolated
     for number, name, files in (
         (1, "acme/m", FILES),
@@ -27,9 +30,10 @@ def _both(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (3, "acme/risky", {"run.py": b"print(1)\n"}),
     ):
         medium = folder / "media" / str(number)
-        connected.export(medium, connected.folder(name, files))
+        connected.export(medium, connected.folder(name, files), now=now)
         held = "for the test" if number == 3 else ""
-        isolated.land(medium, desk=Desk(held=lambda _, why=held: why))  # type: ignore[misc]
+        desk = Desk(held=lambda _, why=held: why)  # type: ignore[misc]
+        isolated.land(medium, desk=desk, now=now)
     isolated.catalog.close()
     return folder
 

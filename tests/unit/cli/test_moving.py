@@ -53,12 +53,13 @@ def test_a_move_as_json_says_which_releases_came_and_went(run: Shell) -> None:
         "refs": ["main"],
         "files": 1,
         "bytes": 9,
-        "imported": "2026-11-23T12:00:00Z",
+        "imported": risky["imported"],
         "sequence": 3,
         "pinned": "",
         "denied": "",
     }
     assert digest.is_sha256(risky["id"])
+    assert TIME.fullmatch(risky["imported"])
     done = run.good("remove", first["id"][:12], second["id"], "--json").json
     assert (done["before"], done["generation"], done["joined"]) == (3, 4, [])
     assert {one["id"] for one in done["left"]} == {first["id"], second["id"]}
