@@ -40,26 +40,37 @@ from airlift.trust.publisher import Publisher
 @config.passphrase_options
 @config.home_option
 @config.json_option
-def command(home: Path, manifest: Path, **given: object) -> None:
+def command(
+    *,
+    home: Path,
+    manifest: Path,
+    folder: Path,
+    site: str | None,
+    capacity: int,
+    operator: str,
+    key_names: tuple[str, ...],
+    passphrase_fd: int | None,
+    passphrase_file: Path | None,
+    as_json: bool,
+) -> None:
     """Carry what MANIFEST (or a lock) asks for: fetch, pack, sign, write volumes.
 
     Killed or short of space, run the same command again: it goes on where it was.
     Volumes that have their final name are whole.
     """
-    as_json = bool(given["as_json"])
     progress = output.progress(quiet=as_json)
     publisher = Publisher.open(home / "trust")
+    chosen = choose_site(publisher, site)
+    phrases = Passphrases(fd=passphrase_fd, file=passphrase_file)
+    # Before hours of fetching: a mistyped passphrase must not cost them.
+    signers = keyring.unlock(home, key_names, phrases)
     table = wanted.sources()
-    asked = wanted.read(manifest, table, progress)
-    folder, capacity = given["folder"], given["capacity"]
-    assert isinstance(folder, Path)
-    assert isinstance(capacity, int)
     order = Order(
-        pinned=asked.pinned,
-        site=choose_site(publisher, given["site"]),
+        pinned=wanted.read(manifest, table, progress).pinned,
+        site=chosen,
         folder=folder,
         capacity=capacity,
-        operator=str(given["operator"]),
+        operator=operator,
     )
     dock = Dock(
         store=BlobStore(home / "store"),
@@ -68,12 +79,11 @@ def command(home: Path, manifest: Path, **given: object) -> None:
         spool=home / "spool",
         ledger=Ledger(home / "ledger"),
     )
-    signers = keyring.unlock(home, _names(given["key_names"]), _phrases(given))
     done = departure.export(order, dock, signers, now=config.now(), progress=progress)
     _show(done, folder, as_json=as_json)
 
 
-def choose_site(publisher: Publisher, named: object) -> str:
+def choose_site(publisher: Publisher, named: str | None) -> str:
     """Return the site *named*, or the only one there is.
 
     Raises:
@@ -82,25 +92,13 @@ def choose_site(publisher: Publisher, named: object) -> str:
     known = [one.name for one in publisher.sites()]
     if named is None and len(known) == 1:
         return known[0]
-    if named in known:
-        return str(named)
+    if named is not None and named in known:
+        return named
     names = ", ".join(known) or "none"
     problem = f"name the site with --site; known are {names}"
     if named is not None:
         problem = f"there is no site `{named}`; known are {names}"
     raise RequestError(problem, hint="`airlift site add NAME` makes one")
-
-
-def _names(value: object) -> tuple[str, ...]:
-    return tuple(value) if isinstance(value, tuple) else ()
-
-
-def _phrases(given: dict[str, object]) -> Passphrases:
-    fd, file = given["passphrase_fd"], given["passphrase_file"]
-    return Passphrases(
-        fd=fd if isinstance(fd, int) else None,
-        file=file if isinstance(file, Path) else None,
-    )
 
 
 def _show(done: Departure, folder: Path, *, as_json: bool) -> None:

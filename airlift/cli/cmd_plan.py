@@ -43,12 +43,19 @@ _FRONT = 1 << 20
 )
 @config.home_option
 @config.json_option
-def command(home: Path, manifest: Path, **given: object) -> None:
+def command(
+    *,
+    home: Path,
+    manifest: Path,
+    capacity: int,
+    download_rate: int,
+    medium_rate: int,
+    as_json: bool,
+) -> None:
     """Resolve MANIFEST (or read a lock) and show what would travel; nothing is fetched.
 
     Sizes are those of the files themselves: weights that shrink travel in less.
     """
-    as_json = bool(given["as_json"])
     asked = wanted.read(manifest, wanted.sources(), output.progress(quiet=as_json))
     held = _held(home, asked.pinned)
     rows = [_row(one, held) for one in asked.pinned]
@@ -56,11 +63,8 @@ def command(home: Path, manifest: Path, **given: object) -> None:
         sum(row["bytes"] for row in rows),
         sum(row["to_fetch"] for row in rows),
     )
-    capacity = _number(given["capacity"])
     volumes = max(1, -(-total // max(1, capacity - _FRONT)))
-    seconds = fetch // _number(given["download_rate"]) + 2 * total // _number(
-        given["medium_rate"]
-    )
+    seconds = fetch // max(1, download_rate) + 2 * total // max(1, medium_rate)
     if as_json:
         shown: list[Json] = [
             {
