@@ -183,7 +183,10 @@ def _decode_frame(frame: memoryview, length: int) -> bytes:
         raise FormatError(problem)
     try:
         parameters = zstandard.get_frame_parameters(frame)
-        if parameters.content_size != length or parameters.dict_id:
+        if parameters.dict_id or parameters.has_checksum:
+            problem = "zstd frame has a dictionary or a checksum"
+            raise FormatError(problem)
+        if parameters.content_size != length:
             problem = f"zstd frame claims {parameters.content_size}, expected {length}"
             raise FormatError(problem)
         reader = _contexts.reader.decompressobj(write_size=BLOCK)

@@ -343,7 +343,12 @@ def _decode(
         return None
     raw = item.data
     if item.codec is Codec.BLOCKS:
-        raw = block.decode_slab(memoryview(item.data), slab.raw)
+        try:
+            raw = block.decode_slab(memoryview(item.data), slab.raw)
+        except FormatError as error:
+            # Signed so: no other copy of the volume will help, and reading ends.
+            problem = f"{name}: byte {item.offset}: {run.name}: {error.problem}"
+            raise FormatError(problem, hint=error.hint) from error
     return GoodSlab(
         index=run.index,
         blob=run.blob,

@@ -85,7 +85,7 @@ def believe(files: Mapping[str, bytes], reader: Site, past: Past) -> Delivery:
     vouched = _targets(documents[f"site-{reader.name}"])
     expected = {name.removeprefix("records/"): target}
     need(vouched == expected, "a dispatch record nobody vouches for", "trust")
-    record = _read_dispatch(data)
+    record = read_dispatch(data)
     signed_for = (record["site"], record["sequence"])
     need(signed_for == (reader.name, sequence), "a record of another name", "trust")
     _contents(files, record, _targets(documents["targets"]))
@@ -96,14 +96,14 @@ def believe(files: Mapping[str, bytes], reader: Site, past: Past) -> Delivery:
             need(good, f"{role} has expired", "trust")
         _follows(record, past)
     releases = {
-        one: _read_release(files[f"records/releases/{one}.json"])
+        one: read_release(files[f"records/releases/{one}.json"])
         for one in record["releases"]
     }
     after = past if repeat else _remember(past, record, found, documents, roots)
     return Delivery(
         dispatch=found,
         sequence=sequence,
-        blobs=_read_packing(files["records/packing.json"]),
+        blobs=read_packing(files["records/packing.json"]),
         releases=releases,
         past=after if repeat else _count(after, releases),
     )
@@ -193,7 +193,8 @@ def _contents(
         need(good, f"nobody vouches for {name}", "trust")
 
 
-def _read_dispatch(data: bytes) -> Mapping[str, Any]:
+def read_dispatch(data: bytes) -> Mapping[str, Any]:
+    """Return a dispatch record, its form checked (section 4.2)."""
     fields = {
         "format": str,
         "site": str,
@@ -225,7 +226,8 @@ def _read_dispatch(data: bytes) -> Mapping[str, Any]:
     return record
 
 
-def _read_packing(data: bytes) -> tuple[Mapping[str, Any], ...]:
+def read_packing(data: bytes) -> tuple[Mapping[str, Any], ...]:
+    """Return the blobs of a packing list, its form checked (section 4.3)."""
     top = table(parse(data, 256 << 20), {"format": str, "blobs": list})
     need(top["format"] == "airlift/packing/1", "another format")
     blobs = [
@@ -255,7 +257,8 @@ def _read_part(value: Any) -> int:
     return raw
 
 
-def _read_release(data: bytes) -> Mapping[str, Any]:
+def read_release(data: bytes) -> Mapping[str, Any]:
+    """Return a release document, its form checked (section 4.1)."""
     fields = {
         "format": str,
         "kind": str,

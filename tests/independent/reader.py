@@ -120,7 +120,7 @@ class _Volume:
         self._stream = stream
         name, data = self._front_member(1024)
         need(name == "airlift/volume.json", "no label")
-        self.label = _read_label(data)
+        self.label = read_label(data)
         self.files: dict[str, bytes] = {}
         self._read_files()
 
@@ -163,7 +163,7 @@ class _Volume:
             name, size = part["head"]["sha256"], part["head"]["size"]
             data = self._member(f"blobs/sha256/{name}", size)
             need(sha256(data) == name, "a head that is another")
-            codec, table_ = _read_head(data)
+            codec, table_ = read_head(data)
             sums = (sum(one[0] for one in table_), sum(one[1] for one in table_))
             need(sums == (part["size"], part["raw"]), "a head that contradicts")
         stop = len(table_) if stop is None else stop
@@ -180,7 +180,7 @@ class _Volume:
                 else sha256(data) == part["sha256"]
             )
             need(same, f"slab {at} of {part['sha256']} has another digest")
-            yield at, _decode(data, raw) if codec else data
+            yield at, decode(data, raw) if codec else data
         self._expect(bytes(-size % 512))
 
     def _front_member(self, limit: int) -> tuple[str, bytes]:
@@ -221,7 +221,8 @@ def _header(name: str, size: int) -> bytes:
     return front + b"%06o\0 " % (sum(front) + sum(back) + 8 * 32) + back
 
 
-def _read_label(data: bytes) -> Mapping[str, Any]:
+def read_label(data: bytes) -> Mapping[str, Any]:
+    """Return a label, its form and check checked (section 7)."""
     fields = {
         "format": str,
         "site": str,
@@ -250,7 +251,8 @@ def _cut(value: Any) -> tuple[int, int]:
     return number(cut["part"]), number(cut["slab"])
 
 
-def _read_head(data: bytes) -> tuple[int, list[tuple[int, int, bytes]]]:
+def read_head(data: bytes) -> tuple[int, list[tuple[int, int, bytes]]]:
+    """Return a head's codec and its slabs: stored, raw, BLAKE3 (section 5)."""
     need(_HEAD.size <= len(data) <= 1 << 20, "the size of a head")
     magic, version, codec, zero, slabs, bases, pieces, zero2 = _HEAD.unpack_from(data)
     known = (magic, version) == (b"ALHD", 1) and codec in (0, 1)
@@ -264,7 +266,7 @@ def _read_head(data: bytes) -> tuple[int, list[tuple[int, int, bytes]]]:
     return codec, found
 
 
-def _decode(stored: bytes, raw: int) -> bytes:
+def decode(stored: bytes, raw: int) -> bytes:
     """Return the *raw* bytes of a slab of blocks (section 6)."""
     out, at = b"", 0
     while len(out) < raw:
