@@ -9,7 +9,6 @@ largest resident set of the process, from the kernel.
 
 import argparse
 import os
-import platform
 import shutil
 import statistics
 import subprocess
@@ -21,10 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from corpus import build
+from report import machine, publish
 
 PASSPHRASE = "bench only"
-DOCUMENT = Path(__file__).parent.parent / "docs" / "performance.md"
-MARK = "<!-- bench_crossing -->"
 
 
 @dataclass(frozen=True)
@@ -195,15 +193,10 @@ def main() -> None:
                 file=sys.stderr,
             )
     text = (
-        f"{len(bench.files)} model files, {bench.size / 1e9:.2f} GB; {given.rounds} rounds, "
-        f"medians; {platform.machine()}, {os.cpu_count()} cores, Python "
-        f"{platform.python_version()}, {time.strftime('%Y-%m-%d')}.\n\n{table(bench, costs)}"
+        f"{len(bench.files)} model files, {bench.size / 1e9:.2f} GB; medians of "
+        f"{given.rounds} rounds; {machine()}.\n\n{table(bench, costs)}"
     )
-    print(text)
-    if given.write:
-        front, _, rest = DOCUMENT.read_text().partition(MARK)
-        _, _, back = rest.partition(MARK)
-        DOCUMENT.write_text(f"{front}{MARK}\n{text}\n{MARK}{back}")
+    publish("bench_crossing", text, write=given.write)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How fast one file of 2 GiB goes out, beside nginx with sendfile.
 
-    python scripts/bench_serve.py [--rounds 7] [--size-mib 2048]
+    python scripts/bench_serve.py [--rounds 7] [--size-mib 2048] [--write]
 
 Both servers run as one process on loopback, from the page cache, in turn within each
 round, so that load from elsewhere hits both. The client throws bytes away in the
@@ -23,6 +23,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+
+from report import machine, publish
 
 STREAMS = 8
 COMMIT = "a" * 40
@@ -94,6 +96,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--size-mib", type=int, default=2048)
+    parser.add_argument("--write", action="store_true", help="into docs/performance.md")
     given = parser.parse_args()
     if shutil.which("nginx") is None:
         sys.exit("nginx is not on the path")
@@ -104,7 +107,7 @@ def main() -> None:
         _fill(blob, size)
         with _nginx(folder, blob) as nginx, _airlift(blob) as airlift:
             table = _rounds((nginx, airlift), size, given.rounds)
-    _print(table, given.rounds, size)
+    publish("bench_serve", _table(table, given.rounds, size), write=given.write)
 
 
 def _fill(path: Path, size: int) -> None:
@@ -204,20 +207,24 @@ def _fetch(port: int, start: int, stop: int) -> None:
             sys.exit(f"received {received} bytes, expected {stop - start}")
 
 
-def _print(table: dict[tuple[str, int], list[Measure]], rounds: int, size: int) -> None:
-    load = os.getloadavg()[0]
-    print(f"{size >> 20} MiB from the page cache, {rounds} rounds, load {load:.1f}")
-    print(f"{'':10}{'streams':>8}{'GB/s':>8}{'CPU s/GB':>10}{'rate':>8}{'CPU':>8}")
+def _table(table: dict[tuple[str, int], list[Measure]], rounds: int, size: int) -> str:
+    lines = [
+        f"{size >> 20} MiB from the page cache; medians of {rounds} rounds; {machine()}.",
+        "",
+        "| server | streams | GB/s | CPU s per GB | rate to nginx | CPU to nginx |",
+        "|---|--:|--:|--:|--:|--:|",
+    ]
     for (name, streams), runs in sorted(table.items(), key=lambda row: row[0][1]):
         base = table["nginx", streams]
         rates = [own.rate / other.rate for own, other in zip(runs, base, strict=True)]
         costs = [own.cpu / other.cpu for own, other in zip(runs, base, strict=True)]
-        print(
-            f"{name:10}{streams:>8}"
-            f"{statistics.median(run.rate for run in runs) / 1e9:>8.2f}"
-            f"{statistics.median(run.cpu for run in runs):>10.3f}"
-            f"{statistics.median(rates):>7.2f}x{statistics.median(costs):>7.2f}x"
+        lines.append(
+            f"| {name} | {streams} "
+            f"| {statistics.median(run.rate for run in runs) / 1e9:.2f} "
+            f"| {statistics.median(run.cpu for run in runs):.3f} "
+            f"| {statistics.median(rates):.2f} | {statistics.median(costs):.2f} |"
         )
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

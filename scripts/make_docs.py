@@ -23,8 +23,8 @@ def commands() -> str:
         "# Commands",
         "",
         "Made from the program by `scripts/make_docs.py`. Every command takes `--home DIR`",
-        "(or the variable `AIRLIFT_HOME`): the folder of store, keys and registry. Commands",
-        "that report take `--json`. [Exit codes](errors.md).",
+        "(or the variable `AIRLIFT_HOME`): the folder of store, keys and registry.",
+        "[Exit codes](errors.md).",
         "",
     ]
     context = click.Context(app, info_name="airlift")
@@ -44,7 +44,7 @@ def _section(command: click.Command, path: str, level: int) -> list[str]:
     lines = [f"{'#' * level} `{path}{' ' + arguments if arguments else ''}`", ""]
     lines += [*_paragraphs(command.help or ""), ""]
     options = [one for one in command.params if isinstance(one, click.Option)]
-    shown = [one for one in options if one.name not in ("home", "as_json")]
+    shown = [one for one in options if one.name != "home"]
     if shown:
         lines += ["| option | meaning |", "|---|---|"]
         lines += [f"| {_names(one)} | {_meaning(one)} |" for one in shown]
@@ -59,7 +59,8 @@ def _section(command: click.Command, path: str, level: int) -> list[str]:
 
 
 def _paragraphs(text: str) -> list[str]:
-    return [" ".join(part.split()) + "\n" for part in text.split("\n\n")]
+    parts = [" ".join(part.split()) for part in text.split("\n\n")]
+    return "\n\n".join(parts).split("\n")
 
 
 def _names(option: click.Option) -> str:
