@@ -11,13 +11,15 @@ from airlift import naming
 from airlift.artifact import Json
 from airlift.cli import config, moving, output
 from airlift.digest import Sha256, sha256_of
-from airlift.errors import StoreError
+from airlift.errors import RequestError, StoreError
 from airlift.lookahead import ahead
 from airlift.progress import Advance, Progress
 from airlift.registry.catalog import Catalog
+from airlift.registry.engine import FILE
 from airlift.registry.held import Event, Held
 from airlift.store.blobs import BlobStore
 
+_FETCH = "add --quarantine, and the next export fetches them again"
 _HINT = (
     "export the releases named above again on the connected host and import that "
     "delivery: what is missing comes with it"
@@ -40,18 +42,20 @@ def command(
 
     Names each blob that is rotten, missing or unreadable, with the releases that use
     it and the delivery that brought them. Exit code 6 if there is any. May run while
-    clients are served; it does not change anything unless --quarantine is given.
+    clients are served; it moves nothing unless --quarantine is given. On the connected
+    side it hashes what was fetched, and takes no REFERENCES.
     """
-    catalog = Catalog.open(home)
+    catalog = _catalog(home, references)
     scrub = Scrub(catalog, BlobStore(home / "store"))
     with ExitStack() as held:
-        if quarantine:
+        if quarantine and catalog:
             held.enter_context(catalog.exclusive("verify"))
         blobs = scrub.wanted(references)
         found = scrub.run(blobs, output.progress(quiet=as_json))
         moved = scrub.set_aside(found) if quarantine else {}
     total = sum(blobs.values())
-    _log(catalog, found, len(blobs), total)
+    if catalog:
+        _log(catalog, found, len(blobs), total)
     if as_json:
         shown: list[Json] = [_as_json(one, moved) for one in found]
         output.as_json({"blobs": len(blobs), "bytes": total, "problems": shown})
@@ -61,8 +65,18 @@ def command(
     output.line(f"{len(blobs)} blob(s), {output.size(total)}: {len(found)} problem(s)")
     if found:
         problem = f"{len(found)} blob(s) of the store are rotten, missing or unreadable"
-        raise StoreError(problem, hint=_HINT)
+        raise StoreError(problem, hint=_HINT if catalog else _FETCH)
     return 0
+
+
+def _catalog(home: Path, references: Sequence[str]) -> Catalog | None:
+    """Return the registry of *home*; None on the connected side, which has none."""
+    if (home / FILE).exists() or not (home / "trust").is_dir():
+        return Catalog.open(home)
+    if references:
+        problem = "releases can be named on the isolated side only"
+        raise RequestError(problem, hint="leave the names out to hash the whole store")
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,11 +100,11 @@ class Scrub:
     """A look at every byte of a store.
 
     Args:
-        catalog: Which releases use what.
+        catalog: Which releases use what; None where there is no registry.
         store: What is read.
     """
 
-    def __init__(self, catalog: Catalog, store: BlobStore) -> None:
+    def __init__(self, catalog: Catalog | None, store: BlobStore) -> None:
         self._catalog, self._store = catalog, store
 
     def wanted(self, references: Sequence[str]) -> dict[Sha256, int]:
@@ -102,6 +116,8 @@ class Scrub:
         Raises:
             RequestError: A reference means no release, or several.
         """
+        if self._catalog is None:
+            return dict(self._store.all())
         chosen = moving.find(self._catalog, references) or self._catalog.releases()
         named = {
             file.sha256: file.size
@@ -133,7 +149,7 @@ class Scrub:
         return "", ""
 
     def _bad(self, blob: Sha256, what: str, problem: str) -> Bad | None:
-        users = self._catalog.using(blob)
+        users = self._catalog.using(blob) if self._catalog else ()
         if not users and not self._store.has(blob):
             return None  # collected since it was listed
         return Bad(blob=blob, what=what, problem=problem, users=users)
@@ -181,7 +197,7 @@ def _print(one: Bad, moved: dict[Sha256, Path]) -> None:
             f"  used by {moving.label(user)}  ({user.state}), delivery {user.sequence}"
         )
     if not one.users:
-        output.line("  used by no release: `airlift gc` deletes it")
+        output.line("  used by no release here")
     if one.blob in moved:
         output.line(f"  moved to {naming.show(str(moved[one.blob]))}")
 

@@ -120,7 +120,7 @@ def test_a_lost_blob_that_no_release_uses_is_no_problem(run: Shell) -> None:
     rot(run.home, extra)
     done = run("verify")
     assert done.code == 6
-    assert done.lines[1] == "  used by no release: `airlift gc` deletes it"
+    assert done.lines[1] == "  used by no release here"
     run.good("gc", "--yes")
     assert run.good("verify").lines == ["4 blob(s), 90 kB: 0 problem(s)"]
 
@@ -139,6 +139,36 @@ def test_a_new_delivery_brings_back_what_was_lost(
     crossing.connected.export(tmp_path / "2", pinned)
     crossing.isolated.land(tmp_path / "2")
     assert run.good("verify").lines == ["1 blob(s), 90 kB: 0 problem(s)"]
+
+
+def test_the_connected_store_is_mended_by_the_next_export(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An export that finds rot names this command; it must work there."""
+    crossing = Crossing(tmp_path)
+    pinned = crossing.connected.folder("acme/m", {"weights.bin": WEIGHTS})
+    crossing.connected.export(tmp_path / "1", pinned)
+    run = Shell(crossing.connected.home, capsys)
+    assert run.good("verify").lines == ["1 blob(s), 90 kB: 0 problem(s)"]
+    found = rot(run.home, BLOB)
+    done = run("verify", "--quarantine")
+    assert (done.code, done.lines[:2]) == (
+        6,
+        [
+            f"rotten  {BLOB}: its 90000 bytes hash to {found}",
+            "  used by no release here",
+        ],
+    )
+    assert done.err.splitlines()[1] == (
+        "airlift: hint: add --quarantine, and the next export fetches them again"
+    )
+    crossing.connected.export(tmp_path / "2", pinned)
+    assert run.good("verify").lines == ["1 blob(s), 90 kB: 0 problem(s)"]
+    done = run("verify", "acme/m")
+    assert (done.code, done.err.splitlines()[0]) == (
+        2,
+        "airlift: error: releases can be named on the isolated side only",
+    )
 
 
 def test_a_verification_is_in_the_log_with_what_it_found(run: Shell) -> None:
