@@ -15,11 +15,8 @@ pytestmark = [*marks, pytest.mark.timeout(600)]
 ROOT = Path(__file__).parent.parent.parent
 SUITES = (
     "tests/journey/test_crossing.py",
-    "tests/journey/test_pipe.py",
     "tests/unit/registry/test_catalog.py",
-    "tests/unit/registry/test_rebuild.py",
     "tests/unit/store/test_blobs.py",
-    "tests/unit/store/test_packs.py",
     "tests/unit/trust/test_client.py",
     "tests/unit/trust/test_site.py",
     "tests/unit/trust/test_verifier.py",
