@@ -93,13 +93,13 @@ def decode(data: bytes, *, name: str = "dispatch record") -> Dispatch:
         FormatError: It is not a dispatch record this version understands.
     """
     top = Fields(canonical.decode(data, name=name, limit=LIMIT), record=name)
-    top.only(
+    top.exactly(
         *("format", "site", "sequence", "earlier", "issued", "operator"),
         *("releases", "needs", "packing"),
     )
     top.expect("format", FORMAT)
     packing = top.table("packing")
-    packing.only("sha256", "size")
+    packing.exactly("sha256", "size")
     record = Dispatch(
         site=top.text("site"),
         sequence=top.number("sequence", least=1),
@@ -116,7 +116,7 @@ def decode(data: bytes, *, name: str = "dispatch record") -> Dispatch:
 
 
 def _earlier(entry: Fields) -> Earlier:
-    entry.only("sequence", "sha256")
+    entry.exactly("sequence", "sha256")
     return Earlier(
         sequence=entry.number("sequence", least=1), sha256=entry.sha256("sha256")
     )

@@ -65,6 +65,12 @@ class Fields:
                 problem = f"is not known here; known are {known}"
                 self.refuse(naming.show(str(key)), problem)
 
+    def exactly(self, *keys: str) -> None:
+        """Refuse every key but *keys*, and the lack of one: records have one form."""
+        self.only(*keys)
+        for key in keys:
+            self.raw(key)
+
     def has(self, key: str) -> bool:
         """Say whether *key* is there and not null."""
         return self._table.get(key) is not None

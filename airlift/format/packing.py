@@ -108,7 +108,7 @@ def decode(data: bytes, *, name: str = "packing list") -> PackingList:
             contradict each other.
     """
     top = Fields(canonical.decode(data, name=name, limit=LIMIT), record=name)
-    top.only("format", "blobs")
+    top.exactly("format", "blobs")
     top.expect("format", FORMAT)
     listing = PackingList(blobs=tuple(_read_blob(one) for one in top.tables("blobs")))
     if len({blob.sha256 for blob in listing.blobs}) != len(listing.blobs):
@@ -117,7 +117,7 @@ def decode(data: bytes, *, name: str = "packing list") -> PackingList:
 
 
 def _read_blob(entry: Fields) -> PackedBlob:
-    entry.only("sha256", "size", "parts")
+    entry.exactly("sha256", "size", "parts")
     blob = PackedBlob(
         sha256=entry.sha256("sha256"),
         size=entry.number("size"),
@@ -129,11 +129,11 @@ def _read_blob(entry: Fields) -> PackedBlob:
 
 
 def _read_part(entry: Fields) -> Part:
-    entry.only("sha256", "size", "raw", "head")
+    entry.exactly("sha256", "size", "raw", "head")
     head = None
     if entry.has("head"):
         table = entry.table("head")
-        table.only("sha256", "size")
+        table.exactly("sha256", "size")
         head = Head(sha256=table.sha256("sha256"), size=table.number("size", least=1))
         if head.size > HEAD_LIMIT:
             table.refuse("size", f"is above the limit of {HEAD_LIMIT}")

@@ -61,7 +61,7 @@ def decode(document: bytes, *, name: str = "release document") -> Release:
         FormatError: It is not a release document this version understands.
     """
     top = Fields(canonical.decode(document, name=name, limit=LIMIT), record=name)
-    top.only(
+    top.exactly(
         *("format", "kind", "name", "revision", "counter", "refs"),
         *("upstream", "licence", "base_models", "files"),
     )
@@ -82,7 +82,7 @@ def decode(document: bytes, *, name: str = "release document") -> Release:
 
 
 def _read_file(entry: Fields) -> ReleaseFile:
-    entry.only("path", "size", "sha256", "git_oid", "format", "class", "facts")
+    entry.exactly("path", "size", "sha256", "git_oid", "format", "class", "facts")
     path = entry.text("path")
     if problem := naming.path_problem(path):
         entry.refuse("path", f"{problem}: `{naming.show(path)}`")

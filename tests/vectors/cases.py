@@ -360,14 +360,8 @@ def records(folder: Path) -> Iterator[RecordCase]:
         ("slab-behind", slab + b"\0", "a byte behind the last block", "format"),
         ("slab-reserved", slab[:2] + b"\1" + slab[3:], "a reserved byte", "format"),
     ):
-        yield RecordCase(
-            name=name,
-            because=because,
-            kind="slab",
-            data=data,
-            expect=expect,
-            raw=70_000,
-        )
+        case = RecordCase(name=name, because=because, kind="slab", data=data)
+        yield replace(case, expect=expect, raw=70_000)
     bad: Mapping[str, tuple[str, bytes, str]] = {
         "dispatch-float": (
             "dispatch",
@@ -379,6 +373,11 @@ def records(folder: Path) -> Iterator[RecordCase]:
             b'{"format":"airlift/dispatch/1",'
             + sent.dispatch[1:].replace(b'"format":"airlift/dispatch/1",', b""),
             "has its keys in another order",
+        ),
+        "dispatch-key-missing": (
+            "dispatch",
+            sent.dispatch.replace(b'"needs":[],', b""),
+            "lacks the key of an empty array",
         ),
         "release-path-up": (
             "release",
