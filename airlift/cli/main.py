@@ -96,14 +96,30 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def run(argv: Sequence[str]) -> int:
     """Run *argv* and return the exit code; every error becomes one clear message."""
     try:
+        return _run(argv)
+    except (BrokenPipeError, SystemExit):
+        # The reader of our output went away (`airlift list | head`): not an error.
+        # click, and nothing else here, turns that into an exit with code 1.
+        _nobody_reads()
+        return 0
+
+
+def _nobody_reads() -> None:
+    """Let what is still to be printed go nowhere, instead of failing at the exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _run(argv: Sequence[str]) -> int:
+    try:
         result = app.main(list(argv), prog_name="airlift", standalone_mode=False)
     except BrokenPipeError:
-        # The reader of our output went away (`airlift list | head`): not an error.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        raise
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last door: no traceback reaches a user
         report = _report_of(error)
-        report.show(as_json="--json" in argv)
+        try:
+            report.show(as_json="--json" in argv)
+        except BrokenPipeError:
+            _nobody_reads()  # and it is an error all the same
         return report.exit_code
     return result if isinstance(result, int) else 0
 
