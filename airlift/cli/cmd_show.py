@@ -88,7 +88,7 @@ def _print(held: Held, files: tuple[ReleaseFile, ...], delivery: Delivered) -> N
         ("imported", f"{delivery.imported} by {naming.show(delivery.actor)}"),
     ]
     rows += [
-        (f"upstream {key}", naming.show(str(value)))
+        (f"upstream {naming.show(key)}", naming.show(str(value)))
         for key, value in sorted(release.upstream.items())
     ]
     rows += [
@@ -99,7 +99,7 @@ def _print(held: Held, files: tuple[ReleaseFile, ...], delivery: Delivered) -> N
         for one in delivery.signed_by
     ]
     rows += [
-        (word, why)
+        (word, naming.show(why))
         for word, why in (("pinned", held.pinned), ("denied", held.denied))
         if why
     ]
