@@ -42,7 +42,7 @@ def test_the_worked_example_works(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
     assert "delivery 1 imported; live set 1" in lines
-    assert "delivery 1 to plant7: 2 volume(s), 3 MB carried in 3 MB" in lines
-    assert "2 blob(s), 3 MB: 0 problem(s)" in lines
+    assert "delivery 1 to plant7: 2 volume(s), 8 MB carried in 8 MB" in lines
+    assert "2 blob(s), 8 MB: 0 problem(s)" in lines
     assert "live set 3 takes the place of 2" in lines
     assert (tmp_path / "pulled.json").read_text() == '{"hidden_size": 4}\n'
