@@ -28,7 +28,7 @@ from airlift.format.reading import (
     read_front,
     read_slabs,
 )
-from airlift.inbound import media
+from airlift.inbound import base, media
 from airlift.inbound.arrival import Arrival, Desk, Gate
 from airlift.inbound.media import Candidate, VolumeKey
 from airlift.inbound.staging import Staging
@@ -182,7 +182,9 @@ def approach(candidates: Sequence[Candidate], gate: Gate, *, now: str) -> Arriva
 
 
 def stage(delivery: VerifiedDelivery, gate: Gate) -> Staging:
-    """Open the staging area of a verified delivery."""
+    """Open the staging area of a verified delivery that can be completed here."""
+    if not delivery.repeat:
+        base.check(delivery, gate.store)
     folder = gate.incoming / delivery.id
     return Staging(folder, delivery.id[:16], delivery.packing, gate.store)
 

@@ -7,10 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from airlift.artifact import Release
+from airlift.digest import sha256
 from airlift.errors import FormatError, IncompleteError, StoreError, TrustError
+from airlift.format import dispatch, packing, release
+from airlift.format.dispatch import Dispatch
 from airlift.inbound import landing, media
+from airlift.outbound import departure
+from airlift.outbound.cutting import Cargo, Cutter
+from airlift.outbound.fetching import fetch
 from airlift.outbound.ledger import Entry
-from crossing import MODEL, Crossing, Desk, noise
+from airlift.outbound.packing import Packer
+from airlift.progress import Silent
+from crossing import MODEL, NOW, Crossing, Desk, noise
 
 CUT = 5_000_000
 """Bytes of a volume: MODEL takes three, cut inside files."""
@@ -303,3 +312,60 @@ def test_an_empty_delivery_crosses(crossing: Crossing) -> None:
     crossing.connected.export(crossing.medium)
     landed = crossing.isolated.land(crossing.medium)
     assert landed.arrival.delivery.releases == ()
+
+
+def test_a_delivery_that_builds_on_what_is_not_here_is_refused_before_anything(
+    crossing: Crossing,
+) -> None:
+    """A signed delivery that cannot be completed says what is lacking, and what to do."""
+    connected = crossing.connected
+    pinned = connected.folder("acme/m", MODEL)
+    files = fetch(
+        pinned,
+        connected.dock.sources(pinned.kind),
+        connected.dock.store,
+        progress=Silent(),
+    )
+    made = Release(
+        kind=pinned.kind,
+        name=pinned.name,
+        revision=pinned.revision,
+        counter=1,
+        files=files,
+    )
+    document = release.encode(made)
+    packer = Packer(connected.dock.store, connected.dock.spool)
+    packed = packer.pack(files[:-1], Silent())
+    listing = packing.encode(packed.listing)
+    record = Dispatch(
+        site="plant7",
+        sequence=1,
+        earlier=(),
+        issued=NOW,
+        operator="alice",
+        releases=(release.identify(document),),
+        needs=(),
+        packing_sha256=sha256(listing),
+        packing_size=len(listing),
+    )
+    records = connected.publisher.publish(
+        site="plant7",
+        releases=[document],
+        dispatch=dispatch.encode(record),
+        packing=listing,
+        signers=[connected.key],
+        now=NOW,
+    )
+    cargo = Cargo(records=records, listing=packed.listing, heads=packed.heads)
+    crossing.medium.mkdir()
+    labels = departure.cut(cargo, record, 64 << 20)
+    Cutter(cargo, packer).write(labels, crossing.medium, Silent())
+    before = crossing.isolated.fingerprint()
+    with pytest.raises(IncompleteError) as caught:
+        crossing.isolated.land(crossing.medium)
+    assert caught.value.problem == (
+        "delivery 1 builds on 1 blob(s) that this site does not hold,"
+        " such as tokenizer.json of acme/m"
+    )
+    assert caught.value.hint == "ask for a delivery that carries everything"
+    assert crossing.isolated.fingerprint() == before
