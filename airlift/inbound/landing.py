@@ -7,7 +7,7 @@ Signed metadata is verified before any slab is decoded; the store is touched onl
 every blob is whole; the registry only when every blob is durable in the store.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -24,23 +24,18 @@ from airlift.format.reading import (
     Fault,
     Front,
     VolumeStream,
-    fault_of,
     read_front,
-    read_slabs,
 )
 from airlift.inbound import base, media
 from airlift.inbound.arrival import Arrival, Desk, Gate
-from airlift.inbound.media import Candidate, VolumeKey
+from airlift.inbound.media import Candidate
 from airlift.inbound.staging import Staging
+from airlift.inbound.taking import check_label, take_stream, take_volumes
 from airlift.payload import gate as content
-from airlift.progress import Advance, Progress
 from airlift.registry.held import Event
 from airlift.store.blobs import BlobStore
 from airlift.trust.delivery import TrustState, VerifiedDelivery, VerifiedRelease
 from airlift.trust.verifier import verify
-
-_SAVE_EVERY = 2 << 30
-"""Bytes between two notes of progress inside a volume: what a kill costs at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,69 +199,6 @@ def forecast(arrival: Arrival, store: BlobStore) -> int:
     return needed
 
 
-def take_volumes(arrival: Arrival, progress: Progress) -> None:
-    """Read every volume at hand that is still needed; note every fault.
-
-    What verifies is kept even of a volume that is damaged elsewhere.
-    """
-    staging = arrival.staging
-    if not staging.expecting():
-        return
-    _forget_if_lost(arrival)
-    taken: set[VolumeKey] = set()
-    with progress.task("importing", staging.bytes_missing()) as advance:
-        for one in arrival.candidates:
-            if one.key in taken:
-                arrival.duplicates.append(one.name)
-            elif one.key not in staging.volumes:
-                with media.opened(one.path) as source:
-                    faults = _take(source, None, arrival, advance, alone=True)
-                if faults:
-                    arrival.faulty.setdefault(one.key, []).extend(faults)
-                else:
-                    taken.add(one.key)
-
-
-def _forget_if_lost(arrival: Arrival) -> None:
-    """Read noted volumes again where the store has lost what they brought."""
-    if arrival.staging.missing() and arrival.every_volume_read():
-        arrival.staging.volumes.clear()
-
-
-def take_stream(
-    stream: BinaryIO,
-    begin: Callable[[Front, VolumeStream], Arrival],
-    progress: Progress,
-) -> Arrival:
-    """Read volumes that follow each other on *stream*, which is never seeked.
-
-    Args:
-        stream: A pipe, a tape, the standard input.
-        begin: Given the first front: verifies it, asks whoever must be asked, and
-            returns the arrival (``begin`` does the work).
-        progress: Who wants to know.
-
-    Raises:
-        FormatError, TrustError: The first volume's signed files are not whole, or
-            nothing gives them authority. Later faults are noted in the arrival.
-    """
-    source = VolumeStream(stream, "volume 1 of the stream")
-    front: Front | None = read_front(source)
-    assert front
-    arrival = begin(front, source)
-    number = 1
-    with progress.task("importing", arrival.staging.bytes_missing()) as advance:
-        # A new volume is never guessed inside a broken one: a fault ends the stream.
-        while not (faults := _take(source, front, arrival, advance)):
-            if source.at_end():
-                break
-            number += 1
-            source = source.next(f"volume {number} of the stream")
-            front = None
-        arrival.damaged.extend(faults)
-    return arrival
-
-
 def begin(front: Front, source: VolumeStream, gate: Gate, *, now: str) -> Arrival:
     """Return the arrival that a volume's signed files announce, once believed.
 
@@ -286,7 +218,7 @@ def _believe(
     except (TrustError, FormatError) as error:
         problem = f"{source.name}: {error.problem}"
         raise type(error)(problem, hint=error.hint) from error
-    _check_label(front, delivery, source)
+    check_label(front, delivery, source)
     return delivery
 
 
@@ -314,74 +246,6 @@ def _not_complete(arrival: Arrival) -> AirliftError:
     problem = f"{count} blobs have not come yet; needed: {names}"
     hint = "run `airlift import` again with the other media; what came is kept"
     return IncompleteError(problem, hint=hint)
-
-
-def _take(
-    source: VolumeStream,
-    front: Front | None,
-    arrival: Arrival,
-    advance: Advance,
-    *,
-    alone: bool = False,
-) -> list[Fault]:
-    """Read one volume to its end; return what is wrong with it.
-
-    Args:
-        source: The volume.
-        front: Its signed files, if they were read already.
-        arrival: Where what it holds goes.
-        advance: Told of raw bytes taken.
-        alone: Whether the stream must end where the volume does.
-    """
-    delivery, staging = arrival.delivery, arrival.staging
-    try:
-        front = front or read_front(source)
-        _check_label(front, delivery, source)
-        _check_records(front, delivery, source)
-    except FormatError as error:
-        return [fault_of(source, error)]
-    faults: list[Fault] = []
-    unsaved = 0
-    slabs = read_slabs(source, front.label, delivery.packing, staging.wanted)
-    for item in slabs:
-        if isinstance(item, Fault):
-            faults.append(item)
-            continue
-        staging.take(item)
-        advance(len(item.raw))
-        unsaved += len(item.raw)
-        if unsaved > _SAVE_EVERY:
-            staging.save()
-            unsaved = 0
-    if alone and not faults and not source.at_end():
-        problem = "bytes follow the end of the volume"
-        fault = Fault(volume=source.name, offset=source.offset, problem=problem)
-        faults.append(fault)
-    if not faults:
-        staging.volumes.add((front.label.cutting, front.label.ordinal))
-    staging.save()
-    return faults
-
-
-def _check_label(
-    front: Front, delivery: VerifiedDelivery, source: VolumeStream
-) -> None:
-    label, record = front.label, delivery.dispatch
-    signed = (delivery.id, record.site, record.sequence)
-    if (label.dispatch, label.site, label.sequence) != signed:
-        problem = f"the label is not of delivery {record.sequence} to {record.site}"
-        raise source.error(problem, offset=0)
-
-
-def _check_records(
-    front: Front, delivery: VerifiedDelivery, source: VolumeStream
-) -> None:
-    """Compare a volume's signed files with those that were verified."""
-    mine, theirs = front.records, delivery.records
-    for name in sorted(mine.keys() | theirs.keys()):
-        if mine.get(name) != theirs.get(name):
-            problem = f"airlift/{name} differs from what was verified"
-            raise source.error(problem)
 
 
 @contextmanager
