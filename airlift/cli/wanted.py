@@ -74,7 +74,11 @@ def read(path: Path, table: Sources, progress: Progress) -> Wanted:
     pinned = []
     with progress.task("resolving", len(wishes), unit="artifacts") as advance:
         for wish in wishes:
-            pinned.append(resolve(_anchored(wish, path.parent), table(wish.kind), pause=time.sleep))
+            pinned.append(
+                resolve(
+                    _anchored(wish, path.parent), table(wish.kind), pause=time.sleep
+                )
+            )
             advance(1)
     digest = sha256(text.encode())
     return Wanted(pinned=tuple(pinned), manifest_sha256=digest, locked=False)

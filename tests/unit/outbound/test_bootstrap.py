@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hubs.wheelhouse import Wheelhouse, make_metadata, make_wheel
 
 import airlift
 from airlift.errors import RequestError, SourceError
@@ -21,6 +20,7 @@ from airlift.progress import Silent
 from airlift.sources.wheels import Wheels
 from airlift.store.blobs import BlobStore
 from airlift.trust import fingerprint
+from hubs.wheelhouse import Wheelhouse, make_metadata, make_wheel
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 LINUX = "x86_64-manylinux_2_28"
