@@ -101,10 +101,16 @@ class Connected:
         capacity: int = 64 << 20,
         site: str = "plant7",
         now: str = NOW,
+        again: int = 0,
     ) -> Departure:
         """Make a delivery on *medium*."""
         order = Order(
-            pinned=pinned, site=site, folder=medium, capacity=capacity, operator="alice"
+            pinned=pinned,
+            site=site,
+            folder=medium,
+            capacity=capacity,
+            operator="alice",
+            again=again,
         )
         return departure.export(
             order, self.dock, [self.key], now=now, progress=Silent()

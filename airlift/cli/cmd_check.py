@@ -36,7 +36,7 @@ def command(
     slip: Path | None,
     *,
     as_json: bool,
-) -> None:
+) -> int:
     """Read the volumes on the medium at FOLDER back and print its packing slip.
 
     Unmount and mount the medium again first: what a fake or failing stick lost shows
@@ -63,12 +63,16 @@ def command(
         output.line(text.rstrip("\n"))
     if found.fresh_mount is False:
         output.note("unmount and mount the medium again, then check once more")
-    if found.problems:
-        problem = (
-            f"{len(found.problems)} volume(s) on {folder} are not what was written"
-        )
-        hint = "delete them there and run the same `airlift export` again, on a better medium"
-        raise FormatError(problem, hint=hint)
+    if not found.problems:
+        return 0
+    again = f"airlift export --again {entry.record.sequence} --site {name} --to FOLDER"
+    problem = f"{len(found.problems)} volume(s) on {folder} are not what was written"
+    hint = f"delete them there, and write them on a better medium: `{again}`"
+    if as_json:  # one document on standard output, and it says all this
+        output.note(f"error: {problem}")
+        output.note(f"hint: {hint}")
+        return FormatError.exit_code
+    raise FormatError(problem, hint=hint)
 
 
 def _entry(ledger: Ledger, site: str, sequence: int | None) -> Entry:

@@ -18,13 +18,20 @@ from airlift.trust.publisher import Publisher
 
 
 @click.command("export")
-@click.argument("manifest", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument(
+    "manifest", required=False, type=click.Path(path_type=Path, dir_okay=False)
+)
 @click.option(
     "--to",
     "folder",
     required=True,
     type=click.Path(path_type=Path),
     help="Folder or mounted medium to write to.",
+)
+@click.option(
+    "--again",
+    type=click.IntRange(min=1),
+    help="Write this earlier delivery's volumes again, instead of a MANIFEST.",
 )
 @click.option("--site", help="The site it is for; needed where there are several.")
 @click.option(
@@ -43,7 +50,8 @@ from airlift.trust.publisher import Publisher
 def command(
     *,
     home: Path,
-    manifest: Path,
+    manifest: Path | None,
+    again: int | None,
     folder: Path,
     site: str | None,
     capacity: int,
@@ -56,8 +64,13 @@ def command(
     """Carry what MANIFEST (or a lock) asks for: fetch, pack, sign, write volumes.
 
     Killed or short of space, run the same command again: it goes on where it was.
-    Volumes that have their final name are whole.
+    Volumes that have their final name are whole. With --again, the volumes of an
+    earlier delivery are written once more, for lost or damaged media or for media of
+    another size; nothing new is signed.
     """
+    if (manifest is None) == (again is None):
+        problem = "say what to carry: a MANIFEST, or --again with a delivery's number"
+        raise RequestError(problem, hint="`airlift export MANIFEST --to FOLDER`")
     progress = output.progress(quiet=as_json)
     publisher = Publisher.open(home / "trust")
     chosen = choose_site(publisher, site)
@@ -66,11 +79,12 @@ def command(
     signers = keyring.unlock(home, key_names, phrases)
     table = wanted.sources()
     order = Order(
-        pinned=wanted.read(manifest, table, progress).pinned,
+        pinned=wanted.read(manifest, table, progress).pinned if manifest else (),
         site=chosen,
         folder=folder,
         capacity=capacity,
         operator=operator,
+        again=again or 0,
     )
     dock = Dock(
         store=BlobStore(home / "store"),

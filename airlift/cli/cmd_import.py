@@ -234,6 +234,7 @@ def _as_json(landed: Landed) -> Json:
         "sequence": delivery.dispatch.sequence,
         "dispatch": delivery.id,
         "repeat": landed.repeat,
+        "restored": landed.restored,
         "generation": landed.generation,
         "missed": delivery.missed,
         "warnings": delivery.warnings,
@@ -246,6 +247,11 @@ def _show(landed: Landed) -> None:
     record = landed.arrival.delivery.dispatch
     for name in landed.arrival.duplicates:
         output.note(f"a second copy, not needed: {name}")
+    if landed.restored:
+        output.line(
+            f"delivery {record.sequence} was recorded before; lost blobs are back"
+        )
+        return
     if landed.repeat:
         output.line(f"delivery {record.sequence} was imported before; nothing changed")
         return

@@ -198,13 +198,24 @@ def cut(
     ends: list[Cut] = []
     used = 0
     parts = list(packing.parts())
+    largest = max(
+        (
+            _overhead(part) + slab.stored + framing.padding(slab.stored)
+            for index, (_, part) in enumerate(parts)
+            for slab in slabs_of(part, heads[index])
+        ),
+        default=0,
+    )
+    if largest > room:
+        least = front + largest + len(framing.END)
+        problem = f"a volume of {capacity} bytes is too small for this delivery"
+        raise RequestError(problem, hint=f"choose --volume-size {least} or more")
     for index, (_, part) in enumerate(parts):
         run = 0  # stored bytes of this part in the current volume
         extra = _overhead(part)
         for number, slab in enumerate(slabs_of(part, heads[index])):
             after = extra + run + slab.stored + framing.padding(run + slab.stored)
             if used + after > room:
-                _must_advance(ends, Cut(index, number), capacity, front + after)
                 ends.append(Cut(index, number))
                 used = run = 0
             run += slab.stored
@@ -219,14 +230,6 @@ def cut(
 def _overhead(part: Part) -> int:
     head = framing.footprint(part.head.size) if part.head else 0
     return head + framing.RECORD
-
-
-def _must_advance(ends: list[Cut], here: Cut, capacity: int, needed: int) -> None:
-    last = ends[-1] if ends else Cut(0, 0)
-    if here == last:
-        least = needed + len(framing.END)
-        problem = f"a volume of {capacity} bytes is too small for this delivery"
-        raise RequestError(problem, hint=f"choose --volume-size {least} or more")
 
 
 def slabs_of(part: Part, head: PartHead | None) -> tuple[Slab, ...]:

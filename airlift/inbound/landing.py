@@ -44,13 +44,15 @@ class Landed:
 
     Attributes:
         arrival: The delivery and its volumes.
-        repeat: Whether it had been imported before, so that nothing changed.
+        repeat: Whether it had been recorded before, so that no record changed.
+        restored: Whether a repeat brought blobs back that the store had lost.
         generation: The number of the live set afterwards.
         held: Why each release that waits in quarantine does.
     """
 
     arrival: Arrival
     repeat: bool
+    restored: bool
     generation: int
     held: Mapping[Sha256, str]
 
@@ -82,7 +84,7 @@ def land(
         arrival = approach(candidates, gate, now=now)
         with closing(arrival.staging):
             arrival.damaged.extend(damaged)
-            if not arrival.delivery.repeat:
+            if needed(arrival, gate):
                 desk.admit(arrival)
                 forecast(arrival, gate.store)
                 take_volumes(arrival, desk.progress)
@@ -108,7 +110,7 @@ def land_stream(stream: BinaryIO, gate: Gate, desk: Desk, *, now: str) -> Landed
 
     def welcome(front: Front, source: VolumeStream) -> Arrival:
         arrival = begin(front, source, gate, now=now)
-        if not arrival.delivery.repeat:
+        if needed(arrival, gate):
             desk.admit(arrival)
             forecast(arrival, gate.store)
         return arrival
@@ -125,22 +127,48 @@ def settle(arrival: Arrival, gate: Gate, desk: Desk, *, now: str) -> Landed:
     Raises:
         FormatError, IncompleteError: Something is missing; it is named.
     """
-    delivery = arrival.delivery
-    if not delivery.repeat:
+    delivery, restored = arrival.delivery, False
+    held: dict[Sha256, str] = {}
+    if needed(arrival, gate):
         deliver(arrival)
-    held = {
-        one.id: why
-        for one in delivery.releases
-        if (why := desk.holds(one) or _gate(one, gate.store))
-    }
+        restored = delivery.repeat
+    if not delivery.repeat:
+        reasons = (
+            (one, desk.holds(one) or _gate(one, gate.store))
+            for one in delivery.releases
+        )
+        held = {one.id: why for one, why in reasons if why}
     live = frozenset(one.id for one in delivery.releases) - held.keys()
     generation = gate.catalog.record(
         delivery, gate.store, live=live, now=now, actor=desk.actor
     )
     arrival.staging.clear()
     return Landed(
-        arrival=arrival, repeat=delivery.repeat, generation=generation, held=held
+        arrival=arrival,
+        repeat=delivery.repeat,
+        restored=restored,
+        generation=generation,
+        held=held,
     )
+
+
+def needed(arrival: Arrival, gate: Gate) -> bool:
+    """Say whether anything of a delivery has to be taken in.
+
+    Nothing of one that was recorded before, unless the store has lost blobs of its
+    releases since: importing it again is how they come back.
+    """
+    delivery = arrival.delivery
+    if not delivery.repeat:
+        return True
+    kept = {one.id for one in gate.catalog.releases()}
+    files = (
+        file.sha256
+        for one in delivery.releases
+        if one.id in kept
+        for file in one.release.files
+    )
+    return bool(gate.store.missing(files))
 
 
 def _gate(one: VerifiedRelease, store: BlobStore) -> str:

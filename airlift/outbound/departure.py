@@ -16,7 +16,7 @@ from typing import Any
 from airlift import naming
 from airlift.artifact import Kind, Pinned, Release, ReleaseFile
 from airlift.digest import Sha256, sha256
-from airlift.errors import RequestError, SourceError
+from airlift.errors import RequestError, SourceError, StoreError
 from airlift.format import dispatch, packing, release, volume
 from airlift.format.dispatch import HISTORY, Dispatch
 from airlift.format.volume import Cut, Label
@@ -44,6 +44,8 @@ class Order:
         folder: Where the volumes go.
         capacity: Most bytes a volume may have.
         operator: Who makes it, as it will be signed.
+        again: Sequence of an earlier delivery to write again, signing nothing; 0 to
+            make a new one of what is pinned.
     """
 
     pinned: tuple[Pinned, ...]
@@ -51,6 +53,7 @@ class Order:
     folder: Path
     capacity: int
     operator: str
+    again: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +91,17 @@ class Departure:
     resumed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Signed:
+    """A delivery that is signed and packed, ready to be cut."""
+
+    record: Dispatch
+    records: Mapping[str, bytes]
+    packed: Packed
+    releases: tuple[Release, ...]
+    resumed: bool
+
+
 def export(
     order: Order,
     dock: Dock,
@@ -103,16 +117,58 @@ def export(
         SourceError: Upstream did not deliver.
         StoreError: A disk is full or fails; running the same again goes on.
     """
-    releases = [
-        _number(
-            one, fetch(one, dock.sources(one.kind), dock.store, progress=progress), dock
-        )
-        for one in order.pinned
-    ]
-    for one in releases:
-        _gate(one, dock)
-    documents = {release.identify(data): data for data in map(release.encode, releases)}
     packer = Packer(dock.store, dock.spool)
+    if order.again:
+        signed = _signed_before(order, dock, packer, progress)
+    else:
+        signed = _sign(order, dock, packer, signers, now=now, progress=progress)
+    cargo = Cargo(
+        records=signed.records, listing=signed.packed.listing, heads=signed.packed.heads
+    )
+    labels = cut(cargo, signed.record, order.capacity)
+
+    cutter = Cutter(cargo, packer)
+    sizes = {label.file_name: cutter.size(label) for label in labels}
+    medium.prepare(order.folder, sizes)
+    volumes = cutter.write(labels, order.folder, progress)
+    sidecars.write(order.folder, signed.record, volumes, signers)
+    dock.ledger.write(
+        Entry(
+            record=signed.record,
+            written=now,
+            volumes=tuple(_note(one) for one in volumes),
+            mount=mount_of(order.folder),
+        )
+    )
+    packer.clear()
+    return Departure(
+        record=signed.record,
+        id=sha256(dispatch.encode(signed.record)),
+        releases=signed.releases,
+        packed=signed.packed,
+        volumes=tuple(volumes),
+        resumed=signed.resumed,
+    )
+
+
+def _sign(  # noqa: PLR0913 - one step of the journey above, with all it has
+    order: Order,
+    dock: Dock,
+    packer: Packer,
+    signers: Sequence[UnlockedKey],
+    *,
+    now: str,
+    progress: Progress,
+) -> _Signed:
+    """Fetch, number, pack and sign what is ordered."""
+    releases = []
+    for pinned in order.pinned:
+        source = dock.sources(pinned.kind)
+        files = fetch(pinned, source, dock.store, progress=progress)
+        one = _number(pinned, files, dock)
+        _gate(one, dock)
+        releases.append(one)
+    documents = {release.identify(data): data for data in map(release.encode, releases)}
     packed = packer.pack([file for one in releases for file in one.files], progress)
     listing = packing.encode(packed.listing)
 
@@ -126,32 +182,34 @@ def export(
         signers=signers,
         now=now,
     )
-    delivery = sha256(dispatch.encode(record))
-    cargo = Cargo(records=records, listing=packed.listing, heads=packed.heads)
-    labels = cut(cargo, record, order.capacity)
+    return _Signed(record, records, packed, tuple(releases), resumed)
 
-    cutter = Cutter(cargo, packer)
-    sizes = {label.file_name: cutter.size(label) for label in labels}
-    medium.prepare(order.folder, sizes)
-    volumes = cutter.write(labels, order.folder, progress)
-    sidecars.write(order.folder, record, volumes, signers)
-    dock.ledger.write(
-        Entry(
-            record=record,
-            written=now,
-            volumes=tuple(_note(one) for one in volumes),
-            mount=mount_of(order.folder),
-        )
+
+def _signed_before(
+    order: Order, dock: Dock, packer: Packer, progress: Progress
+) -> _Signed:
+    """Return an earlier delivery as it was signed, packed the same again.
+
+    Raises:
+        RequestError: There is no such delivery.
+        StoreError: Blobs of it are no longer in the store, or pack differently.
+    """
+    records = dock.publisher.delivered(order.site, order.again)
+    name = f"records/{dispatch.target_name(order.site, order.again)}"
+    listing = packing.decode(records["records/packing.json"])
+    releases = tuple(
+        release.decode(data, name=name)
+        for name, data in sorted(records.items())
+        if name.startswith("records/releases/")
     )
-    packer.clear()
-    return Departure(
-        record=record,
-        id=delivery,
-        releases=tuple(releases),
-        packed=packed,
-        volumes=tuple(volumes),
-        resumed=resumed,
-    )
+    files = {file.sha256: file for one in releases for file in one.files}
+    packed = packer.pack([files[blob.sha256] for blob in listing.blobs], progress)
+    if packed.listing != listing:
+        problem = f"delivery {order.again} to {order.site} packs differently today"
+        hint = "another airlift or zstd made it: use that one, or export anew"
+        raise StoreError(problem, hint=hint)
+    record = dispatch.decode(records[name], name=name)
+    return _Signed(record, records, packed, releases, resumed=True)
 
 
 def cut(cargo: Cargo, record: Dispatch, capacity: int) -> list[Label]:

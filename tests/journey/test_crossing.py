@@ -70,6 +70,23 @@ def test_importing_again_changes_nothing(crossing: Crossing) -> None:
     assert crossing.isolated.fingerprint() == before
 
 
+def test_importing_again_brings_back_what_the_store_lost(crossing: Crossing) -> None:
+    """Telling an operator to import again must work; "nothing changed" would be a lie."""
+    connected = crossing.connected
+    connected.export(crossing.medium, connected.folder("acme/m", MODEL), capacity=CUT)
+    crossing.isolated.land(crossing.medium)
+    before = crossing.isolated.fingerprint()
+    store = crossing.isolated.store
+    noisy = max(store.all(), key=lambda one: one[1])[0]
+    span = store.span(noisy)
+    assert span
+    span.path.unlink()
+    landed = crossing.isolated.land(crossing.medium)
+    assert (landed.repeat, landed.restored) == (True, True)
+    assert crossing.isolated.fingerprint() == before
+    assert not crossing.isolated.land(crossing.medium).restored
+
+
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 def test_volumes_may_come_in_any_order_over_days(
     crossing: Crossing, tmp_path: Path, order: tuple[int, ...]
@@ -286,6 +303,25 @@ def test_a_killed_export_goes_on_with_the_same_delivery(crossing: Crossing) -> N
     assert again.record == done.record
     assert [one.kept for one in again.volumes] == [True, True, False]
     assert {path.name: path.read_bytes() for path in volumes(crossing.medium)} == every
+
+
+def test_lost_volumes_of_a_finished_delivery_are_written_again(
+    crossing: Crossing, tmp_path: Path
+) -> None:
+    """The same bytes for a lost stick; another cut for another medium; no signature."""
+    connected = crossing.connected
+    done = connected.export(
+        crossing.medium, connected.folder("acme/m", MODEL), capacity=CUT
+    )
+    every = {path.name: path.read_bytes() for path in volumes(crossing.medium)}
+    volumes(crossing.medium)[1].unlink()
+    again = connected.export(crossing.medium, capacity=CUT, again=1)
+    assert again.record == done.record
+    assert [one.kept for one in again.volumes] == [True, False, True]
+    assert {path.name: path.read_bytes() for path in volumes(crossing.medium)} == every
+    connected.export(tmp_path / "whole", again=1)
+    crossing.isolated.land(tmp_path / "whole")
+    assert carried(crossing, dict(MODEL))
 
 
 def test_rot_in_the_connected_store_is_found_before_the_trip(

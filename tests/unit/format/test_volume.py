@@ -62,13 +62,20 @@ def runs(
 PARTS = st.lists(st.lists(st.integers(1, 5000), min_size=1, max_size=12), max_size=12)
 
 
-@given(PARTS, st.integers(12_000, 60_000))
+@given(PARTS, st.integers(5_000, 60_000))
 def test_volumes_hold_every_slab_once_and_never_pass_the_capacity(
     parts: list[list[int]], capacity: int
 ) -> None:
     """One byte too many does not fit a FAT32 stick; one slab too few is a lost week."""
     packing, heads = cargo(parts)
-    ends = volume.cut(packing, heads, front=FRONT, capacity=capacity)
+    try:
+        ends = volume.cut(packing, heads, front=FRONT, capacity=capacity)
+    except RequestError as error:
+        # Refused with the number to type, which then works.
+        least = int(error.hint.split()[2])
+        assert least > capacity
+        capacity = least
+        ends = volume.cut(packing, heads, front=FRONT, capacity=capacity)
     seen: list[tuple[int, int]] = []
     for label in volume.labels(record(), sha256(b"d"), ends):
         size = FRONT + len(framing.END)
