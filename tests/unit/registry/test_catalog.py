@@ -1,6 +1,6 @@
-import multiprocessing
 import sqlite3
-import threading
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -347,20 +347,27 @@ def test_the_registry_is_private(site: Site) -> None:
     }
 
 
-def _hold(home: Path, begun: "multiprocessing.synchronize.Event") -> None:
-    with Catalog.open(home).exclusive("import"):
-        begun.set()
-        threading.Event().wait(60)
+HOLDER = """
+import sys
+from pathlib import Path
+from airlift.registry.catalog import Catalog
+with Catalog.open(Path(sys.argv[1])).exclusive("import"):
+    print("begun", flush=True)
+    sys.stdin.read()
+"""
 
 
 def test_a_second_writer_is_told_who_the_first_is(site: Site) -> None:
     """Two imports at once: one goes on, the other says why it does not."""
-    context = multiprocessing.get_context("spawn")
-    begun = context.Event()
-    holder = context.Process(target=_hold, args=(site.home, begun))
-    holder.start()
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, site.home],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert holder.stdout
     try:
-        assert begun.wait(60)
+        assert holder.stdout.readline() == "begun\n"
         with pytest.raises(RegistryError) as caught:
             site.catalog.activate([], now=LATER, actor="me")
         assert str(caught.value) == (
@@ -371,8 +378,7 @@ def test_a_second_writer_is_told_who_the_first_is(site: Site) -> None:
         site.catalog.log(Event(time=LATER, actor="me", action="note"))
         assert len(readers.events()) == 2
     finally:
-        holder.kill()
-        holder.join()
+        holder.communicate()
     site.catalog.activate([], now=LATER, actor="me")
 
 
