@@ -77,9 +77,9 @@ def command(
 @contextlib.contextmanager
 def _gate(home: Path) -> Iterator[Gate]:
     catalog = Catalog.open(home)
-    yield Gate(
-        store=BlobStore(home / "store"), catalog=catalog, incoming=home / "incoming"
-    )
+    with contextlib.closing(catalog):
+        store = BlobStore(home / "store")
+        yield Gate(store=store, catalog=catalog, incoming=home / "incoming")
 
 
 class CounterDesk:
@@ -224,7 +224,7 @@ def _as_json(landed: Landed) -> Json:
             "name": one.release.name,
             "revision": one.release.revision,
             "bytes": one.release.size,
-            "state": "quarantine" if one.id in held else "live",
+            "state": _state(landed, one),
             "why": held.get(one.id, ""),
         }
         for one in delivery.releases
@@ -241,6 +241,12 @@ def _as_json(landed: Landed) -> Json:
         "duplicates": list(arrival.duplicates),
         "releases": releases,
     }
+
+
+def _state(landed: Landed, release: VerifiedRelease) -> str:
+    if landed.repeat:
+        return "unchanged"  # whatever was done with it since: `airlift list` tells
+    return "quarantine" if release.id in landed.held else "live"
 
 
 def _show(landed: Landed) -> None:

@@ -120,11 +120,6 @@ class Staging:
         if blob.arrived == blob.size:
             self._finish(name, blob)
 
-    def note_volume(self, cutting: str, ordinal: int) -> None:
-        """Note that a volume was read to its end without a fault, and save."""
-        self.volumes.add((cutting, ordinal))
-        self.save()
-
     def save(self) -> None:
         """Make all that arrived durable, then note it."""
         for blob in self._arriving.values():

@@ -38,12 +38,6 @@ class Packed:
     listing: PackingList
     heads: tuple[PartHead | None, ...]
 
-    @property
-    def head_bytes(self) -> dict[Sha256, bytes]:
-        """The encoded heads by digest."""
-        encoded = (head.encode(one) for one in self.heads if one)
-        return {sha256(data): data for data in encoded}
-
 
 @dataclass(frozen=True, slots=True)
 class _Slab:
