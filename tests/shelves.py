@@ -157,3 +157,12 @@ class MemoryShelf:
     def span(self, sha256: Sha256) -> Span | None:
         """Return where the blob lies, or None."""
         return self._spans.get(sha256)
+
+    def read(self, sha256: Sha256, start: int, stop: int) -> bytes | None:
+        """Return bytes of the blob, or None."""
+        span = self.span(sha256)
+        return None if span is None else span.read(start, stop)
+
+    def withheld(self, kinds: frozenset[Kind], name: str) -> bool:
+        """Say no: everything may be had by everyone."""
+        return False

@@ -125,6 +125,20 @@ class Shelf:
             named = not live.served.isdisjoint(users)
         return self._store.span(sha256) if named else None
 
+    def read(self, sha256: Sha256, start: int, stop: int) -> bytes | None:
+        """Return at most 16 MiB of a blob; None unless a live release names it.
+
+        Raises:
+            RegistryError: The database cannot answer.
+            StoreError: The disk cannot be read.
+        """
+        span = self.span(sha256)
+        return None if span is None else span.read(start, stop)
+
+    def withheld(self, kinds: frozenset[Kind], name: str) -> bool:
+        """Say no: this shelf shows everything that is live."""
+        return False
+
     def _now(self, connection: Connection) -> _LiveSet:
         generation, known = rows.current(connection), self._live
         if generation == known.generation:

@@ -5,13 +5,37 @@ A dialect gets a ``Request`` and a ``Shelf`` to look things up in, and returns a
 ``serve.server`` is the only place that does.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from functools import cached_property
+from typing import Protocol, TypeAlias
 
 from airlift.artifact import Kind, LiveRelease, ReleaseFile
 from airlift.digest import Sha256
 from airlift.store.span import Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who asks, as far as it was shown.
+
+    Attributes:
+        name: What the operator called the credential; empty for anyone.
+        may_sign_in: Whether showing a credential could give more than was given.
+            What is not found is then answered with the dialect's challenge (401)
+            instead of its 404.
+    """
+
+    name: str = ""
+    may_sign_in: bool = False
+
+
+ANYONE = Caller()
+"""Every caller of a server without access control."""
+
+
+def _unsigned(path: str) -> str:
+    return path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +51,10 @@ class Request:
         body: At most 1 MiB; empty for GET and HEAD.
         base_url: Scheme, host and prefix the client used, from configuration or
             an allow-listed Host header; no trailing slash.
+        caller: Who asks. The shelf shows only what this caller may have.
+        sign: Makes of a path below ``base_url`` one that for a while is answered
+            as this request was, without its credential; the same path where there
+            is no access control.
     """
 
     method: str
@@ -35,6 +63,8 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     base_url: str = ""
+    caller: Caller = ANYONE
+    sign: Callable[[str], str] = _unsigned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,12 +86,47 @@ class BlobBody:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Slice:
+    """Bytes of a blob from *start* up to *stop*."""
+
+    sha256: Sha256
+    start: int
+    stop: int
+
+
+Piece: TypeAlias = bytes | Slice
+
+
+@dataclass(frozen=True, kw_only=True)
+class JoinedBody:
+    """A body made of bytes and of parts of blobs, streamed like a ``BlobBody``.
+
+    What is derived from blobs (a layer of an image, a merged file) is never stored.
+
+    Attributes:
+        pieces: In order; bytes of a few KiB each at most.
+        etag: Without quotes; must differ wherever the pieces do.
+    """
+
+    pieces: tuple[Piece, ...]
+    etag: str
+
+    @cached_property
+    def size(self) -> int:
+        """The length of all pieces in bytes."""
+        return sum(
+            len(one) if isinstance(one, bytes) else one.stop - one.start
+            for one in self.pieces
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What to send back.
 
     Attributes:
         headers: In the order to send. ``Content-Length``, ``Accept-Ranges``,
-            ``ETag`` and ``Content-Range`` of a ``BlobBody`` are the server's. An
+            ``ETag`` and ``Content-Range`` of a streamed body are the server's. An
             ``ETag`` beside bytes is compared with ``If-None-Match`` by the server.
         release: Id of the live release the answer is about, for the access log;
             empty where it is about none or several.
@@ -69,7 +134,7 @@ class Answer:
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
-    body: bytes | BlobBody = b""
+    body: bytes | BlobBody | JoinedBody = b""
     release: str = ""
 
 
@@ -103,6 +168,28 @@ class Shelf(Protocol):
 
     def span(self, sha256: Sha256) -> Span | None:
         """Return where the blob's bytes lie, or None when the store lacks them."""
+        ...
+
+    def read(self, sha256: Sha256, start: int, stop: int) -> bytes | None:
+        """Return at most 16 MiB of a blob: *start* up to *stop* or its end.
+
+        For headers and small texts that an answer is made from; None like ``span``.
+        """
+        ...
+
+    def withheld(self, kinds: frozenset[Kind], name: str) -> bool:
+        """Say whether *name* is live but not for this caller, ignoring case."""
+        ...
+
+
+class Digests(Protocol):
+    """Digests of what is derived from blobs; computed in the background, kept."""
+
+    def sha256(self, body: JoinedBody) -> Sha256 | None:
+        """Return the digest of *body*'s bytes; None while it is not known yet.
+
+        Asking for an unknown one has it computed, so that asking again later helps.
+        """
         ...
 
 

@@ -158,3 +158,25 @@ def test_the_generation_stands_while_the_set_does(make: Make, tmp_path: Path) ->
     before = shelf.generation()
     shelf.releases(EVERY)
     assert shelf.generation() == before
+
+
+def test_part_of_a_blob_can_be_read(shelf: Shelf) -> None:
+    """Answers are made from the heads of files, also of those inside a pack."""
+    for live in shelf.releases(frozenset(Kind)):
+        for file in shelf.files(live.id):
+            span = shelf.span(file.sha256)
+            assert span is not None
+            content = span.path.read_bytes()[span.offset :][: span.length]
+            assert shelf.read(file.sha256, 0, file.size) == content
+            assert shelf.read(file.sha256, 1, 5) == content[1:5]
+            assert shelf.read(file.sha256, file.size - 1, 1 << 60) == content[-1:]
+
+
+def test_a_blob_that_is_not_held_cannot_be_read(shelf: Shelf) -> None:
+    """A digest a client made up reaches nothing."""
+    assert shelf.read(Sha256("0" * 64), 0, 1) is None
+
+
+def test_a_whole_shelf_withholds_nothing(shelf: Shelf) -> None:
+    """Only a shelf narrowed to one caller does; what is not live is just absent."""
+    assert not shelf.withheld(frozenset(Kind), "org/model")
