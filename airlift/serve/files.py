@@ -1,4 +1,4 @@
-"""Streaming a blob from the store: exact length, or a broken connection.
+"""Streaming from the store: exact length, or a broken connection.
 
 On plain TCP the kernel copies from the page cache to the socket (``sendfile``), on
 TLS 1 MiB at a time is read and encrypted: asyncio's own fallback moves 16 KiB at a
@@ -7,28 +7,20 @@ time and was measured at a tenth of the speed and ten times the CPU.
 
 import asyncio
 import contextlib
-import io
-import os
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from aiohttp import web
 
-from airlift import naming
-from airlift.digest import Sha256
-from airlift.errors import StoreError
-from airlift.serve.dialect import BlobBody, Shelf
+from airlift.serve.bodies import OpenBody, Stretch
 from airlift.serve.ranges import Cut
-from airlift.store.span import Span
 
 CHUNK_BYTES = 1 << 20
 LEAST_BYTES = 64 << 10
 """A client that takes less than this in ``stall_s`` is cut off."""
-HINT = "`airlift verify` shows what the store lacks; import that delivery again"
-
 Count = Callable[[int], None]
 """Called with how many more bytes the client's connection took."""
 
@@ -47,55 +39,8 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OpenBlob:
-    """An open file with a blob's bytes at *offset*; closed by who opened it."""
-
-    file: io.FileIO
-    offset: int
-    size: int
-
-
-def opened(shelf: Shelf, body: BlobBody) -> OpenBlob:
-    """Open the blob of *body* for reading; the caller closes its file.
-
-    Raises:
-        StoreError: The store lacks it, or its length is not what the records say.
-    """
-    name = f"blob {body.sha256}"
-    span, file = _span_and_file(shelf, body.sha256)
-    if span.length != body.size:
-        file.close()
-        problem = (
-            f"{name} has {span.length} bytes in the store, its release says {body.size}"
-        )
-        raise StoreError(problem, hint=HINT)
-    held, stop = os.fstat(file.fileno()).st_size, span.offset + span.length
-    if held < stop:
-        file.close()
-        shown = naming.show(str(span.path))
-        problem = f"{name}: {shown} has {held} bytes, expected {stop}"
-        raise StoreError(problem, hint=HINT)
-    return OpenBlob(file=file, offset=span.offset, size=span.length)
-
-
-def _span_and_file(shelf: Shelf, sha256: Sha256) -> tuple[Span, io.FileIO]:
-    reason = "is missing from the store"
-    # Twice: a collection may replace a pack between the two steps.
-    for _ in range(2):
-        span = shelf.span(sha256)
-        if span is None:
-            break
-        try:
-            return span, io.FileIO(span.path)
-        except OSError as error:
-            reason = f"cannot be read: {error.strerror}"
-    problem = f"blob {sha256} {reason}"
-    raise StoreError(problem, hint=HINT)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
-    """Sends parts of open blobs.
+    """Sends parts of open bodies.
 
     Attributes:
         readers: Threads for reads that may wait for a disk.
@@ -106,35 +51,45 @@ class Sender:
     stall_s: float
 
     async def send(
-        self, response: Prepared, blob: OpenBlob, part: Cut, count: Count
+        self, response: Prepared, body: OpenBody, part: Cut, count: Count
     ) -> None:
-        """Send the bytes of *blob* that *part* names, and report them to *count*.
+        """Send the bytes of *body* that *part* names, and report them to *count*.
 
         Raises:
-            StoreError: The file ended early; what was sent is short.
+            StoreError: A file ended early; what was sent is short.
             ConnectionError: The client went away.
             TimeoutError: The client stopped taking bytes.
         """
+        small: list[Stretch] = []
+        for stretch in body.between(part.start, part.stop):
+            if stretch.file is None or stretch.stop - stretch.start < CHUNK_BYTES:
+                small.append(stretch)
+                continue
+            await self._by_hand(response, small, count)
+            small = []
+            await self._large(response, stretch, count)
+        await self._by_hand(response, small, count)
+
+    async def _large(self, response: Prepared, stretch: Stretch, count: Count) -> None:
         sent = 0
-        if response.plain and part.start < part.stop:
+        if response.plain:
             # In one go: calls for 4 MiB each cost half as much CPU again.
             with contextlib.suppress(asyncio.SendfileNotAvailableError):
-                sent = await self._by_kernel(response, blob, part, count)
+                sent = await self._by_kernel(response, stretch, count)
         if sent == 0:  # TLS, a file system that cannot, or a client that is gone
-            sent = await self._by_hand(response, blob, part, count)
-        if sent < part.stop - part.start:
-            at = blob.offset + part.start + sent
-            problem = f"{naming.show(str(blob.file.name))} ended early, at byte {at}"
-            raise StoreError(problem, hint=HINT)
+            await self._by_hand(response, [stretch], count)
+        elif sent < stretch.stop - stretch.start:
+            raise stretch.ended(sent)
 
     async def _by_kernel(
-        self, response: Prepared, blob: OpenBlob, part: Cut, count: Count
+        self, response: Prepared, stretch: Stretch, count: Count
     ) -> int:
         _refuse_closing(response)
+        assert stretch.file is not None
         loop, transport = asyncio.get_running_loop(), response.transport
-        offset, length = blob.offset + part.start, part.stop - part.start
+        offset, length = stretch.offset, stretch.stop - stretch.start
         sending = asyncio.ensure_future(
-            loop.sendfile(transport, blob.file, offset, length, fallback=False)
+            loop.sendfile(transport, stretch.file, offset, length, fallback=False)
         )
         begun = _acknowledged(transport)
         sent = None
@@ -162,22 +117,37 @@ class Sender:
         return bool(done)
 
     async def _by_hand(
-        self, response: Prepared, blob: OpenBlob, part: Cut, count: Count
-    ) -> int:
-        loop, at = asyncio.get_running_loop(), part.start
-        while at < part.stop:
+        self, response: Prepared, stretches: Sequence[Stretch], count: Count
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        for batch in _batches(stretches):
             _refuse_closing(response)
-            size = min(CHUNK_BYTES, part.stop - at)
-            chunk = await loop.run_in_executor(
-                self.readers, os.pread, blob.file.fileno(), size, blob.offset + at
-            )
-            if not chunk:
-                break
+            chunk = await loop.run_in_executor(self.readers, _read, batch)
             async with asyncio.timeout(self.stall_s):
                 await response.stream.write(chunk)
-            at += len(chunk)
             count(len(chunk))
-        return at - part.start
+
+
+def _batches(stretches: Sequence[Stretch]) -> Iterator[list[Stretch]]:
+    """Yield *stretches* cut and grouped into reads of up to ``CHUNK_BYTES``."""
+    batch: list[Stretch] = []
+    room = CHUNK_BYTES
+    for stretch in stretches:
+        at = stretch.start
+        while at < stretch.stop:
+            piece = stretch.part(at, at + room)
+            batch.append(piece)
+            at, room = piece.stop, room - (piece.stop - piece.start)
+            if not room:
+                yield batch
+                batch, room = [], CHUNK_BYTES
+    if batch:
+        yield batch
+
+
+def _read(batch: Sequence[Stretch]) -> bytes:
+    first, *others = (stretch.read() for stretch in batch)
+    return b"".join((first, *others)) if others else first
 
 
 def _refuse_closing(response: Prepared) -> None:

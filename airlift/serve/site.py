@@ -1,6 +1,7 @@
 """From an HTTP request to a dialect's answer, and from that to bytes on the wire."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
@@ -11,11 +12,12 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from airlift.errors import AirliftError, RegistryError, StoreError
-from airlift.serve import files, guard, ranges
+from airlift.serve import bodies, guard, ranges
 from airlift.serve.access_log import AccessLog, Entry
+from airlift.serve.bodies import OpenBody
 from airlift.serve.connection import HEADERS, Connection, client_of
-from airlift.serve.dialect import Answer, BlobBody, Dialect, Request, Shelf
-from airlift.serve.files import OpenBlob, Prepared, Sender
+from airlift.serve.dialect import Answer, BlobBody, Dialect, JoinedBody, Request, Shelf
+from airlift.serve.files import Prepared, Sender
 from airlift.serve.guard import Head, Refusal
 from airlift.serve.ranges import Cut
 from airlift.serve.settings import ServeSettings
@@ -28,18 +30,18 @@ _WHOLE = Cut(status=200)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Reply:
-    """What to send: an answer, which part of it, and the open file it comes from.
+    """What to send: an answer, which part of it, and the open body it comes from.
 
     Attributes:
         answer: The dialect's answer, its status replaced where a condition decided.
-        part: Which bytes of *blob*; meaningless without one.
-        blob: Closed by whoever sends the reply.
+        part: Which bytes of *body*; meaningless without one.
+        body: Closed by whoever sends the reply.
         problem: What failed, for the log alone.
     """
 
     answer: Answer
     part: Cut = _WHOLE
-    blob: OpenBlob | None = None
+    body: OpenBody | None = None
     problem: str = ""
 
 
@@ -124,10 +126,10 @@ class Site:
         loop = asyncio.get_running_loop()
         reply = await loop.run_in_executor(self._lookups, self._look_up, asked)
         entry.release, entry.problem = reply.answer.release, reply.problem
-        if reply.blob is None:
+        if reply.body is None:
             return await _send(request, reply.answer, entry)
-        with reply.blob.file:
-            return await self._send_blob(request, reply, entry)
+        with contextlib.closing(reply.body):
+            return await self._stream(request, reply, entry)
 
     def _request(self, request: web.BaseRequest, head: Head, body: bytes) -> Request:
         path, _, query = _clean(head.target).partition("?")
@@ -169,7 +171,7 @@ class Site:
 
     def _reply(self, asked: Request, answer: Answer) -> _Reply:
         body = answer.body
-        if not isinstance(body, BlobBody):
+        if not isinstance(body, BlobBody | JoinedBody):
             return _Reply(answer=_conditional(asked, answer))
         part = ranges.cut(asked.method, asked.headers, etag=body.etag, size=body.size)
         headers = [*answer.headers, ("ETag", f'"{body.etag}"')]
@@ -180,19 +182,20 @@ class Site:
             span = f"bytes {part.start}-{part.stop - 1}/{body.size}"
             headers.append(("Content-Range", span))
         sends = part.status in (200, 206)
-        if sends and (asked.method != "HEAD" or body.sized):
+        sized = not isinstance(body, BlobBody) or body.sized
+        if sends and (asked.method != "HEAD" or sized):
             headers.append(("Content-Length", str(part.stop - part.start)))
         shown = replace(answer, status=part.status, headers=tuple(headers), body=b"")
         if not sends:
             return _Reply(answer=shown)
-        return _Reply(answer=shown, part=part, blob=files.opened(self._shelf, body))
+        return _Reply(answer=shown, part=part, body=bodies.opened(self._shelf, body))
 
     # --- on the wire ---------------------------------------------------------------
 
-    async def _send_blob(
+    async def _stream(
         self, request: web.BaseRequest, reply: _Reply, entry: Entry
     ) -> web.StreamResponse:
-        assert reply.blob is not None
+        assert reply.body is not None
         headers = CIMultiDict([*HEADERS, *reply.answer.headers])
         response = web.StreamResponse(status=reply.answer.status, headers=headers)
         entry.status = reply.answer.status
@@ -203,7 +206,7 @@ class Site:
                 problem = "client went away"
                 raise ConnectionResetError(problem)
             prepared = Prepared(stream=response, transport=transport)
-            await self._sender.send(prepared, reply.blob, reply.part, _adder(entry))
+            await self._sender.send(prepared, reply.body, reply.part, _adder(entry))
         await response.write_eof()
         return response
 
