@@ -20,6 +20,7 @@ from urllib.parse import parse_qsl, unquote
 from airlift import naming
 from airlift.artifact import Json
 from airlift.digest import sha256
+from airlift.payload import git_objects
 from airlift.serve import hub_json, hub_repo
 from airlift.serve.dialect import Answer, BlobBody, Request, Shelf
 from airlift.serve.hub_repo import KINDS, Repo, Revision
@@ -102,15 +103,15 @@ def _file(call: _Call, candidates: Sequence[tuple[str, str, list[str]]]) -> Answ
     if place.marker == "raw" and not file.git_oid:
         # The raw route shows what git holds. ramalama crashes on anything else.
         headers.append(("Content-Type", "text/plain; charset=utf-8"))
-        headers.append(("ETag", f'"{hub_json.blob_id(file)}"'))
-        body = hub_json.pointer(file)
+        headers.append(("ETag", f'"{git_objects.blob_id(file)}"'))
+        body = git_objects.pointer(file)
     else:
         headers.append(("Content-Type", "application/octet-stream"))
         agent = call.request.headers.get("user-agent", "")
         body = BlobBody(
             sha256=file.sha256,
             size=file.size,
-            etag=hub_json.etag(file),
+            etag=git_objects.etag(file),
             sized=file.size <= call.limit or not _SIZE_BLIND.search(agent),
         )
     return Answer(
