@@ -3,7 +3,6 @@
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -44,6 +43,7 @@ class Joined:
 
 @pytest.fixture(scope="module")
 def shelf(tmp_path_factory: pytest.TempPathFactory) -> MemoryShelf:
+    """Return a shelf with a large blob and a packed one."""
     folder = tmp_path_factory.mktemp("shelf")
     model = cargo(Kind.MODEL, "org/m", {"large": LARGE, "small": SMALL})
     return MemoryShelf(folder, [model])
@@ -51,6 +51,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> MemoryShelf:
 
 @pytest.fixture(scope="module")
 def world(shelf: MemoryShelf) -> Iterator[World]:
+    """Serve the shelf through the dialect of joined pieces."""
     with serving(shelf, ServeSettings(port=0), [Joined(PIECES)]) as world:
         yield world
 
