@@ -119,9 +119,11 @@ class Hub:
             refs = api.list_repo_refs(name, repo_type=word)
         base = f"{self.endpoint}/{'datasets/' if kind is Kind.DATASET else ''}{info.id}"
         files = [_file(entry, f"{base}/resolve/{commit}") for entry in entries]
-        same = {
-            r.name for r in [*refs.branches, *refs.tags] if r.target_commit == commit
-        }
+        branches, tags = (
+            {ref.name for ref in listed if ref.target_commit == commit}
+            for listed in (refs.branches, refs.tags)
+        )
+        same = branches | tags
         if not commit.startswith(revision):
             same.add(revision)
         return Snapshot(
@@ -133,7 +135,7 @@ class Hub:
                 "endpoint": self.endpoint,
                 "repository": info.id,
                 "requested": revision,
-                **_facts(info),
+                **_facts(info, tags - branches),
             },
             licence=_licence(info),
             base_models=_base_models(info),
@@ -246,7 +248,7 @@ def _file(entry: RepoFile, base: str) -> PinnedFile:
     )
 
 
-def _facts(info: ModelInfo | DatasetInfo) -> dict[str, Json]:
+def _facts(info: ModelInfo | DatasetInfo, tags: set[str]) -> dict[str, Json]:
     modified = info.last_modified
     said: dict[str, Json] = {
         "modified": modified.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -256,6 +258,8 @@ def _facts(info: ModelInfo | DatasetInfo) -> dict[str, Json]:
         "author": info.author or "",
         "library": getattr(info, "library_name", None) or "",
         "task": getattr(info, "pipeline_tag", None) or "",
+        # Nothing else in a release tells a tag from a branch.
+        "tags": tuple(sorted(tags)),
     }
     return {key: value for key, value in said.items() if value}
 

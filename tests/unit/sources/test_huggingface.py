@@ -120,6 +120,13 @@ def test_every_name_of_the_commit_is_kept(hub: Hub, repo: Repo) -> None:
     assert (pinned.revision, pinned.refs) == (commit, ("main", "release/2", "stable"))
 
 
+def test_which_names_are_tags_is_kept(hub: Hub, repo: Repo) -> None:
+    """A hub lists tags apart from branches; a name that is both is a branch."""
+    repo.git_tags |= {"stable": repo.branches["main"], "main": repo.branches["main"]}
+    assert source(hub).resolve(wish()).upstream["tags"] == ("stable",)
+    assert source(hub).resolve(wish(revision="v1")).upstream["tags"] == ("v1",)
+
+
 def test_a_tag_gives_the_files_of_its_own_commit(hub: Hub) -> None:
     """The branch may have moved on."""
     assert paths(source(hub).resolve(wish(revision="v1"))) == ["config.json"]
