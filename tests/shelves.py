@@ -154,6 +154,14 @@ class MemoryShelf:
         """Return one file of *release*, or None."""
         return self._files.get(release, {}).get(path)
 
+    def holders(self, sha256: Sha256) -> frozenset[Sha256]:
+        """Return the ids of live releases with the blob."""
+        return frozenset(
+            release
+            for release, held in self._files.items()
+            if any(file.sha256 == sha256 for file in held.values())
+        )
+
     def span(self, sha256: Sha256) -> Span | None:
         """Return where the blob lies, or None."""
         return self._spans.get(sha256)

@@ -20,11 +20,11 @@ class _LiveSet:
 
     generation: int
     numbers: Mapping[Sha256, int]
-    served: frozenset[int]
+    served: Mapping[int, Sha256]
     by_name: Mapping[tuple[Kind, str], tuple[LiveRelease, ...]]
 
 
-_NOTHING = _LiveSet(generation=-1, numbers={}, served=frozenset(), by_name={})
+_NOTHING = _LiveSet(generation=-1, numbers={}, served={}, by_name={})
 
 
 class Shelf:
@@ -107,6 +107,19 @@ class Shelf:
             number = self._now(connection).numbers.get(release)
             return None if number is None else rows.file(connection, number, path)
 
+    def holders(self, sha256: Sha256) -> frozenset[Sha256]:
+        """Return the ids of the live releases that have a file with these bytes.
+
+        Raises:
+            RegistryError: The database cannot answer.
+        """
+        if not is_sha256(sha256):
+            return frozenset()
+        with self._database.read() as connection:
+            served = self._now(connection).served
+            users = connection.execute(_USERS, {"sha256": sha256}).scalars()
+            return frozenset(served[one] for one in users if one in served)
+
     def span(self, sha256: Sha256) -> Span | None:
         """Return where the blob lies; None unless a live release names it.
 
@@ -117,13 +130,7 @@ class Shelf:
             RegistryError: The database cannot answer.
             StoreError: The disk cannot be read.
         """
-        if not is_sha256(sha256):
-            return None
-        with self._database.read() as connection:
-            live = self._now(connection)
-            users = connection.execute(_USERS, {"sha256": sha256}).scalars()
-            named = not live.served.isdisjoint(users)
-        return self._store.span(sha256) if named else None
+        return self._store.span(sha256) if self.holders(sha256) else None
 
     def read(self, sha256: Sha256, start: int, stop: int) -> bytes | None:
         """Return at most 16 MiB of a blob; None unless a live release names it.
@@ -181,6 +188,6 @@ def _live_set(connection: Connection, generation: int) -> _LiveSet:
     return _LiveSet(
         generation=generation,
         numbers=numbers,
-        served=frozenset(numbers.values()),
+        served={number: one for one, number in numbers.items()},
         by_name={key: tuple(found) for key, found in by_name.items()},
     )

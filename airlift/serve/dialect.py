@@ -24,13 +24,16 @@ class Caller:
         may_sign_in: Whether showing a credential could give more than was given.
             What is not found is then answered with the dialect's challenge (401)
             instead of its 404.
+        powers: ``metrics`` for whoever may read the server's figures, ``*`` for
+            whoever may have everything, also what no release is: its history say.
     """
 
     name: str = ""
     may_sign_in: bool = False
+    powers: frozenset[str] = frozenset()
 
 
-ANYONE = Caller()
+ANYONE = Caller(powers=frozenset({"*", "metrics"}))
 """Every caller of a server without access control."""
 
 
@@ -164,6 +167,10 @@ class Shelf(Protocol):
 
     def file(self, release: Sha256, path: str) -> ReleaseFile | None:
         """Return one file of a live release, or None."""
+        ...
+
+    def holders(self, sha256: Sha256) -> frozenset[Sha256]:
+        """Return the ids of the live releases that have a file with these bytes."""
         ...
 
     def span(self, sha256: Sha256) -> Span | None:

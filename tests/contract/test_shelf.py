@@ -152,6 +152,19 @@ def test_a_blob_that_is_not_held_has_no_span(shelf: Shelf) -> None:
     assert shelf.span(Sha256("0" * 64)) is None
 
 
+def test_the_holders_of_a_blob_are_all_that_have_it(shelf: Shelf) -> None:
+    """Who may have one of them may have the blob, and nobody else."""
+    found: dict[Sha256, set[Sha256]] = {}
+    for live in shelf.releases(EVERY):
+        for file in shelf.files(live.id):
+            found.setdefault(file.sha256, set()).add(live.id)
+    assert found
+    for digest, holders in found.items():
+        assert shelf.holders(digest) == holders
+    for text in ("0" * 64, "", "%", "../x"):
+        assert shelf.holders(Sha256(text)) == frozenset()
+
+
 def test_the_generation_stands_while_the_set_does(make: Make, tmp_path: Path) -> None:
     """Dialects keep what they worked out for as long as it stands."""
     shelf = make(tmp_path, CARGOES[:1])
