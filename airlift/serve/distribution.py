@@ -126,7 +126,7 @@ class Distribution:
     def answer(self, request: Request, shelf: Shelf) -> Answer | None:
         """Answer paths below ``/v2/``."""
         if request.path.rstrip("/") == ROOT.rstrip("/"):
-            return _challenge(request, "") if request.caller.may_sign_in else _base()
+            return challenge(request) if request.caller.may_sign_in else _base()
         if not request.path.startswith(ROOT):
             return None
         if request.method == "POST":
@@ -156,19 +156,40 @@ class Distribution:
     def _catalog(self, request: Request, shelf: Shelf) -> Answer:
         names = {one for library in self._libraries for one in library.names(shelf)}
         if not names and request.caller.may_sign_in:
-            return _challenge(request, "")
+            return challenge(request)
         return _page(request, "repositories", sorted(names), {})
 
     def _no_repository(self, request: Request, name: str, shelf: Shelf) -> Answer:
         shown = naming.show(name)
         if request.caller.may_sign_in:
-            return _challenge(request, name)
+            return challenge(request, name)
         if any(library.withheld(name, shelf) for library in self._libraries):
             caller = naming.show(request.caller.name)
             return _error(
                 403, "DENIED", f"credential `{caller}` does not cover {shown}"
             )
         return _error(404, "NAME_UNKNOWN", f"{shown} is not held here")
+
+
+def challenge(
+    request: Request, name: str = "", *, message: str = "sign in to pull from here"
+) -> Answer:
+    """Return the answer that sends a client to ``TOKEN`` for a bearer.
+
+    Args:
+        request: What was asked.
+        name: The repository; empty for none.
+        message: For the client's user.
+    """
+    service = urlsplit(request.base_url).netloc
+    terms = f'Bearer realm="{request.base_url}{TOKEN}",service="{service}"'
+    # What was asked comes back in the challenge only if it is a plain name: it may
+    # not end the quoted string it stands in.
+    if re.fullmatch(r"[A-Za-z0-9._/-]{1,400}", name):
+        terms += f',scope="repository:{name}:pull"'
+    answer = _error(401, "UNAUTHORIZED", message)
+    headers = (*answer.headers, ("WWW-Authenticate", terms))
+    return Answer(status=401, headers=headers, body=answer.body)
 
 
 def _of(repository: Repository, what: str, last: str, request: Request) -> Answer:
@@ -249,18 +270,6 @@ def _page(
 
 def _base() -> Answer:
     return Answer(status=200, headers=(_JSON, _VERSION), body=b"{}")
-
-
-def _challenge(request: Request, name: str) -> Answer:
-    service = urlsplit(request.base_url).netloc
-    challenge = f'Bearer realm="{request.base_url}{TOKEN}",service="{service}"'
-    # What was asked comes back in the challenge only if it is a plain name: it may
-    # not end the quoted string it stands in.
-    if re.fullmatch(r"[A-Za-z0-9._/-]{1,400}", name):
-        challenge += f',scope="repository:{name}:pull"'
-    answer = _error(401, "UNAUTHORIZED", "sign in to pull from this server")
-    headers = (*answer.headers, ("WWW-Authenticate", challenge))
-    return Answer(status=401, headers=headers, body=answer.body)
 
 
 def _later(answer: Answer) -> Answer:
