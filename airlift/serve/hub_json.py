@@ -1,7 +1,7 @@
 """The JSON shapes of the hub's API, and the ids that its clients name files by.
 
-No answer ever has a ``xetHash``: clients that see one fetch by a protocol this
-server does not speak, and fail without falling back.
+No answer ever has a ``xetHash``: clients that see one fetch by that protocol without
+asking for the file's headers, and fail without falling back where it is not served.
 
 Source: the hub's OpenAPI document and huggingface_hub 0.23 to 2.4.
 """
@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
-from airlift.artifact import ReleaseFile
+from airlift.artifact import Json, ReleaseFile
 from airlift.payload.git_objects import blob_id, pointer
 from airlift.serve.hub_repo import Repo, Revision
 
@@ -162,13 +162,32 @@ def about(repo: Repo, revision: Revision) -> dict[str, Shape]:
         "lastModified": revision.date,
         "createdAt": revision.date,
         "private": False,
-        "gated": False,
+        "gated": _gated(release.upstream.get("gated")),
         "disabled": False,
         "downloads": 0,
         "likes": 0,
         "tags": list[Shape](tags),
         "cardData": card,
         **stated,
+    }
+
+
+def _gated(stated: Json) -> Shape:
+    # For people: upstream wanted its terms accepted. Here access is the server's.
+    return stated if stated in ("auto", "manual") else False
+
+
+def user(name: str) -> Shape:
+    """Return a caller as the hub describes the owner of a token."""
+    token: dict[str, Shape] = {"displayName": name, "role": "read"}
+    return {
+        "type": "user",
+        "id": name,
+        "name": name,
+        "fullname": name,
+        "isPro": False,
+        "orgs": [],
+        "auth": {"type": "access_token", "accessToken": token},
     }
 
 
@@ -191,8 +210,9 @@ def refs(repo: Repo) -> dict[str, Shape]:
         key: [] for key in ("branches", "tags", "converts", "pullRequests")
     }
     for ref, commit in repo.refs.items():
-        key, name = _place(ref)
-        full = ref if ref.startswith("refs/") else f"refs/heads/{ref}"
+        key, name = ("tags", ref) if ref in repo.tags else _place(ref)
+        above = "refs/tags/" if key == "tags" else "refs/heads/"
+        full = ref if ref.startswith("refs/") else above + ref
         shapes[key].append({"name": name, "ref": full, "targetCommit": commit})
     return {**shapes}
 
@@ -205,6 +225,6 @@ def _place(ref: str) -> tuple[str, str]:
     ):
         if ref.startswith(prefix):
             return key, ref if key == "pullRequests" else ref.removeprefix(prefix)
-    # Which plain names are tags is not carried. Clients find a revision in any of
-    # these lists; llama.cpp looks in this one only.
+    # Releases of folders, and those of before tags were told apart, come here too.
+    # Clients find a revision in any of these lists; llama.cpp reads this one only.
     return "branches", ref

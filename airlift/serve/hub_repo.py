@@ -31,10 +31,16 @@ class Revision:
 
     Several where, say, a whole model and chosen GGUF files of the same commit were
     carried apart; their files are then served as one tree.
+
+    Attributes:
+        commit: As upstream states it.
+        releases: Never empty.
+        successor: The commit that took this one's place; empty while it is current.
     """
 
     commit: str
     releases: tuple[LiveRelease, ...]
+    successor: str = ""
 
     @property
     def release(self) -> str:
@@ -66,13 +72,21 @@ class Revision:
         return self.releases[0].imported.replace("Z", ".000Z")
 
     @property
-    def notice(self) -> str:
-        """What clients are to show their user about this release; empty if nothing."""
+    def warnings(self) -> tuple[tuple[str, str], ...]:
+        """What clients are to tell their user, each with a topic that is its own."""
+        found = []
         for live in self.releases:
             stated = live.release.upstream.get("notice")
-            if isinstance(stated, str):
-                return stated
-        return ""
+            if isinstance(stated, str) and stated:
+                found.append((f"notice {live.id[:12]}", stated))
+        if self.successor:
+            name = self.releases[0].release.name
+            text = (
+                f"{name} at {self.commit[:12]} is superseded here by "
+                f"{self.successor[:12]}; no branch or tag leads to it any more"
+            )
+            found.append((f"superseded {self.release[:12]}", text))
+        return tuple(found)
 
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}")
@@ -92,11 +106,25 @@ class Repo:
         A ref is the commit of the newest release that claims it. ``main`` always
         exists: where none claims it, it is the newest release.
         """
-        found: dict[str, str] = {}
+        return {ref: live.release.revision for ref, live in self._claims.items()}
+
+    @cached_property
+    def tags(self) -> frozenset[str]:
+        """Those of ``refs`` that upstream calls tags, as far as their release says."""
+        found = set()
+        for ref, live in self._claims.items():
+            stated = live.release.upstream.get("tags")
+            if isinstance(stated, list | tuple) and ref in stated:
+                found.add(ref)
+        return frozenset(found)
+
+    @cached_property
+    def _claims(self) -> dict[str, LiveRelease]:
+        found: dict[str, LiveRelease] = {}
         for live in self.releases:
             for ref in live.release.refs:
-                found.setdefault(ref.removeprefix("refs/heads/"), live.release.revision)
-        found.setdefault("main", self.releases[0].release.revision)
+                found.setdefault(ref.removeprefix("refs/heads/"), live)
+        found.setdefault("main", self.releases[0])
         return dict(sorted(found.items()))
 
     def revision(self, name: str) -> Revision | None:
@@ -105,13 +133,31 @@ class Repo:
         if commit is None:
             return None
         made = tuple(one for one in self.releases if one.release.revision == commit)
-        return Revision(commit=commit, releases=made)
+        successor = self._successor(commit)
+        return Revision(commit=commit, releases=made, successor=successor)
+
+    def _successor(self, commit: str) -> str:
+        """Return the commit that took *commit*'s place, or nothing.
+
+        What a branch or tag still leads to is current, however old: clients turn a
+        tag into its commit first and then ask by commit.
+        """
+        if commit in self.refs.values():
+            return ""
+        # Counters of different kinds are not one sequence: chosen GGUF files of an
+        # older commit may be the newest there are.
+        newest: dict[Kind, str] = {}
+        for live in self.releases:
+            newest.setdefault(live.release.kind, live.release.revision)
+        kinds = [r.release.kind for r in self.releases if r.release.revision == commit]
+        later = [newest[kind] for kind in kinds]
+        return "" if commit in later else later[0]
 
     def _commit(self, name: str) -> str | None:
         commits = {live.release.revision for live in self.releases}
         if _COMMIT.fullmatch(name):
             return name if name in commits else None
-        plain = name.removeprefix("refs/heads/")
+        plain = name.removeprefix("refs/heads/").removeprefix("refs/tags/")
         for ref in ("main" if plain == "HEAD" else plain, f"refs/tags/{plain}"):
             if ref in self.refs:
                 return self.refs[ref]

@@ -366,21 +366,70 @@ def test_the_size_of_a_huge_file_is_kept_from_clients_that_refuse_it(
 
 
 def test_a_notice_reaches_the_users_terminal(tmp_path: Path) -> None:
-    """huggingface_hub prints this header once, in safe characters."""
+    """huggingface_hub prints this header once for each topic, in safe characters."""
+    notice = {"notice": "use v2\n\u2192 now"}
+    shelf = MemoryShelf(
+        tmp_path, [cargo(Kind.MODEL, "o/m", {"f": b"1"}, upstream=notice)]
+    )
+    (live,) = shelf.releases(frozenset([Kind.MODEL]), "o/m")
+    for target in ("/o/m/resolve/main/f", "/api/models/o/m"):
+        headers = dict(ask(shelf, target).headers)
+        expected = f"notice {live.id[:12]}; use v2\\n\\u2192 now"
+        assert headers["X-HF-Warning"] == expected
+
+
+def warned(shelf: MemoryShelf, target: str) -> list[str]:
+    """Return the warnings of an answer, without their topics."""
+    headers = ask(shelf, target).headers
+    found = [value for name, value in headers if name == "X-HF-Warning"]
+    return [text.partition("; ")[2] for text in found]
+
+
+def test_a_commit_that_was_replaced_says_what_replaced_it(tmp_path: Path) -> None:
+    """A program pinned to an old commit goes on working, and its user is told."""
+    old, new = ({"f": text} for text in (b"1", b"2"))
     shelf = MemoryShelf(
         tmp_path,
         [
-            cargo(
-                Kind.MODEL,
-                "o/m",
-                {"f": b"1"},
-                upstream={"notice": "use v2\n\u2192 now"},
-            )
+            cargo(Kind.MODEL, "o/m", old, revision=A, counter=1, refs=["main"]),
+            cargo(Kind.MODEL, "o/m", new, revision=B, counter=2, refs=["main"]),
         ],
     )
-    for target in ("/o/m/resolve/main/f", "/api/models/o/m"):
-        headers = dict(ask(shelf, target).headers)
-        assert headers["X-HF-Warning"] == "airlift; use v2\\n\\u2192 now"
+    text = (
+        "o/m at aaaaaaaaaaaa is superseded here by bbbbbbbbbbbb; "
+        "no branch or tag leads to it any more"
+    )
+    for target in (f"/o/m/resolve/{A}/f", f"/api/models/o/m/tree/{A[:7]}"):
+        assert warned(shelf, target) == [text]
+    for target in ("/o/m/resolve/main/f", f"/o/m/resolve/{B}/f"):
+        assert warned(shelf, target) == []
+
+
+def test_what_a_branch_or_tag_leads_to_is_not_superseded(tmp_path: Path) -> None:
+    """Clients turn `v1` into its commit first; who asks for `v1` wants just that."""
+    files = {"f": b"1"}
+    shelf = MemoryShelf(
+        tmp_path,
+        [
+            cargo(Kind.MODEL, "o/m", files, revision=A, counter=1, refs=["v1"]),
+            cargo(Kind.MODEL, "o/m", files, revision=B, counter=2, refs=["main"]),
+            cargo(Kind.MODEL, "o/m", files, revision=C, counter=3, refs=["dev"]),
+        ],
+    )
+    for revision in ("v1", A, "main", B, "dev", C):
+        assert warned(shelf, f"/o/m/resolve/{revision}/f") == []
+
+
+def test_another_kind_of_release_supersedes_nothing(tmp_path: Path) -> None:
+    """Chosen GGUF files of a commit may be all there is of their kind."""
+    shelf = MemoryShelf(
+        tmp_path,
+        [
+            cargo(Kind.GGUF, "o/m", {"q": b"1"}, revision=A, counter=1, refs=["main"]),
+            cargo(Kind.MODEL, "o/m", {"f": b"2"}, revision=B, counter=2, refs=["main"]),
+        ],
+    )
+    assert warned(shelf, f"/o/m/resolve/{A}/q") == []
 
 
 # --- the API ----------------------------------------------------------------------------
