@@ -21,6 +21,7 @@ class Entry:
 
     Attributes:
         status: As sent; 0 before.
+        caller: What the operator called the credential shown, or empty.
         sent: Bytes of the body the connection took.
         whole: Whether the answer went out complete.
         release: Id of the release it was about, or empty.
@@ -31,6 +32,7 @@ class Entry:
     method: str
     path: str
     status: int = 0
+    caller: str = ""
     sent: int = 0
     whole: bool = False
     release: str = ""
@@ -60,6 +62,8 @@ class AccessLog:
             "bytes": entry.sent,
             "seconds": round(seconds, 4),
         }
+        if entry.caller:
+            line["caller"] = naming.show(entry.caller)
         if entry.release:
             line["release"] = entry.release
         if not entry.whole:

@@ -1,7 +1,10 @@
 """What an operator decides about the server."""
 
+import socket
 import ssl
 from dataclasses import dataclass, field
+
+from airlift.serve.access import Access
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +22,8 @@ class Limits:
         drain_s: Seconds transfers get to finish once the server is told to stop.
         body_bytes: Most bytes of a request's body.
         workers: Threads that look things up, and as many that read for TLS.
+        lanes: Event loops that share the connections; more than the machine has
+            cores only cost.
     """
 
     connections: int = 1024
@@ -29,6 +34,7 @@ class Limits:
     drain_s: float = 30.0
     body_bytes: int = 1 << 20
     workers: int = 8
+    lanes: int = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +49,9 @@ class ServeSettings:
         host_names: Names in the Host field that are this server, besides loopback
             and the address a connection came in at; without port.
         tls: A server's context with certificate and key; None for plain HTTP.
+        access: Who may have what; None where everybody may have everything.
+        inherited: Sockets that listen already, from a service manager that keeps them
+            open over restarts; *host* and *port* do not count then.
     """
 
     host: str = "127.0.0.1"
@@ -50,4 +59,6 @@ class ServeSettings:
     prefix: str = ""
     host_names: frozenset[str] = frozenset()
     tls: ssl.SSLContext | None = None
+    access: Access | None = None
+    inherited: tuple[socket.socket, ...] = ()
     limits: Limits = field(default_factory=Limits)

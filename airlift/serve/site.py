@@ -12,7 +12,8 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from airlift.errors import AirliftError, RegistryError, StoreError
-from airlift.serve import bodies, guard, ranges
+from airlift.serve import bodies, guard, ranges, tls
+from airlift.serve.access import Admitted, Settled
 from airlift.serve.access_log import AccessLog, Entry
 from airlift.serve.bodies import OpenBody
 from airlift.serve.connection import HEADERS, Connection, client_of
@@ -21,6 +22,7 @@ from airlift.serve.files import Prepared, Sender
 from airlift.serve.guard import Head, Refusal
 from airlift.serve.ranges import Cut
 from airlift.serve.settings import ServeSettings
+from airlift.serve.sign_in import Shown
 
 HEALTH = "/healthz"
 _QUERY_FIELDS = 256
@@ -36,12 +38,14 @@ class _Reply:
         answer: The dialect's answer, its status replaced where a condition decided.
         part: Which bytes of *body*; meaningless without one.
         body: Closed by whoever sends the reply.
+        caller: Who asked, for the log.
         problem: What failed, for the log alone.
     """
 
     answer: Answer
     part: Cut = _WHOLE
     body: OpenBody | None = None
+    caller: str = ""
     problem: str = ""
 
 
@@ -122,16 +126,17 @@ class Site:
         if refusal is not None:
             entry.problem = refusal.problem
             return await _send(request, _refused(refusal), entry)
-        asked = self._request(request, head, body)
+        asked, shown = self._request(head, body), _shown(request)
         loop = asyncio.get_running_loop()
-        reply = await loop.run_in_executor(self._lookups, self._look_up, asked)
+        reply = await loop.run_in_executor(self._lookups, self._look_up, asked, shown)
         entry.release, entry.problem = reply.answer.release, reply.problem
+        entry.caller = reply.caller
         if reply.body is None:
             return await _send(request, reply.answer, entry)
         with contextlib.closing(reply.body):
             return await self._stream(request, reply, entry)
 
-    def _request(self, request: web.BaseRequest, head: Head, body: bytes) -> Request:
+    def _request(self, head: Head, body: bytes) -> Request:
         path, _, query = _clean(head.target).partition("?")
         pairs = parse_qsl(query, keep_blank_values=True) if query else []
         scheme = "https" if self._settings.tls else "http"
@@ -146,31 +151,46 @@ class Site:
 
     # --- in a thread ------------------------------------------------------------
 
-    def _look_up(self, asked: Request) -> _Reply:
+    def _look_up(self, asked: Request, shown: Shown) -> _Reply:
         try:
-            answer = self._answer(asked)
-            return self._reply(asked, answer)
+            if answer := self._own(asked):
+                return _Reply(answer=answer)
+            below = asked.path.removeprefix(self._settings.prefix)
+            found = self._admit(replace(asked, path=below), shown)
+            if isinstance(found, Settled):
+                return _Reply(
+                    answer=found.answer, caller=found.caller, problem=found.problem
+                )
+            reply = self._reply(found, self._answer(found))
+            return replace(reply, caller=found.request.caller.name)
         except AirliftError as error:
             # Never a 404: clients remember that something does not exist, and
             # retry after 5xx.
             status = 503 if isinstance(error, RegistryError) else 500
             return _Reply(answer=_failed(status), problem=str(error))
 
-    def _answer(self, asked: Request) -> Answer:
+    def _own(self, asked: Request) -> Answer | None:
+        """Return the answer that no credential is needed for and no dialect gives."""
         prefix = self._settings.prefix
         if asked.path in (HEALTH, prefix + HEALTH):
             return _health(self._shelf)
         if prefix and not asked.path.startswith(f"{prefix}/"):
             return _nothing()
-        below = asked.path.removeprefix(prefix)
-        inner = replace(asked, path=below)
+        return None
+
+    def _admit(self, asked: Request, shown: Shown) -> Admitted | Settled:
+        if self._settings.access is None:
+            return Admitted(request=asked, shelf=self._shelf, shared=True)
+        return self._settings.access.admit(asked, self._shelf, shown)
+
+    def _answer(self, admitted: Admitted) -> Answer:
         for dialect in self._dialects:
-            if answer := dialect.answer(inner, self._shelf):
-                return answer
+            if answer := dialect.answer(admitted.request, admitted.shelf):
+                return answer if admitted.shared else _unshared(answer)
         return _nothing()
 
-    def _reply(self, asked: Request, answer: Answer) -> _Reply:
-        body = answer.body
+    def _reply(self, admitted: Admitted, answer: Answer) -> _Reply:
+        asked, body = admitted.request, answer.body
         if not isinstance(body, BlobBody | JoinedBody):
             return _Reply(answer=_conditional(asked, answer))
         part = ranges.cut(asked.method, asked.headers, etag=body.etag, size=body.size)
@@ -188,7 +208,8 @@ class Site:
         shown = replace(answer, status=part.status, headers=tuple(headers), body=b"")
         if not sends:
             return _Reply(answer=shown)
-        return _Reply(answer=shown, part=part, body=bodies.opened(self._shelf, body))
+        opened = bodies.opened(admitted.shelf, body)
+        return _Reply(answer=shown, part=part, body=opened)
 
     # --- on the wire ---------------------------------------------------------------
 
@@ -251,6 +272,14 @@ def _head(request: web.BaseRequest) -> Head:
     )
 
 
+def _shown(request: web.BaseRequest) -> Shown:
+    certificate = None
+    if request.transport is not None:
+        certificate = request.transport.get_extra_info("peercert")
+    query = _clean(request.raw_path).partition("?")[2]
+    return Shown(certificate=tls.identities(certificate), query=query)
+
+
 def _clean(text: str) -> str:
     """Return *text* without the lone surrogates that bytes beyond UTF-8 became."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
@@ -284,6 +313,15 @@ def _conditional(asked: Request, answer: Answer) -> Answer:
     if not (reading and etag and ranges.unchanged(asked.headers, etag.strip('"'))):
         return answer
     return replace(answer, status=304, body=b"")
+
+
+def _unshared(answer: Answer) -> Answer:
+    """Return *answer* as one that no cache on the way may give to somebody else."""
+    headers = tuple(
+        (name, value.replace("public", "private") if name == "Cache-Control" else value)
+        for name, value in answer.headers
+    )
+    return replace(answer, headers=headers)
 
 
 def _refused(refusal: Refusal) -> Answer:
