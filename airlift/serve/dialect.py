@@ -37,8 +37,26 @@ ANYONE = Caller(powers=frozenset({"*", "metrics"}))
 """Every caller of a server without access control."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pass:
+    """A credential the server made, which for a while stands for the caller's own.
+
+    Attributes:
+        bearer: What to send as ``Authorization: Bearer``; no secret of the caller's
+            is in it.
+        expires: Seconds since 1970.
+    """
+
+    bearer: str = field(repr=False)
+    expires: int
+
+
 def _unsigned(path: str) -> str:
     return path
+
+
+def _no_pass() -> None:
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +76,7 @@ class Request:
         sign: Makes of a path below ``base_url`` one that for a while is answered
             as this request was, without its credential; the same path where there
             is no access control.
+        issue: Makes a pass for this caller; None where there is no access control.
     """
 
     method: str
@@ -68,6 +87,7 @@ class Request:
     base_url: str = ""
     caller: Caller = ANYONE
     sign: Callable[[str], str] = _unsigned
+    issue: Callable[[], Pass | None] = _no_pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
