@@ -14,7 +14,7 @@ from typing import Protocol
 
 from airlift.serve import credentials, distribution, scope, seals, sign_in
 from airlift.serve.credentials import Credential, Proof, Register
-from airlift.serve.dialect import Answer, Caller, Request, Shelf
+from airlift.serve.dialect import Answer, Caller, Pass, Request, Shelf
 from airlift.serve.scope import Scopes
 from airlift.serve.scoped_shelf import ScopedShelf
 from airlift.serve.seals import Sealed
@@ -117,6 +117,8 @@ class Access:
             # What is open to anyone is open to whoever shows a token as well.
             name, scopes = found.name, scopes | found.scopes
             request = replace(request, sign=partial(_signed, visit, found))
+        if known := found or anyone:
+            request = replace(request, issue=partial(_passed, visit, known))
         caller = Caller(
             name=name,
             may_sign_in=not name and not scopes.everything,
@@ -133,8 +135,7 @@ class Access:
             found = _anyone(visit) or Unknown(problem="sign in with a token")
         if isinstance(found, Unknown):
             return _refused(visit.request, found)
-        ends = Sealed(credential=found.id, expires=visit.seconds + seals.BEARER_S)
-        bearer = visit.sealer.bearer(ends)
+        bearer = _passed(visit, found).bearer
         # Which of the two names a client reads depends on its age.
         shape = {
             "token": bearer,
@@ -187,6 +188,11 @@ def _anyone(visit: Visit) -> Credential | None:
 def _signed(visit: Visit, found: Credential, path: str) -> str:
     ends = Sealed(credential=found.id, expires=visit.seconds + seals.PATH_S)
     return f"{path}?sig={visit.sealer.path(path, ends)}"
+
+
+def _passed(visit: Visit, found: Credential) -> Pass:
+    ends = Sealed(credential=found.id, expires=visit.seconds + seals.BEARER_S)
+    return Pass(bearer=visit.sealer.bearer(ends), expires=ends.expires)
 
 
 def _refused(request: Request, why: Unknown) -> Settled:
