@@ -34,8 +34,10 @@ class Prepared:
 
     @property
     def plain(self) -> bool:
-        """Whether the connection is not encrypted."""
-        return self.transport.get_extra_info("sslcontext") is None
+        """Whether the kernel can copy to it, and tell what the other end took."""
+        sock = self.transport.get_extra_info("socket")
+        encrypted = self.transport.get_extra_info("sslcontext") is not None
+        return not encrypted and sock.family != socket.AF_UNIX
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,13 +1,12 @@
-"""The only socket: listening, admitting, stopping.
+"""A server from its start to its end: listening, reloading, stopping.
 
-aiohttp's parser (llhttp) reads requests on the plain asyncio loop, dialects run in a
-few threads, and bodies go out by ``files``. Never run it on uvloop, which has no
+aiohttp's parser (llhttp) reads requests on plain asyncio loops, dialects run in a few
+threads, and bodies go out by ``files``. Never run it on uvloop, which has no
 ``sendfile`` and was measured at half the speed and three times the CPU.
 """
 
 import asyncio
 import contextlib
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -15,19 +14,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TextIO
 
-from aiohttp import web
-
-from airlift.errors import AirliftError, RequestError
-from airlift.serve import dialects
+from airlift.errors import AirliftError
+from airlift.serve import dialects, listening
 from airlift.serve.access_log import AccessLog
-from airlift.serve.connection import Census, Connection
+from airlift.serve.connection import Census
 from airlift.serve.dialect import Dialect, Shelf
-from airlift.serve.files import Sender
+from airlift.serve.lanes import Given, Lane
+from airlift.serve.listening import Door
 from airlift.serve.settings import ServeSettings
-from airlift.serve.site import Site
-
-_BACKLOG = 1024
-_WILDCARDS = ("", "0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
 
 
 def serve(
@@ -57,13 +51,13 @@ def serve(
         loop, stop = asyncio.get_running_loop(), _Stop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.ask)
-        given = _Given(
+        world = _World(
             shelf=shelf,
             settings=settings,
             log=AccessLog(log, clock),
             table=dialects(),
         )
-        await _run(given, stop, ready)
+        await _run(world, stop, ready)
 
     with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
         runner.run(run())
@@ -90,13 +84,13 @@ def running(
     Raises:
         RequestError: The address cannot be listened on.
     """
-    given = _Given(
+    world = _World(
         shelf=shelf,
         settings=settings,
         log=AccessLog(log, clock),
         table=dialects() if table is None else table,
     )
-    thread = _Thread(given)
+    thread = _Thread(world)
     thread.start()
     thread.settled.wait()
     try:
@@ -109,7 +103,7 @@ def running(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Given:
+class _World:
     """What a server is made of."""
 
     shelf: Shelf
@@ -134,9 +128,9 @@ class _Stop:
 class _Thread(threading.Thread):
     """A server on its own event loop in its own thread."""
 
-    def __init__(self, given: _Given) -> None:
+    def __init__(self, world: _World) -> None:
         super().__init__(name="airlift-serve")
-        self._given = given
+        self._world = world
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop_asked: _Stop | None = None
         self.settled = threading.Event()
@@ -154,7 +148,7 @@ class _Thread(threading.Thread):
 
     async def _serve(self) -> None:
         self._loop, self._stop_asked = asyncio.get_running_loop(), _Stop()
-        await _run(self._given, self._stop_asked, self._ready)
+        await _run(self._world, self._stop_asked, self._ready)
 
     def _ready(self, url: str) -> None:
         self.url = url
@@ -166,74 +160,41 @@ class _Thread(threading.Thread):
                 self._loop.call_soon_threadsafe(self._stop_asked.ask)
 
 
-async def _run(given: _Given, stop: _Stop, ready: Callable[[str], None]) -> None:
-    settings, limits = given.settings, given.settings.limits
+async def _run(world: _World, stop: _Stop, ready: Callable[[str], None]) -> None:
+    settings, limits = world.settings, world.settings.limits
+    sockets = await listening.opened(settings)
     with (
         ThreadPoolExecutor(limits.workers, "airlift-lookup") as lookups,
         ThreadPoolExecutor(limits.workers, "airlift-read") as readers,
+        ThreadPoolExecutor(limits.lanes, "airlift-lane") as threads,
     ):
-        site = Site(
-            given.shelf,
-            given.table,
-            settings,
-            log=given.log,
+        given = Given(
+            shelf=world.shelf,
+            settings=settings,
+            log=world.log,
+            table=world.table,
             lookups=lookups,
-            sender=Sender(readers=readers, stall_s=limits.stall_s),
+            readers=readers,
         )
-        front = web.Server(site.handle)
-        census = Census(limits=limits, log=given.log)
-        server = await _listen(settings, front, census)
-        ready(_url(settings, server))
+        lanes = [Lane(given) for _ in range(limits.lanes)]
+        running = [asyncio.wrap_future(threads.submit(lane.run)) for lane in lanes]
+        for lane in lanes:
+            lane.started.wait()
+        census = Census(limits=limits, log=world.log)
+        door = Door(sockets, lanes, census, settings.tls)
+        door.open()
+        ready(listening.url(settings, sockets[0]))
         await stop.asked.wait()
-        server.close()
-        await _drain(front, site, stop, limits.drain_s)
+        door.close()
+        await _drain(lanes, stop, limits.drain_s)
+        await asyncio.gather(*running)
 
 
-async def _listen(
-    settings: ServeSettings, front: web.Server, census: Census
-) -> asyncio.Server:
-    loop = asyncio.get_running_loop()
-    encrypted = settings.tls is not None
-    try:
-        return await loop.create_server(
-            lambda: Connection(front, census, loop),
-            settings.host or None,
-            settings.port,
-            ssl=settings.tls,
-            ssl_handshake_timeout=settings.limits.head_s if encrypted else None,
-            ssl_shutdown_timeout=5.0 if encrypted else None,
-            backlog=_BACKLOG,
-            reuse_address=True,
-        )
-    except (OSError, OverflowError) as error:
-        number = getattr(error, "errno", None)
-        reason = os.strerror(number).lower() if number else str(error)
-        problem = f"cannot listen on {settings.host} port {settings.port}: {reason}"
-        hint = "choose another address or port with --host and --port"
-        raise RequestError(problem, hint=hint) from error
-
-
-def _url(settings: ServeSettings, server: asyncio.Server) -> str:
-    host, port = server.sockets[0].getsockname()[:2]
-    if settings.host not in _WILDCARDS:
-        host = settings.host
-    shown = f"[{host}]" if ":" in host else host
-    scheme = "https" if settings.tls else "http"
-    return f"{scheme}://{shown}:{port}{settings.prefix}"
-
-
-async def _drain(front: web.Server, site: Site, stop: _Stop, seconds: float) -> None:
+async def _drain(lanes: Sequence[Lane], stop: _Stop, seconds: float) -> None:
     """Let transfers finish for *seconds*, or until asked again; then end them."""
-    front.pre_shutdown()  # idle connections close, busy ones after their answer
-    at_once = asyncio.ensure_future(stop.at_once.wait())
-    ends = asyncio.get_running_loop().time() + seconds
-    while site.active and not at_once.done():
-        left = ends - asyncio.get_running_loop().time()
-        if left <= 0:
-            break
-        waiting = asyncio.FIRST_COMPLETED
-        await asyncio.wait({*site.active, at_once}, timeout=left, return_when=waiting)
-    at_once.cancel()
-    for transfer in site.active:
-        transfer.cancel()
-    await front.shutdown(timeout=1.0)
+    finished = asyncio.gather(*(asyncio.wrap_future(lane.finish()) for lane in lanes))
+    finished.add_done_callback(lambda _: stop.at_once.set())
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.at_once.wait(), seconds)
+    for lane in lanes:
+        lane.end()
