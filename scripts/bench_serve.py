@@ -2,97 +2,54 @@
 
     python scripts/bench_serve.py [--rounds 7] [--size-mib 2048] [--write]
 
-Both servers run as one process on loopback, from the page cache, in turn within each
-round, so that load from elsewhere hits both. The client throws bytes away in the
-kernel (``MSG_TRUNC``) and costs almost nothing. Medians over the rounds; CPU is user
-and system time of the server's threads per GB sent. Needs nginx on the path.
+All servers serve the same file from the page cache over loopback, in turn within each
+round, so that load from elsewhere hits all of them. nginx runs as packaged sites run
+it: ``sendfile``, ``tcp_nopush``, one worker as the peer, and a second one beside it with
+a worker for each of two cores. The client throws bytes away in the kernel
+(``MSG_TRUNC``), over TLS after a real handshake and without decrypting, and so costs
+almost nothing. Medians over the rounds; ratios are taken within a round; CPU is user
+and system time of all threads per GB sent. Needs nginx on the path.
 """
 
 import argparse
 import contextlib
-import itertools
 import os
 import shutil
 import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from report import machine, publish
+from servers import Server, airlift, authority, fetch, nginx
 
-STREAMS = 8
-COMMIT = "a" * 40
-TARGET = f"/org/bench/resolve/{COMMIT}/model.bin"
-NGINX = """
-daemon off; master_process off; worker_processes 1; pid {folder}/nginx.pid;
-error_log {folder}/error.log; events {{ worker_connections 64; }}
-http {{
-  access_log off; sendfile on; tcp_nopush on; sendfile_max_chunk 2m;
-  client_body_temp_path {folder}; proxy_temp_path {folder};
-  fastcgi_temp_path {folder}; uwsgi_temp_path {folder}; scgi_temp_path {folder};
-  server {{ listen 127.0.0.1:{port}; location = {target} {{ alias {blob}; }} }}
-}}
-"""
-AIRLIFT = """
-import sys, time
-from pathlib import Path
-from airlift.artifact import Kind, LiveRelease, Release, ReleaseFile
-from airlift.serve.server import serve
-from airlift.serve.settings import ServeSettings
-from airlift.store.span import Span
-
-class OneFile:
-    def __init__(self, path):
-        digest, size = "d" * 64, path.stat().st_size
-        self.file_ = ReleaseFile(path="model.bin", size=size, sha256=digest)
-        self.place = Span(path=path, offset=0, length=size)
-        release = Release(kind=Kind.MODEL, name="org/bench", revision=sys.argv[3],
-                          counter=1, files=())
-        self.live = LiveRelease(id=digest, release=release, imported="")
-    def generation(self): return 1
-    def releases(self, kinds, name=None): return (self.live,)
-    def names_like(self, kinds, name): return (name,)
-    def files(self, release): return (self.file_,)
-    def file(self, release, path): return self.file_
-    def span(self, sha256): return self.place
-
-serve(OneFile(Path(sys.argv[1])), ServeSettings(port=int(sys.argv[2])),
-      log=open("/dev/null", "w"), clock=lambda: "", ready=lambda url: None)
-"""
+PEER = "nginx, 1 worker"
+CLIENTS = 200
+CLIENT_BYTES = 8 << 20
+HALF_OPEN = b"GET / HTTP/1.1\r\nHost: local"
+ASKED = 40
 
 
 @dataclass(frozen=True, kw_only=True)
-class Server:
-    """A server under test: its process and where it listens."""
-
-    name: str
-    process: int
-    port: int
-
-    def cpu_s(self) -> float:
-        """Return the seconds all threads of the process have run so far."""
-        # In nanoseconds; ticks may miss a server that sleeps whenever one comes.
-        tasks = Path(f"/proc/{self.process}/task").iterdir()
-        spent = (int((task / "schedstat").read_text().split()[0]) for task in tasks)
-        return sum(spent) / 1e9
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measure:
+class Run:
     """One run: bytes a second and CPU seconds for each GB."""
 
     rate: float
     cpu: float
 
 
+Table = dict[tuple[str, str], list[Run]]
+"""What was measured, by the kind of transfer and the server's name."""
+
+
 def main() -> None:
-    """Measure, and print one table."""
+    """Measure, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--size-mib", type=int, default=2048)
@@ -101,130 +58,136 @@ def main() -> None:
     if shutil.which("nginx") is None:
         sys.exit("nginx is not on the path")
     size = given.size_mib << 20
-    with tempfile.TemporaryDirectory(prefix="bench-serve-") as name:
-        folder = Path(name)
-        blob = folder / "blob"
-        _fill(blob, size)
-        with _nginx(folder, blob) as nginx, _airlift(blob) as airlift:
-            table = _rounds((nginx, airlift), size, given.rounds)
-    publish("bench_serve", _table(table, given.rounds, size), write=given.write)
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-serve-") as name,
+        _all(Path(name), size) as servers,
+    ):
+        table = _rounds(servers, size, given.rounds)
+        crowd = [_crowd(server, tls=tls) for tls in (False, True) for server in servers]
+        held = [_half_open(server) for server in servers]
+    title = f"{given.size_mib} MiB from the page cache; medians of {given.rounds} rounds; {machine()}."
+    parts = [title, "", *_speeds(table), "", *_crowds(crowd), "", *_delays(held)]
+    publish("bench_serve", "\n".join(parts), write=given.write)
 
 
-def _fill(path: Path, size: int) -> None:
+@contextlib.contextmanager
+def _all(folder: Path, size: int) -> Iterator[Sequence[Server]]:
+    blob = folder / "blob"
     block = os.urandom(1 << 20)
-    with path.open("wb") as file:
+    with blob.open("wb") as file:
         for _ in range(size >> 20):
             file.write(block)
+    authority(folder)
+    with (
+        nginx(folder / "one", blob, workers=1) as one,
+        nginx(folder / "two", blob, workers=2) as two,
+        airlift(folder, blob) as own,
+    ):
+        yield (one, two, own)
 
 
-@contextlib.contextmanager
-def _nginx(folder: Path, blob: Path) -> Iterator[Server]:
-    port = _free_port()
-    settings = folder / "nginx.conf"
-    settings.write_text(
-        NGINX.format(folder=folder, port=port, blob=blob, target=TARGET)
-    )
-    with _process(["nginx", "-c", str(settings), "-p", str(folder)], port) as process:
-        yield Server(name="nginx", process=process, port=port)
+# --- speed ----------------------------------------------------------------------------
 
 
-@contextlib.contextmanager
-def _airlift(blob: Path) -> Iterator[Server]:
-    port = _free_port()
-    arguments = [sys.executable, "-c", AIRLIFT, str(blob), str(port), COMMIT]
-    with _process(arguments, port) as process:
-        yield Server(name="airlift", process=process, port=port)
-
-
-@contextlib.contextmanager
-def _process(arguments: list[str], port: int) -> Iterator[int]:
-    with subprocess.Popen(arguments) as process:
-        try:
-            _wait_for(port)
-            yield process.pid
-        finally:
-            process.terminate()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
-
-
-def _wait_for(port: int) -> None:
-    for _ in range(400):
-        with contextlib.suppress(OSError):
-            socket.create_connection(("127.0.0.1", port)).close()
-            return
-        time.sleep(0.05)
-    sys.exit(f"nothing listens on port {port}")
-
-
-def _rounds(
-    servers: tuple[Server, ...], size: int, rounds: int
-) -> dict[tuple[str, int], list[Measure]]:
-    table: dict[tuple[str, int], list[Measure]] = {}
+def _rounds(servers: Sequence[Server], size: int, rounds: int) -> Table:
+    table: Table = {}
+    kinds = [(tls, streams) for tls in (False, True) for streams in (1, 8)]
     for server in servers:
-        _run(server, size, 1)  # warms caches and the interpreter; not counted
+        for tls in (False, True):  # warms caches and interpreters; not counted
+            _run(server, size, tls=tls, streams=1)
     for turn in range(rounds):
         order = servers if turn % 2 else servers[::-1]
-        for streams in (1, STREAMS):
+        for tls, streams in kinds:
+            title = f"{'TLS' if tls else 'plain'}, {streams} {'ranges' if streams > 1 else 'stream'}"
             for server in order:
-                found = _run(server, size, streams)
-                table.setdefault((server.name, streams), []).append(found)
+                run = _run(server, size, tls=tls, streams=streams)
+                table.setdefault((title, server.name), []).append(run)
     return table
 
 
-def _run(server: Server, size: int, streams: int) -> Measure:
+def _run(server: Server, size: int, *, tls: bool, streams: int) -> Run:
     bounds = [size * n // streams for n in range(streams + 1)]
     cpu, begun = server.cpu_s(), time.perf_counter()
-    with ThreadPoolExecutor(streams) as pool:
-        jobs = [
-            pool.submit(_fetch, server.port, start, stop)
-            for start, stop in itertools.pairwise(bounds)
-        ]
-        for job in jobs:
-            job.result()
+    _together([_fetching(server, part, tls=tls) for part in pairwise(bounds)])
     seconds = time.perf_counter() - begun
-    return Measure(rate=size / seconds, cpu=(server.cpu_s() - cpu) / (size / 1e9))
+    return Run(rate=size / seconds, cpu=(server.cpu_s() - cpu) / (size / 1e9))
 
 
-def _fetch(port: int, start: int, stop: int) -> None:
-    head = (
-        f"GET {TARGET} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
-        f"Range: bytes={start}-{stop - 1}\r\n\r\n"
-    )
-    with socket.create_connection(("127.0.0.1", port)) as sock:
-        sock.sendall(head.encode())
-        answer = sock.recv(65536)
-        status, _, body = answer.partition(b"\r\n\r\n")
-        if not status.startswith(b"HTTP/1.1 206"):
-            sys.exit(f"unexpected answer: {status[:200]!r}")
-        received, space = len(body), bytearray(4 << 20)
-        while taken := sock.recv_into(space, 0, socket.MSG_TRUNC):
-            received += taken
-        if received != stop - start:
-            sys.exit(f"received {received} bytes, expected {stop - start}")
+def _fetching(
+    server: Server, part: tuple[int, int], *, tls: bool
+) -> Callable[[], None]:
+    return lambda: fetch(server, *part, tls=tls)
 
 
-def _table(table: dict[tuple[str, int], list[Measure]], rounds: int, size: int) -> str:
-    lines = [
-        f"{size >> 20} MiB from the page cache; medians of {rounds} rounds; {machine()}.",
-        "",
-        "| server | streams | GB/s | CPU s per GB | rate to nginx | CPU to nginx |",
-        "|---|--:|--:|--:|--:|--:|",
-    ]
-    for (name, streams), runs in sorted(table.items(), key=lambda row: row[0][1]):
-        base = table["nginx", streams]
+def _together(jobs: Sequence[Callable[[], None]]) -> None:
+    with ThreadPoolExecutor(len(jobs)) as pool:
+        for future in [pool.submit(job) for job in jobs]:
+            future.result()
+
+
+def _speeds(table: Table) -> Iterator[str]:
+    yield "| transfer | server | GB/s | CPU s per GB | rate to nginx | CPU to nginx |"
+    yield "|---|---|--:|--:|--:|--:|"
+    for (title, name), runs in table.items():
+        base = table[title, PEER]
         rates = [own.rate / other.rate for own, other in zip(runs, base, strict=True)]
         costs = [own.cpu / other.cpu for own, other in zip(runs, base, strict=True)]
-        lines.append(
-            f"| {name} | {streams} "
+        yield (
+            f"| {title} | {name} "
             f"| {statistics.median(run.rate for run in runs) / 1e9:.2f} "
             f"| {statistics.median(run.cpu for run in runs):.3f} "
             f"| {statistics.median(rates):.2f} | {statistics.median(costs):.2f} |"
         )
-    return "\n".join(lines)
+
+
+# --- many at once ---------------------------------------------------------------------
+
+
+def _crowd(server: Server, *, tls: bool) -> str:
+    """Download with all clients at once; return a row with the memory it took."""
+    server.forget_peak()
+    begun = time.perf_counter()
+    parts = [(n * 1000, n * 1000 + CLIENT_BYTES) for n in range(CLIENTS)]
+    _together([_fetching(server, part, tls=tls) for part in parts])
+    rate = CLIENTS * CLIENT_BYTES / (time.perf_counter() - begun) / 1e9
+    title = "TLS" if tls else "plain"
+    return f"| {title} | {server.name} | {rate:.2f} | {server.peak_mib(tls=tls):.0f} |"
+
+
+def _crowds(rows: Sequence[str]) -> Iterator[str]:
+    yield f"{CLIENTS} clients at once, {CLIENT_BYTES >> 20} MiB each; memory of all processes:"
+    yield ""
+    yield "| transfer | server | GB/s | peak MiB |"
+    yield "|---|---|--:|--:|"
+    yield from rows
+
+
+def _half_open(server: Server) -> str:
+    """Ask for 1 KiB, alone and beside half-open requests; return a row."""
+    alone = _delay(server)
+    with contextlib.ExitStack() as held:
+        for _ in range(CLIENTS):
+            sock = socket.create_connection(("127.0.0.1", server.port))
+            held.enter_context(sock).sendall(HALF_OPEN)
+        beside = _delay(server)
+    return f"| {server.name} | {alone * 1e3:.2f} | {beside * 1e3:.2f} |"
+
+
+def _delay(server: Server) -> float:
+    seconds = []
+    for _ in range(ASKED):
+        begun = time.perf_counter()
+        fetch(server, 0, 1024, tls=False)
+        seconds.append(time.perf_counter() - begun)
+    return statistics.median(seconds)
+
+
+def _delays(rows: Sequence[str]) -> Iterator[str]:
+    yield f"A new connection that asks for 1 KiB, beside {CLIENTS} half-open requests:"
+    yield ""
+    yield "| server | alone, ms | beside them, ms |"
+    yield "|---|--:|--:|"
+    yield from rows
 
 
 if __name__ == "__main__":
