@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "import": ("cmd_import", "Verify volumes and take them into the registry."),
     "inspect": ("cmd_inspect", "Show what volumes hold and who signed them."),
     "serve": ("cmd_serve", "Serve what is live to unmodified clients."),
+    "token": ("cmd_token", "Say who may have what from this site's server."),
     "list": ("cmd_list", "List the releases held here."),
     "show": ("cmd_show", "Show one release: files, origin, signatures, state."),
     "verify": ("cmd_verify", "Re-hash what the store holds."),

@@ -129,6 +129,9 @@ class Register:
             problem = f"`{naming.show(fresh.name[:80])}` cannot be a credential's name"
             hint = "use 1 to 64 letters, digits, `.`, `_`, `@` and `-`"
             raise RequestError(problem, hint=hint)
+        if (fresh.name == ANYONE) is not (fresh.proof is Proof.NONE):
+            problem = f"`{ANYONE}` is the name of what is granted without a credential"
+            raise RequestError(problem, hint="choose another name")
         for one in self.credentials:
             same = (one.proof, one.mark) == (fresh.proof, fresh.mark)
             if not one.revoked and (same or one.name == fresh.name):
