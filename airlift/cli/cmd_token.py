@@ -9,7 +9,7 @@ from airlift import naming
 from airlift.artifact import Json
 from airlift.cli import config, output
 from airlift.errors import RequestError
-from airlift.serve import credentials, scope
+from airlift.serve import credentials, ollama_key, scope
 from airlift.serve.access_file import AccessFile
 from airlift.serve.credentials import ANYONE, Credential, Proof
 from airlift.trust import clock, files
@@ -78,7 +78,7 @@ def add_key(
 ) -> None:
     """Know an Ollama host by its public key FILE, its `~/.ollama/id_ed25519.pub`."""
     data = files.read(file, limit=_KEY_LIMIT, what="public key")
-    mark = credentials.mark_of_ollama_key(data.decode("ascii", "replace"))
+    mark = ollama_key.parse_key(data.decode("ascii", "replace")).text
     _add(home, name, Proof.OLLAMA_KEY, mark, allowed=allowed, expires=expires)
 
 

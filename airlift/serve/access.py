@@ -12,13 +12,21 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
-from airlift.serve import credentials, distribution, scope, seals, sign_in
+from airlift.serve import (
+    credentials,
+    distribution,
+    ollama_sign_in,
+    scope,
+    seals,
+    sign_in,
+)
 from airlift.serve.credentials import Credential, Proof, Register
 from airlift.serve.dialect import Answer, Caller, Pass, Request, Shelf
+from airlift.serve.ollama_sign_in import OllamaSignIn
 from airlift.serve.scope import Scopes
 from airlift.serve.scoped_shelf import ScopedShelf
 from airlift.serve.seals import Sealed
-from airlift.serve.sign_in import NOTHING_SHOWN, Found, Shown, Unknown, Visit
+from airlift.serve.sign_in import Found, Unknown, Visit
 
 OPEN = frozenset({"/api/agent-harnesses"})
 """Paths that every process of some clients asks for, with any token or none."""
@@ -79,17 +87,19 @@ class Access:
         self._records = records
         self._clock = clock
         self._nobody = credentials.fresh_register() if required else None
+        self._ollama = OllamaSignIn()
         self._shelves = _Shelves()
 
     def admit(
-        self, request: Request, shelf: Shelf, shown: Shown = NOTHING_SHOWN
+        self, request: Request, shelf: Shelf, certificate: tuple[str, ...] = ()
     ) -> Admitted | Settled:
         """Say how *request* is to be answered.
 
         Args:
             request: Its path is below the prefix.
             shelf: All that is live.
-            shown: What it shows beside its fields.
+            certificate: The identities of the client's certificate, as
+                ``airlift.serve.tls`` spells them; none without one.
 
         Raises:
             RegistryError: The credentials cannot be read; nobody is admitted.
@@ -98,7 +108,10 @@ class Access:
         if register is None:
             return Admitted(request=request, shelf=shelf, shared=True)
         visit = Visit(
-            request=request, register=register, now=self._clock(), shown=shown
+            request=request,
+            register=register,
+            now=self._clock(),
+            certificate=certificate,
         )
         if request.path == distribution.TOKEN:
             return self._token(visit)
@@ -153,6 +166,8 @@ class Access:
 
     def _signing_in(self, visit: Visit) -> Found:
         field = visit.request.headers.get("authorization", "")
+        if ollama_sign_in.speaks(field):
+            return self._ollama.who(visit, field)
         if visit.request.method == "POST" and not field:
             return sign_in.by_form(visit)
         return sign_in.who(visit)

@@ -5,8 +5,6 @@ choose and which can be guessed; a token here is 238 random bits, which nobody
 guesses, and a slow hash would let strangers burn a core with every wrong one.
 """
 
-import base64
-import binascii
 import hashlib
 import hmac
 import re
@@ -56,8 +54,8 @@ class Credential:
     Attributes:
         name: What the operator called it.
         proof: How it is shown.
-        mark: What it is recognised by: the SHA-256 of a token, an Ed25519 public key
-            in base64, a certificate's identity (``DNS:host``); empty for nothing.
+        mark: What it is recognised by: the SHA-256 of a token, the public key of an
+            Ollama host, a certificate's identity (``DNS:host``); empty for nothing.
         scopes: What may be had with it.
         created: ``YYYY-MM-DDThh:mm:ssZ``, like the next two.
         expires: It is refused from then on; empty for never.
@@ -176,29 +174,6 @@ def looks_like_token(text: str) -> bool:
 def mark_of(token: str) -> str:
     """Return what a register recognises *token* by."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def mark_of_ollama_key(text: str) -> str:
-    """Return what a register recognises the public key file *text* by.
-
-    Args:
-        text: ``ssh-ed25519 BASE64 comment``, as Ollama writes ``id_ed25519.pub``.
-
-    Raises:
-        RequestError: It is another kind of key, or none.
-    """
-    words = text.split()
-    try:
-        blob = base64.b64decode(words[1], validate=True) if len(words) > 1 else b""
-    except binascii.Error:
-        blob = b""
-    # RFC 8709, section 4: two strings with their lengths, the name and 32 bytes.
-    head = b"\0\0\0\x0bssh-ed25519\0\0\0\x20"
-    if words[:1] != ["ssh-ed25519"] or blob[:-32] != head:
-        problem = "this is not the public key of an Ollama host"
-        hint = "give the file `~/.ollama/id_ed25519.pub` of the host"
-        raise RequestError(problem, hint=hint)
-    return base64.b64encode(blob[-32:]).decode()
 
 
 # --- the record -------------------------------------------------------------------

@@ -20,23 +20,6 @@ from airlift.trust import clock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """What a request shows beside its path and fields.
-
-    Attributes:
-        certificate: The identities of the client's certificate, as
-            ``airlift.serve.tls`` spells them; none without one.
-        query: As sent, still encoded: signatures of clients cover it.
-    """
-
-    certificate: tuple[str, ...] = ()
-    query: str = ""
-
-
-NOTHING_SHOWN = Shown()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
     """One request, and what it is judged by.
 
@@ -44,12 +27,13 @@ class Visit:
         request: Its path is below the prefix the server is mounted at.
         register: Who is known.
         now: ``YYYY-MM-DDThh:mm:ssZ``.
+        certificate: The identities of the client's certificate.
     """
 
     request: Request
     register: Register
     now: str
-    shown: Shown = NOTHING_SHOWN
+    certificate: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> int:
@@ -140,7 +124,7 @@ def _by_seal(visit: Visit, sealed: Sealed) -> Found:
 
 
 def _by_certificate(visit: Visit) -> Found:
-    for identity in visit.shown.certificate:
+    for identity in visit.certificate:
         found = visit.register.find(Proof.CERTIFICATE, identity)
         if found is not None:
             return counted(visit, found, "")

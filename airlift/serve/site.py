@@ -22,7 +22,6 @@ from airlift.serve.files import Prepared, Sender
 from airlift.serve.guard import Head, Refusal
 from airlift.serve.ranges import Cut
 from airlift.serve.settings import ServeSettings
-from airlift.serve.sign_in import Shown
 
 HEALTH = "/healthz"
 _QUERY_FIELDS = 256
@@ -126,9 +125,9 @@ class Site:
         if refusal is not None:
             entry.problem = refusal.problem
             return await _send(request, _refused(refusal), entry)
-        asked, shown = self._request(head, body), _shown(request)
+        asked, holder = self._request(head, body), _holder(request)
         loop = asyncio.get_running_loop()
-        reply = await loop.run_in_executor(self._lookups, self._look_up, asked, shown)
+        reply = await loop.run_in_executor(self._lookups, self._look_up, asked, holder)
         entry.release, entry.problem = reply.answer.release, reply.problem
         entry.caller = reply.caller
         if reply.body is None:
@@ -151,12 +150,12 @@ class Site:
 
     # --- in a thread ------------------------------------------------------------
 
-    def _look_up(self, asked: Request, shown: Shown) -> _Reply:
+    def _look_up(self, asked: Request, holder: tuple[str, ...]) -> _Reply:
         try:
             if answer := self._own(asked):
                 return _Reply(answer=answer)
             below = asked.path.removeprefix(self._settings.prefix)
-            found = self._admit(replace(asked, path=below), shown)
+            found = self._admit(replace(asked, path=below), holder)
             if isinstance(found, Settled):
                 return _Reply(
                     answer=found.answer, caller=found.caller, problem=found.problem
@@ -178,10 +177,10 @@ class Site:
             return _nothing()
         return None
 
-    def _admit(self, asked: Request, shown: Shown) -> Admitted | Settled:
+    def _admit(self, asked: Request, holder: tuple[str, ...]) -> Admitted | Settled:
         if self._settings.access is None:
             return Admitted(request=asked, shelf=self._shelf, shared=True)
-        return self._settings.access.admit(asked, self._shelf, shown)
+        return self._settings.access.admit(asked, self._shelf, holder)
 
     def _answer(self, admitted: Admitted) -> Answer:
         for dialect in self._dialects:
@@ -272,12 +271,11 @@ def _head(request: web.BaseRequest) -> Head:
     )
 
 
-def _shown(request: web.BaseRequest) -> Shown:
-    certificate = None
-    if request.transport is not None:
-        certificate = request.transport.get_extra_info("peercert")
-    query = _clean(request.raw_path).partition("?")[2]
-    return Shown(certificate=tls.identities(certificate), query=query)
+def _holder(request: web.BaseRequest) -> tuple[str, ...]:
+    """Return whom the client's certificate names; nobody without one."""
+    if request.transport is None:
+        return ()
+    return tls.identities(request.transport.get_extra_info("peercert"))
 
 
 def _clean(text: str) -> str:
