@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from airlift.artifact import Kind
+from airlift.artifact import Json, Kind
 from airlift.digest import sha256
-from airlift.serve.dialect import Answer, BlobBody, Request
+from airlift.serve.dialect import Answer, BlobBody, Caller, Request, Shelf
 from airlift.serve.huggingface import HTTP_LIMIT_BYTES, HuggingFace
+from airlift.serve.scope import parse_all
+from airlift.serve.scoped_shelf import ScopedShelf
 from served import grow, small_world
 from shelves import MemoryShelf, cargo, git_oid
 
@@ -61,7 +63,7 @@ def shelf(tmp_path: Path) -> MemoryShelf:
     )
 
 
-def ask(shelf: MemoryShelf, target: str, **more: Any) -> Answer:
+def ask(shelf: Shelf, target: str, **more: Any) -> Answer:
     """Return the answer to a GET of *target*, which must be the dialect's own."""
     path, _, query = target.partition("?")
     pairs = [pair.partition("=")[::2] for pair in query.split("&") if query]
@@ -625,6 +627,37 @@ def test_refs_come_in_their_lists(shelf: MemoryShelf) -> None:
     }
 
 
+def test_tags_are_listed_as_tags_where_the_release_says_so(tmp_path: Path) -> None:
+    """A ref means what its newest release says; older records do not say, as here."""
+    files = {"f": b"1"}
+    shelf = MemoryShelf(
+        tmp_path,
+        [
+            cargo(Kind.MODEL, "o/m", files, revision=A, counter=1, refs=["v0"]),
+            cargo(
+                Kind.MODEL,
+                "o/m",
+                files,
+                revision=B,
+                counter=2,
+                refs=["main", "release/2", "v1"],
+                upstream={"tags": ("v1", "gone")},
+            ),
+        ],
+    )
+    shape = of(ask(shelf, "/api/models/o/m/refs"))
+    assert shape["tags"] == [
+        {"name": "v1", "ref": "refs/tags/v1", "targetCommit": B},
+    ]
+    assert [one["ref"] for one in shape["branches"]] == [
+        "refs/heads/main",
+        "refs/heads/release/2",
+        "refs/heads/v0",
+    ]
+    for spelling in ("v1", "refs%2Ftags%2Fv1"):
+        assert ask(shelf, f"/o/m/resolve/{spelling}/f").status == 200
+
+
 def test_the_history_is_what_was_carried(shelf: MemoryShelf) -> None:
     """One commit, with every key a client reads."""
     assert of(ask(shelf, "/api/models/org/model/commits/main")) == [
@@ -664,6 +697,102 @@ def test_fixed_answers(shelf: MemoryShelf) -> None:
     who = of(ask(shelf, "/api/whoami-v2"))
     assert (who["type"], who["name"], who["orgs"]) == ("user", "airlift", [])
     assert of(ask(shelf, "/api/models/org/model/auth-check")) == {}
+
+
+# --- who may have what ------------------------------------------------------------------
+
+
+STRANGER = Caller(may_sign_in=True, powers=frozenset())
+ALICE = Caller(name="alice", powers=frozenset())
+OF_OTHERS = [
+    "/org/model/resolve/main/README.md",
+    "/org/model/raw/main/README.md",
+    "/api/models/org/model",
+    "/api/models/ORG/Model/revision/main",
+    "/api/models/org/model/tree/main",
+    "/api/models/org/model/refs",
+    "/api/models/org/model/auth-check",
+    "/datasets/org/data/resolve/main/d.jsonl",
+    "/api/datasets/org/data",
+]
+
+
+def narrowed(shelf: MemoryShelf, *scopes: str) -> ScopedShelf:
+    """Return what a caller with *scopes* sees of *shelf*."""
+    return ScopedShelf(shelf, parse_all(scopes))
+
+
+@pytest.mark.parametrize("target", [*OF_OTHERS, "/api/models/org/nope"])
+def test_a_stranger_is_asked_to_sign_in(shelf: MemoryShelf, target: str) -> None:
+    """Private and missing look the same, so that nobody can guess what is here."""
+    got = ask(narrowed(shelf, "models:gpt2"), target, caller=STRANGER)
+    assert code(got) == (401, "RepoNotFound")
+    headers = dict(got.headers)
+    assert headers["WWW-Authenticate"] == 'Bearer realm="airlift", charset="UTF-8"'
+    assert "set HF_TOKEN to a token of this server" in headers["X-Error-Message"]
+
+
+@pytest.mark.parametrize("target", OF_OTHERS)
+def test_a_caller_who_is_not_covered_is_told_so(
+    shelf: MemoryShelf, target: str
+) -> None:
+    """The client says `gated` and shows the message, which says whom to ask about."""
+    got = ask(narrowed(shelf, "models:gpt2"), target, caller=ALICE)
+    assert code(got) == (403, "GatedRepo")
+    kind = "datasets" if "datasets" in target else "models"
+    shown = dict(got.headers)["X-Error-Message"].casefold()
+    name = "org/data" if kind == "datasets" else "org/model"
+    assert shown == f"{name} is not among the {kind} that alice may have here"
+
+
+def test_what_is_missing_is_missing_for_a_known_caller(shelf: MemoryShelf) -> None:
+    """No token would help, and the message must not send people to ask for one."""
+    mine = narrowed(shelf, "models:gpt2")
+    for target in ("/api/models/org/nope", "/org/nope/resolve/main/x"):
+        assert code(ask(mine, target, caller=ALICE)) == (404, "RepoNotFound")
+
+
+def test_what_a_caller_may_have_is_answered_as_always(shelf: MemoryShelf) -> None:
+    """Optional files are probed with and without a token: a 401 would break loading."""
+    mine = narrowed(shelf, "models:gpt2")
+    for caller in (STRANGER, ALICE):
+        for target, expected in [
+            ("/gpt2/resolve/main/config.json", (200, None)),
+            ("/gpt2/resolve/main/nope", (404, "EntryNotFound")),
+            ("/gpt2/resolve/nope/config.json", (404, "RevisionNotFound")),
+            ("/api/models/gpt2/auth-check", (200, None)),
+            ("/api/spaces/org/app", (404, "RepoNotFound")),
+            ("/api/quicksearch", (404, None)),
+        ]:
+            assert code(ask(mine, target, caller=caller)) == expected
+        listed = of(ask(mine, "/api/models", caller=caller))
+        assert [one["id"] for one in listed] == ["gpt2"]
+
+
+def test_a_caller_learns_under_which_name_it_is_known(shelf: MemoryShelf) -> None:
+    """`hf auth whoami` is how people check that their token has arrived."""
+    assert of(ask(shelf, "/api/whoami-v2", caller=ALICE))["name"] == "alice"
+    got = ask(shelf, "/api/whoami-v2", caller=STRANGER)
+    assert code(got) == (401, None)
+    problem = "nobody is signed in; set HF_TOKEN to a token of this server"
+    assert of(got) == {"error": problem}
+
+
+@pytest.mark.parametrize(
+    ("stated", "shown"),
+    [("auto", "auto"), ("manual", "manual"), ("", False), (True, False), (None, False)],
+)
+def test_terms_that_upstream_asks_for_are_shown(
+    tmp_path: Path, stated: Json, shown: object
+) -> None:
+    """People see that a model has terms; what upstream stated oddly is no such word."""
+    upstream = {} if stated is None else {"gated": stated}
+    release = cargo(Kind.MODEL, "o/m", {"f": b"1"}, upstream=upstream)
+    shape = of(ask(MemoryShelf(tmp_path, [release]), "/api/models/o/m"))
+    assert shape["gated"] is shown or shape["gated"] == shown
+
+
+# --- xet --------------------------------------------------------------------------------
 
 
 def test_xet_is_never_mentioned(shelf: MemoryShelf) -> None:
