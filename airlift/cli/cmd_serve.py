@@ -3,7 +3,6 @@
 import contextlib
 import resource
 import socket
-import ssl
 import sys
 from collections.abc import Iterator
 from ipaddress import ip_address
@@ -17,7 +16,10 @@ from airlift.cli import config, output
 from airlift.errors import RequestError
 from airlift.registry.catalog import Catalog
 from airlift.serve import server
+from airlift.serve.access import Access
+from airlift.serve.access_file import AccessFile
 from airlift.serve.settings import Limits, ServeSettings
+from airlift.serve.tls import TlsFiles
 from airlift.store.blobs import BlobStore
 
 _SPARE_FILES = 128
@@ -57,6 +59,22 @@ _SPARE_FILES = 128
     help="Its private key (PEM); by default in the same file.",
 )
 @click.option(
+    "--client-ca",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Who signs the certificates of clients (PEM); `airlift token"
+    " add-certificate` says what each may have.",
+)
+@click.option(
+    "--require-client-cert",
+    is_flag=True,
+    help="Turn away clients without a certificate at once.",
+)
+@click.option(
+    "--require-token",
+    is_flag=True,
+    help="Serve nothing to anyone unknown, even before the first token is made.",
+)
+@click.option(
     "--access-log",
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
     default="-",
@@ -72,27 +90,40 @@ def command(
     *,
     tls_cert: Path | None,
     tls_key: Path | None,
+    client_ca: Path | None,
+    require_client_cert: bool,
+    require_token: bool,
     access_log: Path,
 ) -> None:
     """Serve what is live to unmodified clients: huggingface_hub, pip, uv and others.
 
-    Whoever reaches the address can read everything that is live. What an import or a
-    rollback changes is seen at once. SIGTERM lets transfers finish for 30 seconds.
+    Whoever reaches the address can read everything that is live, until the first
+    `airlift token` is made. What an import, a rollback or a new token changes is seen
+    at once. SIGTERM lets transfers finish for 30 seconds.
     """
     shelf = Catalog.open(home, readonly=True).shelf(BlobStore(home / "store"))
+    tls = _tls_files(tls_cert, tls_key, client_ca, required=require_client_cert)
+    held, names = AccessFile(home), _names(host, host_names)
+    required = require_token or client_ca is not None
+    closed = held.read() is not None or required
     settings = ServeSettings(
         host=host,
         port=port,
         prefix=_prefix(prefix),
-        host_names=_names(host, host_names),
-        tls=_tls(tls_cert, tls_key),
+        host_names=names,
+        tls=tls.context() if tls else None,
+        access=Access(held, config.now, required=required),
     )
+    warnings = [] if _is_loopback(host) else _exposed(closed=closed, tls=tls)
+    if tls is not None:
+        named = frozenset(name.lower() for name in host_names)
+        warnings += tls.warnings(named, now=config.now())
     _allow_open_files(settings.limits)
 
     def ready(url: str) -> None:
         output.note(f"serving at {url}")
-        if not _is_loopback(host):
-            output.note("anyone who reaches this address can read what is live")
+        for warning in warnings:
+            output.note(warning)
 
     with _log(access_log) as log:
         server.serve(shelf, settings, log=log, clock=config.now, ready=ready)
@@ -122,24 +153,36 @@ def _is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-def _tls(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
+def _tls_files(
+    certificate: Path | None,
+    key: Path | None,
+    client_ca: Path | None,
+    *,
+    required: bool,
+) -> TlsFiles | None:
     if certificate is None:
-        if key is not None:
-            problem = "--tls-key is given without --tls-cert"
-            raise RequestError(problem)
+        for option, given in (("--tls-key", key), ("--client-ca", client_ca)):
+            if given is not None:
+                problem = f"{option} is given without --tls-cert"
+                raise RequestError(problem)
+    if required and client_ca is None:
+        problem = "--require-client-cert is given without --client-ca"
+        raise RequestError(problem)
+    if certificate is None:
         return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        # A passphrase would be asked for at every restart: refuse such keys instead.
-        context.load_cert_chain(certificate, key, password=lambda: "")
-    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-        shown = naming.show(str(certificate))
-        reason = getattr(error, "reason", None) or getattr(error, "strerror", None)
-        problem = f"cannot use the certificate {shown}: {reason or error}".lower()
-        hint = "give the chain and an unencrypted key that belong together, as PEM"
-        raise RequestError(problem, hint=hint) from error
-    return context
+    return TlsFiles(
+        certificate=certificate, key=key, client_ca=client_ca, client_required=required
+    )
+
+
+def _exposed(*, closed: bool, tls: TlsFiles | None) -> list[str]:
+    """Return what it means that others than this host reach the server."""
+    if not closed:
+        warning = "anyone who reaches this address can read what is live"
+        return [f"{warning}; `airlift token create NAME --allow SCOPE` ends that"]
+    if tls is None:
+        return ["tokens cross the network unencrypted: give --tls-cert"]
+    return []
 
 
 def _allow_open_files(limits: Limits) -> None:

@@ -82,8 +82,9 @@ class Request:
     method: str
     path: str
     query: tuple[tuple[str, str], ...] = ()
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
+    # Neither is ever shown: tokens are in them.
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
     base_url: str = ""
     caller: Caller = ANYONE
     sign: Callable[[str], str] = _unsigned

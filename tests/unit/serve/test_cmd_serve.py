@@ -98,12 +98,13 @@ def test_options_reach_the_server(home: Path, tmp_path: Path) -> None:
 
 
 def test_whoever_listens_on_the_network_is_told_what_that_means(home: Path) -> None:
-    """There is no login."""
+    """Without a credential there is no login."""
     with served(home, "--host", "0.0.0.0") as (url, said):
         pass
     assert said["err"] == (
         f"airlift: serving at {url}\n"
-        "airlift: anyone who reaches this address can read what is live\n"
+        "airlift: anyone who reaches this address can read what is live;"
+        " `airlift token create NAME --allow SCOPE` ends that\n"
     )
 
 
