@@ -1,7 +1,6 @@
 """What an operator decides about the server."""
 
 import socket
-import socket
 import ssl
 from dataclasses import dataclass, field
 
@@ -25,8 +24,6 @@ class Limits:
         workers: Threads that look things up, and as many that read for TLS.
         lanes: Event loops that share the connections; more than the machine has
             cores only cost.
-        lanes: Event loops that share the connections; more than the machine has
-            cores only cost.
     """
 
     connections: int = 1024
@@ -37,7 +34,6 @@ class Limits:
     drain_s: float = 30.0
     body_bytes: int = 1 << 20
     workers: int = 8
-    lanes: int = 2
     lanes: int = 2
 
 
@@ -53,8 +49,6 @@ class ServeSettings:
         host_names: Names in the Host field that are this server, besides loopback
             and the address a connection came in at; without port.
         tls: A server's context with certificate and key; None for plain HTTP.
-        inherited: Sockets that listen already, from a service manager that keeps them
-            open over restarts; *host* and *port* do not count then.
         access: Who may have what; None where everybody may have everything.
         inherited: Sockets that listen already, from a service manager that keeps them
             open over restarts; *host* and *port* do not count then.
@@ -65,7 +59,6 @@ class ServeSettings:
     prefix: str = ""
     host_names: frozenset[str] = frozenset()
     tls: ssl.SSLContext | None = None
-    inherited: tuple[socket.socket, ...] = ()
     access: Access | None = None
     inherited: tuple[socket.socket, ...] = ()
     limits: Limits = field(default_factory=Limits)
