@@ -37,6 +37,8 @@ class Kind(StrEnum):
     """Chosen GGUF files (all shards, projector) of a Hugging Face repository."""
     OLLAMA = "ollama"
     """An Ollama model: its manifest's exact bytes and every blob."""
+    OCI = "oci"
+    """An image or artifact of a container registry: exact manifests, every blob."""
     WHEELS = "wheels"
     """A closed set of wheels for stated Pythons and platforms."""
     FOLDER = "folder"
