@@ -89,3 +89,28 @@ def actor() -> str:
     except (KeyError, OSError):
         user = str(os.getuid())
     return f"{user}@{socket.gethostname()}"
+
+
+def hf_cache() -> Path:
+    """Return where huggingface_hub keeps its cache by its own settings.
+
+    Source: huggingface_hub, "Environment variables".
+    """
+    for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
+        if stated := os.environ.get(name):
+            return Path(stated).expanduser()
+    usual = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface"
+    return Path(os.environ.get("HF_HOME") or usual).expanduser() / "hub"
+
+
+def ollama_models() -> Path:
+    """Return where Ollama keeps its models by its own settings.
+
+    The service that Ollama's installer sets up has a user of its own; where this
+    user has no models and that one has, that one's are meant.
+    """
+    if stated := os.environ.get("OLLAMA_MODELS"):
+        return Path(stated).expanduser()
+    own = Path("~/.ollama/models").expanduser()
+    service = Path("/usr/share/ollama/.ollama/models")
+    return service if service.is_dir() and not own.is_dir() else own
