@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "inspect": ("cmd_inspect", "Show what volumes hold and who signed them."),
     "serve": ("cmd_serve", "Serve what is live to unmodified clients."),
     "token": ("cmd_token", "Say who may have what from this site's server."),
+    "install": ("cmd_install", "Install live releases where a runtime looks for them."),
     "list": ("cmd_list", "List the releases held here."),
     "show": ("cmd_show", "Show one release: files, origin, signatures, state."),
     "verify": ("cmd_verify", "Re-hash what the store holds."),
