@@ -1,0 +1,44 @@
+"""What people are shown beyond what is live: everything held, and how it came."""
+
+from typing import Protocol
+
+from airlift.artifact import ReleaseFile
+from airlift.digest import Sha256
+from airlift.registry.held import Delivered, Event, Generation, Held
+from airlift.registry.overview import Knowledge, Stored
+
+
+class Records(Protocol):
+    """A registry, to be looked at. Reads only; cheap; safe from any thread."""
+
+    def mark(self) -> tuple[int, int]:
+        """Return what changes whenever anything here does."""
+        ...
+
+    def releases(self) -> tuple[Held, ...]:
+        """Return all that is held, by kind, name and falling counter."""
+        ...
+
+    def files(self, release: Sha256) -> tuple[ReleaseFile, ...]:
+        """Return the files of a release in any state, sorted by path."""
+        ...
+
+    def deliveries(self) -> tuple[Delivered, ...]:
+        """Return recorded deliveries, newest first."""
+        ...
+
+    def generations(self, newest: int) -> tuple[Generation, ...]:
+        """Return the newest live sets, newest first, without their releases."""
+        ...
+
+    def events(self, newest: int) -> tuple[Event, ...]:
+        """Return the newest lines of the log, in the order things happened."""
+        ...
+
+    def stored(self) -> tuple[Stored, ...]:
+        """Return how much blobs take by kind and state, each blob counted once."""
+        ...
+
+    def knowledge(self) -> Knowledge:
+        """Return what the site believes, as far as people ask."""
+        ...
