@@ -57,15 +57,33 @@ class Stretch:
         """
         if self.file is None:
             return self.held
-        size = self.stop - self.start
+        space = bytearray(self.stop - self.start)
+        self.fill(memoryview(space))
+        return bytes(space)
+
+    def fill(self, space: memoryview) -> None:
+        """Read the bytes into *space*, which is as long as they are.
+
+        Raises:
+            StoreError: The file cannot be read, or ended early.
+        """
+        assert self.file is not None
         try:
-            found = os.pread(self.file.fileno(), size, self.offset)
+            found = os.preadv(self.file.fileno(), [space], self.offset)
         except OSError as error:
             problem = f"{self.name} cannot be read: {error.strerror}"
             raise StoreError(problem, hint=HINT) from error
-        if len(found) < size:
-            raise self.ended(len(found))
-        return found
+        if found < len(space):
+            raise self.ended(found)
+
+    def fill_from_cache(self, space: memoryview) -> bool:
+        """Do as ``fill`` if that waits for no disk; say whether it was done."""
+        assert self.file is not None
+        try:
+            found = os.preadv(self.file.fileno(), [space], self.offset, os.RWF_NOWAIT)
+        except OSError:  # it would wait, or this file system cannot tell
+            return False
+        return found == len(space)
 
     def ended(self, sent: int) -> StoreError:
         """Return the error for a file that ended after *sent* of these bytes."""
