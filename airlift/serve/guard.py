@@ -73,6 +73,9 @@ def refuse(
         return Refusal(status=405, problem="method is not served", headers=allowed)
     if not head.target.startswith("/"):
         return Refusal(status=400, problem="request target is not a path")
+    if len(head.all("authorization")) > 1:
+        # A proxy and this server could each believe another one.
+        return Refusal(status=400, problem="there is more than one Authorization")
     return _framing(head, body_limit) or _host(head, host_names)
 
 
