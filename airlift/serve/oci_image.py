@@ -32,7 +32,7 @@ LAYERS: Final = 100
 """Most layers of an image. Docker refuses more than 127, and overlay mounts of some
 runtimes run out of room for their options not far above."""
 
-_GIGABYTE = 10**9
+_MEGABYTE = 10**6
 
 
 class Progress(Digests, Protocol):
@@ -146,12 +146,12 @@ class Image:
         )
 
     def _later(self) -> Refused:
-        total = sum(layer.size for layer in self._layers) / _GIGABYTE
-        done = sum(self._digests.done(layer) for layer in self._layers) / _GIGABYTE
+        total = sum(layer.size for layer in self._layers) // _MEGABYTE
+        done = sum(self._digests.done(layer) for layer in self._layers) // _MEGABYTE
         name = self._annotations[oci.TITLE]
         message = (
             f"the layers of {name} are being read for the first time: "
-            f"{done:.1f} of {total:.1f} GB so far; ask again"
+            f"{done:,} of {total:,} MB so far; ask again"
         )
         return Refused(status=503, code="UNAVAILABLE", message=message)
 

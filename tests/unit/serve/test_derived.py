@@ -34,7 +34,8 @@ def whole(content: bytes) -> Slice:
     return Slice(sha256=sha256(content), start=0, stop=len(content))
 
 
-LAYER = joined(b"head", whole(BIG), b"tail")
+ALL = whole(BIG)
+LAYER = joined(b"head", ALL, b"tail")
 DIGEST = sha256(b"head" + BIG + b"tail")
 
 
@@ -175,7 +176,7 @@ def test_what_is_asked_goes_first(shelf: MemoryShelf) -> None:
     """A client must not wait for a model that nobody asked for."""
     small = joined(b"small", whole(OTHER))
     names = [n.to_bytes(4, "big") for n in range(200)]
-    queue = [joined(name, whole(BIG)) for name in names]
+    queue = [joined(name, ALL) for name in names]
     with deriving(shelf, wanted=lambda _: queue) as derived:
         until(lambda: derived.done(queue[0]) == queue[0].size)
         assert settled(derived, small) == sha256(b"small" + OTHER)
@@ -185,7 +186,7 @@ def test_what_is_asked_goes_first(shelf: MemoryShelf) -> None:
 def test_stopping_does_not_wait_for_the_end(shelf: MemoryShelf) -> None:
     """A server that hashes a terabyte still stops at once."""
     names = [n.to_bytes(4, "big") for n in range(2000)]
-    queue = [joined(name, whole(BIG)) for name in names]
+    queue = [joined(name, ALL) for name in names]
     with deriving(shelf, wanted=lambda _: queue) as derived:
         until(lambda: derived.done(queue[0]))
         started = time.monotonic()
