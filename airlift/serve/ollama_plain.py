@@ -18,7 +18,7 @@ from airlift.payload.gguf_facts import Facts
 from airlift.payload.gguf_repo import GgufModel
 from airlift.payload.ollama import Image
 from airlift.serve.bodies import HINT
-from airlift.serve.dialect import BlobBody, Shelf
+from airlift.serve.dialect import BlobBody, JoinedBody, Shelf
 from airlift.serve.distribution import Content, Manifest, Refused
 from airlift.serve.hub_repo import Revision
 
@@ -104,7 +104,9 @@ class Plain:
                 return content(file, self._revision.release)
         for layer in (one for image in self._images() for one in image.blobs):
             if layer.sha256 == digest and layer.content is not None:
-                return Content(body=layer.content, release=self._revision.release)
+                # Joined, not plain bytes: Ollama asks for ranges of the least blob.
+                body = JoinedBody(pieces=(layer.content,), etag=digest)
+                return Content(body=body, release=self._revision.release)
         return None
 
     def _by_digest(self, digest: str) -> Manifest | None:

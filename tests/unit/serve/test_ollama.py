@@ -11,7 +11,7 @@ import pytest
 from airlift.artifact import Kind
 from airlift.digest import Sha256, sha256
 from airlift.payload import ollama_names
-from airlift.serve.dialect import Answer, BlobBody, Caller, Request
+from airlift.serve.dialect import Answer, BlobBody, Caller, JoinedBody, Request
 from airlift.serve.distribution import Distribution
 from airlift.serve.ollama import OllamaLibrary
 from hubs.gguf_file import Gguf, number, string, tensor
@@ -84,8 +84,8 @@ class World:
             found = self.shelf.read(answer.body.sha256, 0, answer.body.size)
             assert found is not None
             return found
-        assert isinstance(answer.body, bytes)
-        return answer.body
+        assert isinstance(answer.body, JoinedBody)
+        return b"".join(one for one in answer.body.pieces if isinstance(one, bytes))
 
     def model(self, name: str, tag: str = "latest", **headers: str) -> bytes:
         """Return the bytes of the model's layer."""

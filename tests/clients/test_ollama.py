@@ -1,0 +1,207 @@
+"""Ollama's pull against the real server: parts, drops, tokens, TLS, digests."""
+
+import json
+import random
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import private_ca
+from airlift.artifact import Kind
+from airlift.digest import sha256
+from airlift.serve.distribution import Distribution
+from airlift.serve.ollama import OllamaLibrary
+from airlift.serve.settings import ServeSettings
+from airlift.store.span import Span
+from clients.ollama_client import Ollama, PullError
+from cutting import cutting
+from hubs.gguf_file import Gguf, number, string, tensor
+from hubs.ollama_registry import OllamaRegistry
+from served import World, serving
+from shelves import MemoryShelf, cargo
+
+WEIGHTS = random.Random(11).randbytes(6_000_000)
+MODEL = Gguf(
+    keys=[string("general.architecture", "llama"), number("general.file_type", 7)],
+    tensors=[tensor("a", [len(WEIGHTS)], kind=24)],
+).whole(WEIGHTS)
+FILES = {"tiny-Q8_0.gguf": MODEL, "LICENSE": b"Terms\n", "params": b'{"top_k": 3}'}
+IMAGE = "application/vnd.ollama.image."
+TABLE = (Distribution([OllamaLibrary()]),)
+PART = 1_000_000
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> MemoryShelf:
+    """A plain GGUF, and an upstream model with its manifest's exact bytes."""
+    with OllamaRegistry() as registry:
+        name = "library/tiny:1b"
+        manifest = registry.push(name, [(f"{IMAGE}model", MODEL[:2_000_000])])
+        files = registry.files(name)
+    (tmp_path / "shelf").mkdir()
+    return MemoryShelf(
+        tmp_path / "shelf",
+        [
+            cargo(Kind.GGUF, "Acme/Tiny-GGUF", FILES),
+            cargo(
+                Kind.OLLAMA,
+                "library/tiny",
+                files,
+                revision=sha256(manifest),
+                refs=["1b", "latest"],
+            ),
+        ],
+    )
+
+
+@pytest.fixture
+def world(shelf: MemoryShelf) -> Iterator[World]:
+    """A server of both."""
+    with serving(shelf, ServeSettings(port=0), TABLE) as running:
+        yield running
+
+
+@pytest.fixture
+def ollama(tmp_path: Path) -> Ollama:
+    """A host with nothing pulled."""
+    return Ollama(models=tmp_path / "models", least_part=PART)
+
+
+def at(world: World) -> str:
+    """Return host and port of *world*."""
+    return world.url.partition("://")[2]
+
+
+def test_an_upstream_model_is_pulled_byte_for_byte(
+    world: World, ollama: Ollama, shelf: MemoryShelf
+) -> None:
+    """Manifest included: its digest is the id that `ollama list` shows."""
+    manifest = ollama.pull(f"{at(world)}/library/tiny")
+    (live,) = shelf.releases(frozenset({Kind.OLLAMA}))
+    assert sha256(manifest.read_bytes()) == live.release.revision
+    assert ollama.held(manifest)[f"{IMAGE}model"] == MODEL[:2_000_000]
+
+
+def test_a_plain_gguf_is_pulled_in_parts(world: World, ollama: Ollama) -> None:
+    """Model, parameters, licence and configuration, each checked by its digest."""
+    manifest = ollama.pull(f"{at(world)}/Acme/Tiny-GGUF:q8_0")
+    held = ollama.held(manifest)
+    assert held[f"{IMAGE}model"] == MODEL
+    assert held[f"{IMAGE}params"] == FILES["params"]
+    assert held[f"{IMAGE}license"] == FILES["LICENSE"]
+    assert json.loads(held["application/vnd.docker.container.image.v1+json"]) == {
+        "model_format": "gguf",
+        "model_family": "llama",
+        "model_families": ["llama"],
+        "model_type": "6M",
+        "file_type": "Q8_0",
+        "architecture": "amd64",
+        "os": "linux",
+    }
+    # A manifest, four blobs asked twice, and the parts: seven of the model, three more.
+    statuses = [entry["status"] for entry in world.entries(1 + 8 + 10)]
+    assert (statuses.count(206), len(statuses)) == (10, 19)
+    assert list(ollama.models.glob("blobs/*-partial*")) == []
+
+
+def test_a_cut_part_is_resumed_from_where_it_broke(
+    world: World, ollama: Ollama
+) -> None:
+    """A model has 40 GB; beginning again would never end on a bad line."""
+    ollama.least_part = 10_000_000
+    with cutting(world.url, after=1_500_000, times=3) as cuts:
+        manifest = ollama.pull(f"{cuts.url.partition('://')[2]}/Acme/Tiny-GGUF:Q8_0")
+    assert cuts.made == 3
+    assert ollama.held(manifest)[f"{IMAGE}model"] == MODEL
+    entries = world.entries()
+    sent = sum(int(str(entry["bytes"])) for entry in entries if entry["status"] == 206)
+    assert sent < 2 * len(MODEL)
+
+
+def test_a_pull_goes_on_in_the_next_run(world: World, ollama: Ollama) -> None:
+    """What the first run left on the disk is not fetched again."""
+    ollama.least_part, ollama.pause_s = 10_000_000, 0
+    with (
+        cutting(world.url, after=500_000, times=100) as cuts,
+        pytest.raises(PullError, match="max retries exceeded"),
+    ):
+        ollama.pull(f"{cuts.url.partition('://')[2]}/Acme/Tiny-GGUF:Q8_0")
+    (record,) = ollama.models.glob("blobs/*-partial-0")
+    done = json.loads(record.read_bytes())["Completed"]
+    assert done >= 500_000
+    before = len(world.entries())
+    manifest = ollama.pull(f"{at(world)}/Acme/Tiny-GGUF:Q8_0")
+    assert ollama.held(manifest)[f"{IMAGE}model"] == MODEL
+    later = world.entries()[before:]
+    model = [e for e in later if sha256(MODEL) in str(e["path"]) and e["status"] == 206]
+    assert [entry["bytes"] for entry in model] == [len(MODEL) - done]
+
+
+def test_a_second_pull_fetches_the_manifest_alone(world: World, ollama: Ollama) -> None:
+    """The same manifest names the same blobs, which are there."""
+    ollama.pull(f"{at(world)}/Acme/Tiny-GGUF:Q8_0")
+    before = len(world.entries(least=1))
+    ollama.pull(f"{at(world)}/Acme/Tiny-GGUF:Q8_0")
+    assert [e["path"] for e in world.entries(before + 1)[before:]] == [
+        "/v2/Acme/Tiny-GGUF/manifests/Q8_0"
+    ]
+
+
+def test_a_wrong_byte_is_seen_by_the_client(
+    world: World, ollama: Ollama, shelf: MemoryShelf, tmp_path: Path
+) -> None:
+    """The one client that checks what it pulls; the server must not defeat it."""
+    wrong = tmp_path / "wrong"
+    wrong.write_bytes(MODEL[:-1] + b"\0")
+    shelf.replace_span(sha256(MODEL), Span(path=wrong, offset=0, length=len(MODEL)))
+    with pytest.raises(PullError, match="digest mismatch"):
+        ollama.pull(f"{at(world)}/Acme/Tiny-GGUF:Q8_0")
+
+
+def test_what_is_not_held_does_not_exist(world: World, ollama: Ollama) -> None:
+    """The client's own words for a 404."""
+    with pytest.raises(PullError, match="file does not exist"):
+        ollama.pull(f"{at(world)}/Acme/Nothing")
+
+
+def test_a_private_authority_is_enough(
+    shelf: MemoryShelf, ollama: Ollama, tmp_path: Path
+) -> None:
+    """Go reads `SSL_CERT_FILE`; then no `--insecure` is needed."""
+    authority, context = private_ca.issue(tmp_path)
+    ollama.insecure = False
+    ollama.context = ssl.create_default_context(cafile=str(authority))
+    with serving(shelf, ServeSettings(port=0, tls=context), TABLE) as world:
+        manifest = ollama.pull(f"{at(world)}/Acme/Tiny-GGUF:Q8_0")
+    assert ollama.held(manifest)[f"{IMAGE}model"] == MODEL
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("registry.ollama.ai/library/tiny", 2_000_000), ("hf.co/Acme/Tiny-GGUF:Q8_0", 0)],
+)
+def test_the_original_names_work_where_the_sites_dns_leads_here(
+    shelf: MemoryShelf, ollama: Ollama, name: str, kind: int
+) -> None:
+    """Nobody has to change a Modelfile or a script."""
+    names = frozenset({"registry.ollama.ai", "hf.co"})
+    settings = ServeSettings(port=0, host_names=names)
+    with serving(shelf, settings, TABLE) as world:
+        host, _, port = at(world).partition(":")
+        ollama.address = (host, int(port))
+        manifest = ollama.pull(name)
+    expected = MODEL[:kind] if kind else MODEL
+    assert ollama.held(manifest)[f"{IMAGE}model"] == expected
+
+
+@pytest.mark.parametrize(
+    "name", ["h:1/a.b/c", "h:1/a", "h:1/a/b/c", "h:1/a/" + "x" * 81]
+)
+def test_the_client_refuses_names_that_the_alias_is_for(
+    ollama: Ollama, name: str
+) -> None:
+    """Without a request: nothing a server answers could help."""
+    with pytest.raises(PullError, match="invalid model name"):
+        ollama.pull(name)
