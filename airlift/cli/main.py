@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("cmd_serve", "Serve what is live to unmodified clients."),
     "token": ("cmd_token", "Say who may have what from this site's server."),
     "install": ("cmd_install", "Install live releases where a runtime looks for them."),
+    "tls": ("cmd_tls", "Make certificates, where the site has no authority."),
     "list": ("cmd_list", "List the releases held here."),
     "show": ("cmd_show", "Show one release: files, origin, signatures, state."),
     "verify": ("cmd_verify", "Re-hash what the store holds."),
