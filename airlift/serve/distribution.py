@@ -66,7 +66,8 @@ class Refused:
     """Why a manifest that exists is not given.
 
     Attributes:
-        status: 4xx, or 503 for what is still being computed.
+        status: 4xx; 429 for what is still being computed, because skopeo and podman
+            then wait, and show the message, where any 5xx ends them at once.
         code: An error code of the specification.
         message: For the client's user.
     """
@@ -212,7 +213,7 @@ def _manifest(repository: Repository, reference: str, request: Request) -> Answe
         return _error(404, "MANIFEST_UNKNOWN", f"{shown} is not held here")
     if isinstance(found, Refused):
         answer = _error(found.status, found.code, found.message)
-        return answer if found.status != 503 else _later(answer)
+        return answer if found.status not in (429, 503) else _later(answer)
     digest = f"sha256:{sha256(found.body)}"
     headers = (
         ("Content-Type", found.media_type),

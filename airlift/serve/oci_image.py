@@ -153,7 +153,7 @@ class Image:
             f"the layers of {name} are being read for the first time: "
             f"{done:,} of {total:,} MB so far; ask again"
         )
-        return Refused(status=503, code="UNAVAILABLE", message=message)
+        return Refused(status=429, code="TOOMANYREQUESTS", message=message)
 
 
 def _layers(placed: Mapping[str, ReleaseFile]) -> Iterator[JoinedBody]:

@@ -61,7 +61,7 @@ class Site:
     def ready(self, path: str, *fields: str) -> Got:
         """Ask until it is no longer being computed."""
         ends = time.monotonic() + 20
-        while (got := self.get(path, *fields)).status == 503:
+        while (got := self.get(path, *fields)).status == 429:
             assert time.monotonic() < ends, got.body
             time.sleep(0.005)
         return got
@@ -371,7 +371,7 @@ def test_an_image_that_is_not_ready_says_how_far_it_is(
     shelf = MemoryShelf(tmp_path, [cargo(Kind.FOLDER, "o/m", files)])
     slow = Slow(known={}, read=999_000)
     assert asked(slow, shelf, f"images/o/m/manifests/{reference}") == (
-        *(503, "10", "UNAVAILABLE"),
+        *(429, "10", "TOOMANYREQUESTS"),
         (
             "the layers of o/m are being read for the first time: "
             "1 of 13 MB so far; ask again"
