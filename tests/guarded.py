@@ -7,6 +7,7 @@ from dataclasses import replace
 from airlift.serve import credentials, scope
 from airlift.serve.access import Access
 from airlift.serve.credentials import ANYONE, Credential, Proof, Register
+from airlift.serve.settings import ServeSettings
 
 NOW = "2026-06-01T12:00:00Z"
 
@@ -30,6 +31,10 @@ class Door:
     def access(self, *, required: bool = False) -> Access:
         """Return access control that asks here."""
         return Access(self, lambda: self.now, required=required)
+
+    def settings(self) -> ServeSettings:
+        """Return settings of a server on a free port with this access control."""
+        return ServeSettings(port=0, access=self.access())
 
     def token(self, name: str, *allow: str, expires: str = "") -> str:
         """Let *name* have what *allow* says; return the token."""

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from airlift import naming
-from airlift.errors import AirliftError, FormatError, RegistryError, RequestError
+from airlift.errors import FormatError, RegistryError
 from airlift.registry.lock import WriterLock
 from airlift.serve import credentials
 from airlift.serve.credentials import Register
@@ -93,10 +93,6 @@ class AccessFile:
         try:
             data = read_file(self._path, limit=credentials.LIMIT, error=RegistryError)
             return credentials.decode(data, name=shown)
-        except (FormatError, RegistryError, RequestError) as error:
-            return _damaged(error)
-
-
-def _damaged(error: AirliftError) -> RegistryError:
-    hint = "put a copy of the file back, or delete it and make new tokens"
-    return RegistryError(error.problem, hint=hint)
+        except (FormatError, RegistryError) as error:
+            hint = "put a copy of the file back, or delete it and make new tokens"
+            return RegistryError(error.problem, hint=hint)

@@ -204,7 +204,6 @@ def decode(data: bytes, *, name: str) -> Register:
     Raises:
         FormatError: It is not canonical JSON.
         RegistryError: It is no register, or one of another version.
-        RequestError: One of its scopes is none.
     """
     value = canonical.decode(data, name=name, limit=LIMIT)
     top = Fields(value, record=name, error=RegistryError)
@@ -222,11 +221,15 @@ def _credential(fields: Fields) -> Credential:
         text = fields.text(key)
         if not is_time(text) and (text or key == "created"):
             fields.refuse(key, "is not a time")
+    try:
+        scopes = scope.parse_all(fields.texts("allow"))
+    except RequestError as error:
+        fields.refuse("allow", error.problem)
     return Credential(
         name=fields.text("name"),
         proof=fields.choice("proof", Proof),
         mark=fields.text("mark"),
-        scopes=scope.parse_all(fields.texts("allow")),
+        scopes=scopes,
         created=fields.text("created"),
         expires=fields.text("expires"),
         revoked=fields.text("revoked"),

@@ -14,6 +14,8 @@ from airlift.artifact import Kind, LiveRelease
 from airlift.digest import Sha256, sha256
 from airlift.format import release as documents
 from airlift.serve.dialect import Shelf
+from airlift.serve.scope import parse_all
+from airlift.serve.scoped_shelf import ScopedShelf
 from shelves import Cargo, MemoryShelf, cargo
 from sites import Site
 
@@ -29,7 +31,18 @@ def registry(folder: Path, cargoes: Sequence[Cargo]) -> Shelf:
     return site.catalog.shelf(site.store)
 
 
-SHELVES: dict[str, Make] = {"memory": MemoryShelf, "registry": registry}
+def scoped(folder: Path, cargoes: Sequence[Cargo]) -> Shelf:
+    """Return a shelf narrowed to all that *cargoes* are, beside what it hides."""
+    hidden = cargo(Kind.MODEL, "hidden/m", {"h": b"hidden"}, revision="d" * 40)
+    scopes = parse_all(["models:*rg/m", "datasets:*", "wheels:set"])
+    return ScopedShelf(MemoryShelf(folder, [*cargoes, hidden]), scopes)
+
+
+SHELVES: dict[str, Make] = {
+    "memory": MemoryShelf,
+    "registry": registry,
+    "scoped": scoped,
+}
 
 A, B, C = "a" * 40, "b" * 40, "c" * 40
 BIG = bytes(range(256)) * 64
