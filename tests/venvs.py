@@ -1,10 +1,11 @@
 """Real clients in environments of their own, made once and kept.
 
-Packages come from the index this machine is configured for. With ``AIRLIFT_CLIENTS``
+Packages come from the indexes this machine is configured for. With ``AIRLIFT_CLIENTS``
 set to a folder, environments stay there between runs.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -32,9 +33,40 @@ def make(folder: Path, *requirements: str) -> Path:
         if requirements:
             python = str(bins / "python")
             run = [_uv(), "pip", "install", "--quiet", "--python", python]
+            # uv reads none of pip's settings; a folder of wheels, where torch lies
+            # without its parts for graphics cards say, is one that counts.
+            for link in os.environ.get("PIP_FIND_LINKS", "").split():
+                run += ["--find-links", link]
             subprocess.run([*run, *requirements], check=True)
         done.touch()
     return bins
+
+
+def node(folder: Path, *packages: str) -> Path:
+    """Return a folder in which Node.js finds *packages* (``name@version``).
+
+    Their install scripts are not run: some fetch programs from elsewhere.
+    """
+    name = "-".join(re.sub(r"[^a-z0-9.]+", "-", one).strip("-") for one in packages)
+    home = folder / f"node-{name}"
+    done = home / "complete"
+    if not done.exists():
+        shutil.rmtree(home, ignore_errors=True)
+        home.mkdir(parents=True)
+        (home / "package.json").write_text("{}\n")
+        npm = shutil.which("npm")
+        assert npm, "the client tests need Node.js and npm on the path"
+        run = [
+            npm,
+            "install",
+            "--ignore-scripts",
+            "--no-audit",
+            "--no-fund",
+            "--silent",
+        ]
+        subprocess.run([*run, *packages], cwd=home, check=True)
+        done.touch()
+    return home
 
 
 def kept() -> Path | None:
