@@ -57,7 +57,7 @@ def sharing(tmp_path: Path) -> Iterator[Depot]:
     with image.open("wb") as file:
         file.truncate(120 << 20)
     subprocess.run([maker, "-q", image], check=True, capture_output=True)
-    mount = ["mount", "-o", "loop", image, folder]
+    mount = ["mount", "-o", "loop", str(image), str(folder)]
     if subprocess.run(mount, check=False, capture_output=True).returncode != 0:
         pytest.skip("may not mount here")
     depot = Depot(folder / "site")
