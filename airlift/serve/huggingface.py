@@ -79,6 +79,10 @@ class HuggingFace:
         else:
             headers.append(("Content-Type", "application/octet-stream"))
             by_xet = self._is_for_xet(call.request, file)
+            if not file.size and "range" in call.request.headers:
+                # No range of an empty file exists, so it is sent whole. JavaScript's
+                # client asks `bytes=0-0` first and reads the size in this field.
+                headers.append(("Content-Range", "bytes */0"))
             if by_xet:
                 headers += xet.advert(call.request, call.type, place, file)
             body = BlobBody(
