@@ -1,6 +1,7 @@
 """``airlift token``: who may ask this site's server, and for what."""
 
 import re
+from datetime import date
 from pathlib import Path
 
 import click
@@ -15,7 +16,6 @@ from airlift.serve.credentials import ANYONE, Credential, Proof
 from airlift.trust import clock, files
 
 _KEY_LIMIT = 64 << 10
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _DAYS = re.compile(r"([0-9]{1,5})d", re.ASCII)
 
 _ALLOW = click.option(
@@ -181,15 +181,15 @@ def _end(text: str, now: str) -> str:
         return ""
     if match := _DAYS.fullmatch(text):
         return clock.after(now, days=int(match[1]))
-    if not _DATE.fullmatch(text):
+    try:
+        end = f"{date.fromisoformat(text)}T23:59:59Z"
+    except ValueError as error:
         problem = f"`{naming.show(text[:40])}` is no day a credential can end on"
         hint = "give a date, 2027-01-31, or a number of days, 90d"
-        raise RequestError(problem, hint=hint)
-    end = f"{text}T23:59:59Z"
-    clock.moment(end, what="--expires")
+        raise RequestError(problem, hint=hint) from error
     if end <= now:
         problem = f"{text} is over already"
-        raise RequestError(problem, hint="this host's clock says " + now)
+        raise RequestError(problem, hint=f"the clock of this host says {now}")
     return end
 
 
