@@ -42,6 +42,18 @@ def make(folder: Path, *requirements: str) -> Path:
     return bins
 
 
+def unpacked(folder: Path, requirement: str) -> Path:
+    """Return a folder with the files of one package, which is not installed."""
+    home = folder / f"files-{requirement.replace('==', '-')}"
+    done = home / "complete"
+    if not done.exists():
+        shutil.rmtree(home, ignore_errors=True)
+        run = [_uv(), "pip", "install", "--quiet", "--no-deps", "--target", str(home)]
+        subprocess.run([*run, "--python", sys.executable, requirement], check=True)
+        done.touch()
+    return home
+
+
 def node(folder: Path, *packages: str) -> Path:
     """Return a folder in which Node.js finds *packages* (``name@version``).
 
