@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "install": ("cmd_install", "Install live releases where a runtime looks for them."),
     "tls": ("cmd_tls", "Make certificates, where the site has no authority."),
     "client-env": ("cmd_client_env", "Print the settings of every client."),
+    "verify-client": ("cmd_verify_client", "Hash again what runtimes hold."),
     "list": ("cmd_list", "List the releases held here."),
     "show": ("cmd_show", "Show one release: files, origin, signatures, state."),
     "verify": ("cmd_verify", "Re-hash what the store holds."),
