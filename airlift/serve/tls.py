@@ -9,20 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import ExtensionOID
 
 from airlift import naming
-from airlift.errors import FormatError, RequestError, StoreError
-from airlift.trust import clock, files
+from airlift.errors import RequestError
+from airlift.trust import clock
 
-_LIMIT = 4 << 20
 _SOON_DAYS = 30
-_REASONS = {
-    "KEY_VALUES_MISMATCH": "the key is another certificate's",
-    "NO_START_LINE": "there is no PEM block in it",
-    "BAD_DECRYPT": "the key is encrypted",
-    "PEM_LIB": "it is not a certificate and its key in PEM",
-}
+_HINT = "give the chain and an unencrypted key that belong together, as PEM"
+_SECRET = b"PRIVATE KEY-----"
+_LOCKED = (b"-----BEGIN ENCRYPTED PRIVATE KEY-----", b"Proc-Type: 4,ENCRYPTED")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +60,12 @@ class TlsFiles:
         Raises:
             RequestError: As ``context``; what *context* had before still counts.
         """
-        with _reading("certificate", self.certificate):
-            # A passphrase would be asked for at every restart: refuse such keys.
-            context.load_cert_chain(self.certificate, self.key, password=lambda: "")
+        leaf = _leaf(self.certificate)
+        key = self.key or self.certificate
+        with _reading("private key", key):
+            _refuse_useless(key.read_bytes(), leaf)
+            # Should one be encrypted all the same, nobody is asked for a passphrase.
+            context.load_cert_chain(self.certificate, key, password=lambda: "")
         if self.client_ca is not None:
             with _reading("client authority", self.client_ca):
                 context.load_verify_locations(self.client_ca)
@@ -133,20 +134,36 @@ def identities(certificate: Mapping[str, Any] | None) -> tuple[str, ...]:
 def _reading(what: str, path: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+    except (
+        OSError,
+        ValueError,
+        UnsupportedAlgorithm,
+    ) as error:  # ssl.SSLError is an OSError
         reason = getattr(error, "reason", None) or getattr(error, "strerror", None)
-        told = _REASONS.get(str(reason), str(reason or error).lower())
+        told = str(reason or error).lower()
         problem = f"cannot use the {what} {naming.show(str(path))}: {told}"
-        hint = "give the chain and an unencrypted key that belong together, as PEM"
-        raise RequestError(problem, hint=hint) from error
+        raise RequestError(problem, hint=_HINT) from error
+
+
+def _refuse_useless(data: bytes, leaf: x509.Certificate) -> None:
+    if _SECRET not in data:
+        problem = "there is no private key in it"
+        raise ValueError(problem)
+    if any(mark in data for mark in _LOCKED):
+        # It would be asked for at every restart, also at night.
+        problem = "it is encrypted"
+        raise ValueError(problem)
+    if load_pem_private_key(data, None).public_key() != leaf.public_key():
+        problem = "it is another certificate's"
+        raise ValueError(problem)
 
 
 def _leaf(path: Path) -> x509.Certificate:
     with _reading("certificate", path):
-        try:
-            data = files.read(path, limit=_LIMIT, what="certificate")
-        except (FormatError, StoreError) as error:
-            raise ValueError(error.problem) from error
+        data = path.read_bytes()
+        if b"-----BEGIN CERTIFICATE-----" not in data:
+            problem = "there is no certificate in it"
+            raise ValueError(problem)
         return x509.load_pem_x509_certificates(data)[0]
 
 
