@@ -14,6 +14,7 @@ from airlift.errors import RequestError
 _ENDPOINTS = {
     "huggingface": ("HF_ENDPOINT",),
     "ollama": ("AIRLIFT_OLLAMA_REGISTRY",),
+    "oci": ("AIRLIFT_OCI_REGISTRY",),
     "wheels": ("UV_DEFAULT_INDEX", "PIP_INDEX_URL"),
     "wheels-extra": ("UV_INDEX",),
 }
@@ -58,7 +59,7 @@ class Settings:
 
         ``http_proxy``, ``https_proxy``, ``all_proxy`` and ``no_proxy`` in lower or
         upper case (lower wins, as in curl); ``AIRLIFT_CA_FILE``, ``SSL_CERT_FILE``
-        or ``REQUESTS_CA_BUNDLE``; ``HF_ENDPOINT``; ``AIRLIFT_OLLAMA_REGISTRY``;
+        or ``REQUESTS_CA_BUNDLE``; ``HF_ENDPOINT``; ``AIRLIFT_OLLAMA_REGISTRY``; ``AIRLIFT_OCI_REGISTRY``;
         ``UV_DEFAULT_INDEX`` or ``PIP_INDEX_URL``, and ``UV_INDEX``.
         """
         proxies = {

@@ -39,6 +39,14 @@ _OLLAMA = re.compile(
     r"(:[A-Za-z0-9_][A-Za-z0-9._-]{0,79})?",  # tag
     re.ASCII,
 )
+_OCI = re.compile(
+    r"([A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?/)?"  # registry
+    r"[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"  # repository
+    r"(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?"  # tag
+    r"(@sha256:[0-9a-f]{64})?",
+    re.ASCII,
+)
+_OCI_PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9_]+(/[a-z0-9.]+)?", re.ASCII)
 _PYTHON = re.compile(r"3\.[0-9]{1,2}(\.[0-9]{1,2})?", re.ASCII)
 _URL = re.compile(r"(https?|file)://[^\s]+")
 _PLATFORM = re.compile(r"[a-z0-9][a-z0-9_-]{1,63}", re.ASCII)
@@ -180,6 +188,19 @@ def _ollama(entry: Fields) -> Mapping[str, Json]:
     return {}
 
 
+def _oci(entry: Fields) -> Mapping[str, Json]:
+    entry.only("name", "platform")
+    if not entry.has("platform"):
+        return {"platform": ()}
+    expected = "such as `linux/amd64`"
+    return {"platform": _each(entry, "platform", _OCI_PLATFORM, expected)}
+
+
+def _oci_name(entry: Fields) -> str:
+    expected = "`[registry/]name[:tag][@sha256:digest]`"
+    return _shaped(entry, "name", _OCI, expected)
+
+
 def _wheels(entry: Fields) -> Mapping[str, Json]:
     entry.only(
         *("name", "requirements", "requirements-file", "python", "platform"),
@@ -317,6 +338,7 @@ _NAME_KEY: Final = {
     Kind.DATASET: "repo",
     Kind.GGUF: "repo",
     Kind.OLLAMA: "model",
+    Kind.OCI: "name",
     Kind.WHEELS: "name",
     Kind.FOLDER: "name",
 }
@@ -325,6 +347,7 @@ _READERS: Final = {
     Kind.DATASET: _reader(Kind.DATASET, _repository, _dataset),
     Kind.GGUF: _reader(Kind.GGUF, _repository, _gguf),
     Kind.OLLAMA: _reader(Kind.OLLAMA, _ollama_name, _ollama),
+    Kind.OCI: _reader(Kind.OCI, _oci_name, _oci),
     Kind.WHEELS: _reader(Kind.WHEELS, _given_name, _wheels),
     Kind.FOLDER: _reader(Kind.FOLDER, _given_name, _folder),
 }

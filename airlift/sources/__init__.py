@@ -14,6 +14,7 @@ SOURCES: Final[Mapping[Kind, str]] = {
     Kind.DATASET: "airlift.sources.huggingface:HuggingFace",
     Kind.GGUF: "airlift.sources.gguf:Gguf",
     Kind.OLLAMA: "airlift.sources.ollama:Ollama",
+    Kind.OCI: "airlift.sources.oci:Oci",
     Kind.WHEELS: "airlift.sources.wheels:Wheels",
     Kind.FOLDER: "airlift.sources.folder:Folder",
 }

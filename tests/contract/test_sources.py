@@ -107,7 +107,8 @@ def test_a_pin_names_every_file_once_and_well(
     paths = [file.path for file in pinned.files]
     assert paths == sorted(upstream.files)
     assert [naming.path_problem(path) for path in paths] == [""] * len(paths)
-    assert (pinned.kind, pinned.name) == (upstream.wish.kind, upstream.wish.name)
+    name = upstream.name or upstream.wish.name
+    assert (pinned.kind, pinned.name) == (upstream.wish.kind, name)
     assert len(pinned.revision) in (40, 64)
     assert set(pinned.revision) <= set("0123456789abcdef")
     json.dumps(dict(pinned.upstream), allow_nan=False)

@@ -16,6 +16,7 @@ from hubs import gguf_file
 from hubs.faults import Fault
 from hubs.hub import Hub
 from hubs.ollama_registry import IMAGE, OllamaRegistry, digest, path_of
+from hubs.registry import CONFIG, LAYER, Registry
 from hubs.repository import Repo
 from hubs.wheelhouse import Wheelhouse
 
@@ -34,6 +35,7 @@ class Upstream:
         large: The path of a file of at least ``LARGE`` bytes, whose sha256 upstream
             states.
         missing: Something that is not there.
+        name: What the wish is served under; its own name where empty.
         break_file: Lets a fault happen to a path's bytes; None where no server is.
         sent: Says how many bytes of a path were sent so far.
     """
@@ -45,6 +47,7 @@ class Upstream:
     missing: Wish
     break_file: Callable[[str, Fault], None] | None
     sent: Callable[[str], int]
+    name: str = ""
 
 
 def noise(length: int, seed: int) -> bytes:
@@ -119,6 +122,33 @@ def ollama(_: Path) -> Iterator[Upstream]:
 
 
 @contextmanager
+def oci(_: Path) -> Iterator[Upstream]:
+    """A registry that wants a token: an index of two platforms, blobs elsewhere."""
+    layer = noise(LARGE, 8)
+    with Registry() as registry:
+        registry.guarded = True
+        images = {
+            f"linux/{name}": registry.image(
+                [(LAYER, layer)], (CONFIG, f'{{"architecture":"{name}"}}'.encode())
+            )
+            for name in ("amd64", "arm64")
+        }
+        for image in images.values():
+            registry.put("acme/tool", image)
+        registry.put("acme/tool", registry.index(images), "v1")
+        yield Upstream(
+            settings=Settings(endpoints={"oci": registry.url}, token=""),
+            wish=Wish(kind=Kind.OCI, name=f"{registry.host}/acme/tool:v1", options={}),
+            name=f"{registry.host.replace(':', '_')}/acme/tool",
+            files=registry.files("acme/tool:v1"),
+            large=path_of(digest(layer)),
+            missing=Wish(kind=Kind.OCI, name=f"{registry.host}/acme/none"),
+            break_file=registry.break_file,
+            sent=registry.sent,
+        )
+
+
+@contextmanager
 def wheels(_: Path) -> Iterator[Upstream]:
     """A package index: a wheel that needs another, files on another host."""
     with Wheelhouse() as house:
@@ -174,6 +204,7 @@ UPSTREAMS: dict[Kind, Callable[[Path], AbstractContextManager[Upstream]]] = {
     Kind.DATASET: dataset,
     Kind.GGUF: gguf,
     Kind.OLLAMA: ollama,
+    Kind.OCI: oci,
     Kind.WHEELS: wheels,
     Kind.FOLDER: folder,
 }

@@ -21,7 +21,7 @@ from independent.record import (
 )
 from independent.trust import JUMP, Document, Past
 
-KINDS = ("model", "dataset", "gguf", "ollama", "wheels", "folder")
+KINDS = ("model", "dataset", "gguf", "ollama", "oci", "wheels", "folder")
 CLASSES = ("data", "code", "pickle", "template", "package")
 _METADATA = re.compile(r"metadata/([1-9]\d*)\.([a-z0-9-]+)\.json", re.ASCII)
 _RELEASE = re.compile(r"records/releases/([0-9a-f]{64})\.json", re.ASCII)

@@ -35,8 +35,8 @@ def test_the_schema_is_itself_valid() -> None:
 def test_there_are_examples() -> None:
     """The parametrised test below must not pass by finding no file."""
     assert [path.name for path in EXAMPLES] == [
-        *("gguf-laptop.toml", "ollama.toml", "starter.toml", "vllm-server.toml"),
-        "wheels.toml",
+        *("gguf-laptop.toml", "oci.toml", "ollama.toml", "starter.toml"),
+        *("vllm-server.toml", "wheels.toml"),
     ]
 
 
@@ -54,7 +54,7 @@ def test_every_key_is_documented() -> None:
     """The reference is all that its users have: they cannot ask anybody."""
     text = (MANIFESTS.parent / "docs/manifests.md").read_text()
     schema = json.loads((MANIFESTS / "schemas/manifest.schema.json").read_text())
-    for kind in ("model", "dataset", "gguf", "ollama", "wheels", "folder"):
+    for kind in ("model", "dataset", "gguf", "ollama", "oci", "wheels", "folder"):
         assert f"`[[{kind}]]`" in text
         for key in schema["$defs"][kind]["properties"]:
             assert f"`{key}`" in text
@@ -87,6 +87,11 @@ file = "sub/other.Q8_0.gguf"
 projector = "bf16"
 [[ollama]]
 model = "llama3.2:1b"
+[[oci]]
+name = "ghcr.io/acme/kit:v1"
+[[oci]]
+name = "alpine@sha256:1111111111111111111111111111111111111111111111111111111111111111"
+platform = ["linux/amd64", "linux/arm64/v8"]
 [[wheels]]
 name = "runtime"
 requirements = ["numpy>=2"]
@@ -160,6 +165,12 @@ def test_every_option_has_its_default_filled_in() -> None:
                 },
             ),
             Wish(kind=Kind.OLLAMA, name="llama3.2:1b"),
+            Wish(kind=Kind.OCI, name="ghcr.io/acme/kit:v1", options={"platform": ()}),
+            Wish(
+                kind=Kind.OCI,
+                name=f"alpine@sha256:{'1' * 64}",
+                options={"platform": ("linux/amd64", "linux/arm64/v8")},
+            ),
             Wish(
                 kind=Kind.WHEELS,
                 name="runtime",
@@ -212,7 +223,7 @@ REFUSED = {
         'manifest = 1\n[[models]]\nrepo = "a/b"',
         (
             "m.toml: `models` is not known here; known are `manifest`, `name`, `model`, "
-            "`dataset`, `gguf`, `ollama`, `wheels`, `folder`"
+            "`dataset`, `gguf`, `ollama`, `oci`, `wheels`, `folder`"
         ),
     ),
     "a table that is no array": (
@@ -320,6 +331,31 @@ REFUSED = {
         (
             "m.toml: `ollama[0].model` is `registry.example/m`, expected "
             "`[registry/][namespace/]model[:tag]`"
+        ),
+    ),
+    "an image's name in upper case": (
+        'manifest = 1\n[[oci]]\nname = "ghcr.io/Acme/kit"',
+        (
+            "m.toml: `oci[0].name` is `ghcr.io/Acme/kit`, expected "
+            "`[registry/]name[:tag][@sha256:digest]`"
+        ),
+    ),
+    "an image with half a digest": (
+        'manifest = 1\n[[oci]]\nname = "acme/kit@sha256:11"',
+        (
+            "m.toml: `oci[0].name` is `acme/kit@sha256:11`, expected "
+            "`[registry/]name[:tag][@sha256:digest]`"
+        ),
+    ),
+    "a platform that is none": (
+        'manifest = 1\n[[oci]]\nname = "acme/kit"\nplatform = ["amd64"]',
+        ("m.toml: `oci[0].platform[0]` is `amd64`, expected such as `linux/amd64`"),
+    ),
+    "no platform at all": (
+        'manifest = 1\n[[oci]]\nname = "acme/kit"\nplatform = []',
+        (
+            "m.toml: `oci[0].platform` is missing or empty, expected an array of "
+            "strings such as `linux/amd64`"
         ),
     ),
     "wheels without requirements": (

@@ -189,7 +189,7 @@ def test_a_login_is_asked_for_in_plain_words(registry: OllamaRegistry) -> None:
     error = failure(registry)
     assert str(error) == f"{where} does not give `tiny` without a login"
     assert (
-        error.hint == "airlift fetches public models; carry a private one as a folder"
+        error.hint == "airlift fetches what is public; carry a private one as a folder"
     )
 
 
@@ -201,7 +201,7 @@ def test_a_busy_registry_may_be_asked_again(registry: OllamaRegistry) -> None:
 
 def layer(**changes: Any) -> dict[str, Any]:
     """Return a layer with some keys changed."""
-    good = {"mediaType": "x", "digest": digest(b""), "size": 0}
+    good = {"mediaType": "a/x", "digest": digest(b""), "size": 0}
     return {key: v for key, v in (good | changes).items() if v is not None}
 
 
@@ -212,52 +212,18 @@ def manifest(**changes: Any) -> bytes:
     return json.dumps(table).encode()
 
 
+NOT_ONE = " is not that of one model"
 WRONG = {
     "no JSON": (b"<html>", " is not JSON: Expecting value: line 1 column 1 (char 0)"),
-    "deep JSON": (b"[" * 100_000, " is not JSON: maximum recursion depth exceeded"),
-    "a key twice": (
-        b'{"layers": [], "layers": []}',
-        " is not JSON: an object has a key twice",
-    ),
-    "an array": (b"[]", ": `the top` is array, expected object"),
-    "another version": (manifest(schemaVersion=1), ": `schemaVersion` is not 2"),
+    "no object": (b"[]", " is no manifest: `schemaVersion` is not 2"),
     "a list of platforms": (
-        manifest(manifests=[]),
-        ": `manifests` lists images for several platforms, not one model",
+        b'{"schemaVersion": 2, "manifests": []}',
+        NOT_ONE,
     ),
-    "no configuration": (manifest(config=None), ": `config` is missing"),
-    "no layers": (manifest(layers=[]), ": `layers` has 0 entries"),
-    "layers without end": (
-        manifest(layers=[layer()] * 5000),
-        ": `layers` has 5000 entries",
-    ),
-    "a digest of another kind": (
-        manifest(layers=[layer(digest="sha512:" + "a" * 128)]),
-        ": `layers[0].digest` is not `sha256:` and 64 hexadecimal digits",
-    ),
+    "no layers": (manifest(layers=[]), NOT_ONE),
     "a digest that climbs": (
         manifest(layers=[layer(digest="sha256:../../x")]),
-        ": `layers[0].digest` is not `sha256:` and 64 hexadecimal digits",
-    ),
-    "a size below nothing": (
-        manifest(layers=[layer(size=-1)]),
-        ": `layers[0].size` is -1, expected at least 0",
-    ),
-    "a size that is text": (
-        manifest(config=layer(size="1")),
-        ": `config.size` is string, expected integer",
-    ),
-    "a size beyond all disks": (
-        manifest(layers=[layer(size=2**60)]),
-        ": `layers[0].size` is 1152921504606846976, which is no file's",
-    ),
-    "two sizes of one blob": (
-        manifest(layers=[layer(), layer(size=7)]),
-        ": `layers[1].size` is not what another layer says of the same blob",
-    ),
-    "no media type": (
-        manifest(layers=[layer(mediaType=None)]),
-        ": `layers[0].mediaType` is missing",
+        " does not name `layers[0]` by a SHA-256",
     ),
 }
 
