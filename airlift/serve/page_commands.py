@@ -117,9 +117,9 @@ def of_server(place: Place) -> tuple[Recipe, ...]:
     found = [
         Recipe(
             client="huggingface_hub, transformers, vLLM",
-            text=_endpoint(place, "HF_ENDPOINT"),
+            text=_endpoint(place),
         ),
-        Recipe(client="llama.cpp", text=_endpoint(place, "MODEL_ENDPOINT")),
+        Recipe(client="llama.cpp", text=_model_endpoint(place)),
         Recipe(client="pip", text=f"export PIP_INDEX_URL={index}{trusted}"),
         Recipe(client="uv", text=f"export UV_DEFAULT_INDEX={index}"),
     ]
@@ -133,15 +133,18 @@ def _lines(*commands: Iterable[str]) -> str:
 # --- the hub --------------------------------------------------------------------
 
 
-def _endpoint(place: Place, *names: str) -> str:
-    url = shlex.quote(place.base_url)
-    return "\n".join(f"export {name}={url}" for name in names)
+def _endpoint(place: Place) -> str:
+    return f"export HF_ENDPOINT={shlex.quote(place.base_url)}"
+
+
+def _model_endpoint(place: Place) -> str:
+    return f"export MODEL_ENDPOINT={shlex.quote(f'{place.base_url}/')}"
 
 
 def _hub(release: Release, place: Place) -> Iterator[Recipe]:
     name, commit = release.name, release.revision
     pinned = ("--revision", commit)
-    start = _endpoint(place, "HF_ENDPOINT")
+    start = _endpoint(place)
     if release.kind is Kind.DATASET:
         fetch = _lines(["hf", "download", "--repo-type", "dataset", name, *pinned])
         yield Recipe(client="hf", text=f"{start}\n{fetch}")
@@ -177,7 +180,7 @@ def _gguf(
     if release.name.count("/") != 1 or quants is None:
         return
     name = f"{release.name}:{quants[0]}" if quants else release.name
-    start = _endpoint(place, "MODEL_ENDPOINT", "HF_ENDPOINT")
+    start = _model_endpoint(place)
     note = f"Held quantisations: {', '.join(quants)}." if len(quants) > 1 else ""
     yield Recipe(
         client="llama.cpp",

@@ -37,7 +37,7 @@ class Links:
         """Host and port, as the reader reached this server."""
         return urlsplit(self.base_url).netloc
 
-    def page(self, path: str = "", **query: str | int) -> str:
+    def page(self, path: str = "", /, **query: str | int) -> str:
         """Return the path of a page; empty values of *query* are left out."""
         stated = {key: one for key, one in query.items() if one not in ("", 0)}
         start = f"{self.root}{BELOW}{path}" if path else f"{self.root}/"

@@ -18,12 +18,9 @@ FILES = 200
 """Files of a page; a data set may have 100,000."""
 PROJECTS = 100
 _DERIVED = 20
-_ACTING = {
-    ContentClass.CODE: "code",
-    ContentClass.PICKLE: "pickles",
-    ContentClass.TEMPLATE: "templates",
-    ContentClass.PACKAGE: "packages",
-}
+_ACTING = {ContentClass.CODE: "code", ContentClass.PICKLE: "pickles"}
+"""What runs when a model is loaded. Templates run in a sandbox of the runtime, and to
+install a wheel is to trust its code: the list of files marks both."""
 _UPSTREAM = {
     "endpoint": "Upstream",
     "repository": "Repository",
@@ -202,7 +199,7 @@ def upstream(facts: Mapping[str, Json]) -> tuple[tuple[str, str], ...]:
 
 
 def _acting(files: Iterable[ReleaseFile]) -> str:
-    """Say how many files can make a program act, by class; empty where none can."""
+    """Say how many files run when they are loaded, by class; empty where none does."""
     counts = Counter(file.content_class for file in files)
     return ", ".join(
         f"{page_words.plural(counts[one], 'file')} with {words}"
@@ -231,7 +228,7 @@ def projects(index: WheelIndex, words: str) -> list[Project]:
     return [
         Project(
             name=name,
-            newest=str(listed[-1].version),
+            newest=offered(listed),
             versions=len({one.version for one in listed}),
             files=len(listed),
             size=sum(one.file.size for one in listed),
@@ -239,6 +236,13 @@ def projects(index: WheelIndex, words: str) -> list[Project]:
         for name, listed in index.projects.items()
         if part in name
     ]
+
+
+def offered(listed: Sequence[Distribution]) -> str:
+    """Return the version to suggest, as installers choose: not yanked, not a preview."""
+    sound = [one for one in listed if not one.file.facts.get("yanked")]
+    final = [one for one in sound if not one.version.is_prerelease]
+    return str((final or sound or listed)[-1].version)
 
 
 def versions(

@@ -113,7 +113,7 @@ def project(ask: Ask, asked: str) -> Answer:
     listed = ask.wheels().projects.get(name)
     if listed is None:
         return not_held(ask, asked)
-    newest = str(listed[-1].version)
+    newest = page_release.offered(listed)
     values = {
         "project": name,
         "newest": newest,

@@ -16,6 +16,8 @@ ALL = frozenset(Kind)
 EVENTS = 500
 """Lines of the log that are looked at."""
 GENERATIONS = 50
+EVERYTHING = "*"
+"""The power to have what no release is, too."""
 
 
 class Snapshot:
@@ -144,11 +146,10 @@ def is_served(held: Held) -> bool:
 def of(request: Request, shelf: Shelf, snapshot: Snapshot) -> View:
     """Return what the caller of *request* may see.
 
-    A caller of a server with access control sees what its shelf shows, and what else
-    is held under the same names: of other names nobody says whether it may know them.
+    Who may not have everything sees what its shelf shows, and what else is held under
+    the same names: of other names nobody says whether it may know them.
     """
-    caller = request.caller
-    if not (caller.name or caller.may_sign_in):
+    if EVERYTHING in request.caller.powers:
         return View(snapshot=snapshot, releases=snapshot.releases, whole=True)
     shown = shelf.releases(ALL)
     names = {(one.release.kind, one.release.name) for one in shown}

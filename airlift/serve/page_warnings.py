@@ -26,13 +26,15 @@ class Warned:
 
     Attributes:
         text: What is so.
-        hint: What to do; may name a command of airlift.
+        hint: What to do.
+        command: Of airlift, to do it with; empty for none.
         where: Path of the page that shows more, below ``/-/``; empty for none.
         query: Of that page.
     """
 
     text: str
     hint: str
+    command: str = ""
     where: str = ""
     query: tuple[tuple[str, str], ...] = ()
 
@@ -63,11 +65,16 @@ def _log(view: View, _now: str) -> Iterator[Warned]:
     if verified and verified.outcome != "done":
         when = page_words.minute(verified.time)
         text = f"The last verification of the store, {when}, found bad blobs."
-        yield Warned(text=text, hint="airlift verify", where="imports")
+        yield Warned(
+            text=text,
+            hint="See which, and what to bring again:",
+            command="airlift verify",
+            where="imports",
+        )
     if imported and imported.outcome == "refused":
         why = page_words.value(imported.detail.get("problem", "no reason recorded"))
         when = page_words.minute(imported.time)
-        text = f"The last import was refused, {when}: {why}"
+        text = f"The last import was refused, {when}: {why}."
         yield Warned(text=text, hint="Ask whoever sent it.", where="imports")
 
 
@@ -101,10 +108,13 @@ def _waiting(view: View, _now: str) -> Iterator[Warned]:
     count = sum(one.state is State.QUARANTINE for one in view.releases)
     if count:
         wait = "waits" if count == 1 else "wait"
-        text = f"{page_words.plural(count, 'release')} {wait} in quarantine."
-        hint = "Look at them, then airlift activate."
-        state = (("state", State.QUARANTINE.value),)
-        yield Warned(text=text, hint=hint, where="models", query=state)
+        yield Warned(
+            text=f"{page_words.plural(count, 'release')} {wait} in quarantine.",
+            hint="Somebody is to look, then",
+            command="airlift activate",
+            where="models",
+            query=(("state", State.QUARANTINE.value),),
+        )
 
 
 def _gaps(view: View, _now: str) -> Iterator[Warned]:
@@ -127,4 +137,4 @@ def _scrub(view: View, now: str) -> Iterator[Warned]:
     if days_from(last or first, now) > SCRUB_DAYS:
         since = f"since {page_words.day(last)}" if last else "since they were imported"
         text = f"The stored bytes were not verified {since}."
-        yield Warned(text=text, hint="airlift verify")
+        yield Warned(text=text, hint="Hash them again:", command="airlift verify")
