@@ -32,7 +32,7 @@ AIRLIFT = """
 import ssl, sys
 from pathlib import Path
 from airlift.artifact import Kind, LiveRelease, Release, ReleaseFile
-from airlift.serve.server import serve
+from airlift.serve.server import Host, serve
 from airlift.serve.settings import ServeSettings
 from airlift.store.span import Span
 
@@ -58,7 +58,7 @@ if len(sys.argv) > 4:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(sys.argv[4], sys.argv[5])
 serve(OneFile(Path(sys.argv[1])), ServeSettings(port=int(sys.argv[2]), tls=tls),
-      log=open("/dev/null", "w"), clock=lambda: "", ready=lambda url: None)
+      Host(log=open("/dev/null", "w"), clock=lambda: "", ready=lambda url: None))
 """
 
 

@@ -126,7 +126,8 @@ def command(
             output.note(warning)
 
     with _log(access_log) as log:
-        server.serve(shelf, settings, log=log, clock=config.now, ready=ready)
+        around = server.Host(log=log, clock=config.now, ready=ready)
+        server.serve(shelf, settings, around)
 
 
 def _prefix(text: str) -> str:

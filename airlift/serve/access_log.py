@@ -20,22 +20,36 @@ class Entry:
     """What is known of a request so far; the server fills it in as it goes.
 
     Attributes:
+        id: What the client is told as ``X-Request-Id``, to find this line by.
+        agent: The kind of program that asks, in one safe word.
+        part: First and last byte of the file that were asked for and are sent, as
+            in ``0-1023``; empty for all of it.
+        dialect: Who answered; empty where no dialect was asked.
         status: As sent; 0 before.
         caller: What the operator called the credential shown, or empty.
         sent: Bytes of the body the connection took.
         whole: Whether the answer went out complete.
         release: Id of the release it was about, or empty.
+        name: That release's name.
+        handed_over: Whether a server in front sends the body from the store; *sent*
+            is 0 then.
         problem: Why it failed, for the operator; or empty.
     """
 
     client: str
     method: str
     path: str
+    id: str = ""
+    agent: str = "-"
+    part: str = ""
+    dialect: str = ""
     status: int = 0
     caller: str = ""
     sent: int = 0
     whole: bool = False
     release: str = ""
+    name: str = ""
+    handed_over: bool = False
     problem: str = ""
 
 
@@ -45,35 +59,51 @@ class AccessLog:
     Args:
         stream: Flushed after every line.
         clock: Returns the time, ``YYYY-MM-DDThh:mm:ssZ``.
+
+    Attributes:
+        bugs: How many errors nothing foresaw were written so far.
     """
 
     def __init__(self, stream: TextIO, clock: Callable[[], str]) -> None:
         self._stream = stream
         self._clock = clock
         self._lock = threading.Lock()
+        self.bugs = 0
+
+    def switch(self, stream: TextIO) -> None:
+        """Write to *stream* from now on; when this returns the old one may be closed."""
+        with self._lock:
+            self._stream = stream
+
+    def note(self, problem: str) -> None:
+        """Write what went wrong beside any request."""
+        self._write({"problem": naming.show(problem)})
 
     def request(self, entry: Entry, *, seconds: float) -> None:
         """Write what became of a request."""
         line: dict[str, object] = {
+            "id": entry.id,
             "client": naming.show(entry.client),
+            "caller": naming.show(entry.caller),
+            "agent": entry.agent,
             "method": naming.show(entry.method),
             "path": naming.show(entry.path[:_PATH_CHARS]),
+            "range": entry.part,
             "status": entry.status,
             "bytes": entry.sent,
+            "handed_over": entry.handed_over,
             "seconds": round(seconds, 4),
+            "release": entry.release,
+            "name": naming.show(entry.name),
+            "aborted": not entry.whole,
+            "problem": naming.show(entry.problem),
         }
-        if entry.caller:
-            line["caller"] = naming.show(entry.caller)
-        if entry.release:
-            line["release"] = entry.release
-        if not entry.whole:
-            line["aborted"] = True
-        if entry.problem:
-            line["problem"] = naming.show(entry.problem)
-        self._write(line)
+        told = {k: v for k, v in line.items() if v != "" and v is not False}
+        self._write(told)
 
     def bug(self, error: BaseException | None) -> None:
         """Write an error that nothing in airlift foresaw, with where it came from."""
+        self.bugs += 1
         lines = traceback.format_exception(error) if error else []
         problem = type(error).__name__ if error else "unknown"
         self._write(

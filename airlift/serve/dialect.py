@@ -72,6 +72,7 @@ class Request:
         body: At most 1 MiB; empty for GET and HEAD.
         base_url: Scheme, host and prefix the client used, from configuration or
             an allow-listed Host header; no trailing slash.
+        client: The address it comes from, without port; ``-`` where there is none.
         caller: Who asks. The shelf shows only what this caller may have.
         sign: Makes of a path below ``base_url`` one that for a while is answered
             as this request was, without its credential; the same path where there
@@ -86,6 +87,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
     base_url: str = ""
+    client: str = "-"
     caller: Caller = ANYONE
     sign: Callable[[str], str] = _unsigned
     issue: Callable[[], Pass | None] = _no_pass

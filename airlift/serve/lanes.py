@@ -10,7 +10,6 @@ import contextlib
 import socket
 import ssl
 import threading
-from collections.abc import Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 
@@ -18,8 +17,9 @@ from aiohttp import web
 
 from airlift.serve.access_log import AccessLog
 from airlift.serve.connection import Connection, Seat
-from airlift.serve.dialect import Dialect, Shelf
+from airlift.serve.desk import Desk
 from airlift.serve.files import Sender
+from airlift.serve.metrics import Metrics
 from airlift.serve.settings import ServeSettings
 from airlift.serve.site import Site
 
@@ -29,15 +29,14 @@ class Given:
     """What every loop of a server works with; all of it is safe from any thread.
 
     Attributes:
-        table: The dialects, in the order they are asked.
-        lookups: Threads dialects run in.
+        lookups: Threads the desk works in.
         readers: Threads that read from the store.
     """
 
-    shelf: Shelf
+    desk: Desk
     settings: ServeSettings
     log: AccessLog
-    table: Sequence[Dialect]
+    metrics: Metrics
     lookups: Executor
     readers: Executor
 
@@ -64,6 +63,11 @@ class Lane:
         with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
             runner.run(self._live())
 
+    @property
+    def active(self) -> int:
+        """How many requests are being answered."""
+        return len(self._site.active)
+
     def give(self, accepted: Accepted) -> None:
         """Serve one more connection."""
         self._loop.call_soon_threadsafe(self._take, accepted)
@@ -83,10 +87,10 @@ class Lane:
         given, settings = self._given, self._given.settings
         self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
         self._site = Site(
-            given.shelf,
-            given.table,
+            given.desk,
             settings,
             log=given.log,
+            metrics=given.metrics,
             lookups=given.lookups,
             sender=Sender(readers=given.readers, stall_s=settings.limits.stall_s),
         )

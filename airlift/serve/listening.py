@@ -5,7 +5,6 @@ import contextlib
 import errno
 import os
 import socket
-import ssl
 from collections.abc import Sequence
 
 from airlift.errors import RequestError
@@ -52,18 +51,6 @@ async def opened(settings: ServeSettings) -> Sequence[socket.socket]:
     return sockets
 
 
-def url(settings: ServeSettings, sock: socket.socket) -> str:
-    """Return the base URL of a server that listens on *sock*."""
-    if sock.family == socket.AF_UNIX:
-        return f"unix:{sock.getsockname()}:{settings.prefix}"
-    host, port = sock.getsockname()[:2]
-    if settings.host not in _WILDCARDS and not settings.inherited:
-        host = settings.host
-    shown = f"[{host}]" if ":" in host else host
-    scheme = "https" if settings.tls else "http"
-    return f"{scheme}://{shown}:{port}{settings.prefix}"
-
-
 class Door:
     """Accepts connections and gives each to the least busy loop.
 
@@ -71,6 +58,9 @@ class Door:
         sockets: Listening; closed with the door.
         lanes: In the order the census counts them.
         census: Says whether one more may come in.
+        settings: What the server is called, and its first TLS context.
+
+    Attributes:
         tls: What new connections are encrypted with; may be replaced at any time.
     """
 
@@ -79,11 +69,17 @@ class Door:
         sockets: Sequence[socket.socket],
         lanes: Sequence[Lane],
         census: Census,
-        tls: ssl.SSLContext | None,
+        settings: ServeSettings,
     ) -> None:
         self._sockets, self._lanes, self._census = sockets, lanes, census
         self._loop = asyncio.get_running_loop()
-        self.tls = tls
+        self._settings = settings
+        self.tls = settings.tls
+
+    @property
+    def url(self) -> str:
+        """The base URL of the server."""
+        return _url(self._settings, self._sockets[0])
 
     def open(self) -> None:
         """Begin to accept."""
@@ -127,3 +123,14 @@ class Door:
             if self.tls is None:
                 sock.send(FULL)
                 sock.shutdown(socket.SHUT_WR)
+
+
+def _url(settings: ServeSettings, sock: socket.socket) -> str:
+    if sock.family == socket.AF_UNIX:
+        return f"unix:{sock.getsockname()}:{settings.prefix}"
+    host, port = sock.getsockname()[:2]
+    if settings.host not in _WILDCARDS and not settings.inherited:
+        host = settings.host
+    shown = f"[{host}]" if ":" in host else host
+    scheme = "https" if settings.tls else "http"
+    return f"{scheme}://{shown}:{port}{settings.prefix}"

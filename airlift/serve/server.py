@@ -8,29 +8,67 @@ threads, and bodies go out by ``files``. Never run it on uvloop, which has no
 import asyncio
 import contextlib
 import signal
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TextIO
+
+from prometheus_client.core import Metric
 
 from airlift.errors import AirliftError
 from airlift.serve import dialects, listening
 from airlift.serve.access_log import AccessLog
 from airlift.serve.connection import Census
+from airlift.serve.desk import Desk
 from airlift.serve.dialect import Dialect, Shelf
 from airlift.serve.lanes import Given, Lane
 from airlift.serve.listening import Door
+from airlift.serve.metrics import Metrics, count, gauge
+from airlift.serve.records import Records
 from airlift.serve.settings import ServeSettings
+
+
+def _nobody() -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fresh:
+    """What was read again when the server was asked to: from now on this counts."""
+
+    log: TextIO
+    tls: ssl.SSLContext | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """What the process around a server gives it, and wants to be told.
+
+    Attributes:
+        log: Gets one JSON object a line for each request.
+        clock: Returns the time, ``YYYY-MM-DDThh:mm:ssZ``.
+        records: Everything held, for the figures.
+        ready: Called with the base URL once connections are accepted.
+        stopping: Called when no more are accepted.
+        refresh: Called at SIGHUP; an ``AirliftError`` leaves all as it was.
+    """
+
+    log: TextIO
+    clock: Callable[[], str]
+    records: Records | None = None
+    ready: Callable[[str], None]
+    stopping: Callable[[], None] = _nobody
+    refresh: Callable[[], Fresh] | None = None
 
 
 def serve(
     shelf: Shelf,
     settings: ServeSettings,
-    *,
-    log: TextIO,
-    clock: Callable[[], str],
-    ready: Callable[[str], None],
+    host: Host,
+    table: Sequence[Dialect] | None = None,
 ) -> None:
     """Serve *shelf* until SIGTERM or SIGINT; call it from the main thread.
 
@@ -39,28 +77,47 @@ def serve(
     Args:
         shelf: What is live.
         settings: Where and how.
-        log: Gets one JSON object a line for each request.
-        clock: Returns the time, ``YYYY-MM-DDThh:mm:ssZ``.
-        ready: Called with the base URL once connections are accepted.
+        host: What is around the server.
+        table: The dialects to speak; None for all.
 
     Raises:
         RequestError: The address cannot be listened on.
     """
+    log = AccessLog(host.log, host.clock)
+    world = _World(
+        settings=settings,
+        log=log,
+        metrics=Metrics(shelf, host.records),
+        shelf=shelf,
+        table=dialects() if table is None else table,
+    )
 
     async def run() -> None:
         loop, stop = asyncio.get_running_loop(), _Stop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.ask)
-        world = _World(
-            shelf=shelf,
-            settings=settings,
-            log=AccessLog(log, clock),
-            table=dialects(),
-        )
-        await _run(world, stop, ready)
+
+        def ready(door: Door) -> None:
+            refresh = host.refresh
+            if refresh is not None:
+                loop.add_signal_handler(signal.SIGHUP, _refresh, refresh, log, door)
+            host.ready(door.url)
+
+        await _run(world, stop, ready, host.stopping)
 
     with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
         runner.run(run())
+
+
+def _refresh(refresh: Callable[[], Fresh], log: AccessLog, door: Door) -> None:
+    """Go on with what was read again; connections that are open notice nothing."""
+    try:
+        fresh = refresh()
+    except AirliftError as error:
+        log.note(f"nothing was reloaded: {error}")
+        return
+    log.switch(fresh.log)
+    door.tls = fresh.tls
 
 
 @contextlib.contextmanager
@@ -85,9 +142,10 @@ def running(
         RequestError: The address cannot be listened on.
     """
     world = _World(
-        shelf=shelf,
         settings=settings,
         log=AccessLog(log, clock),
+        metrics=Metrics(shelf),
+        shelf=shelf,
         table=dialects() if table is None else table,
     )
     thread = _Thread(world)
@@ -106,9 +164,10 @@ def running(
 class _World:
     """What a server is made of."""
 
-    shelf: Shelf
     settings: ServeSettings
     log: AccessLog
+    metrics: Metrics
+    shelf: Shelf
     table: Sequence[Dialect]
 
 
@@ -148,10 +207,10 @@ class _Thread(threading.Thread):
 
     async def _serve(self) -> None:
         self._loop, self._stop_asked = asyncio.get_running_loop(), _Stop()
-        await _run(self._world, self._stop_asked, self._ready)
+        await _run(self._world, self._stop_asked, self._ready, _nobody)
 
-    def _ready(self, url: str) -> None:
-        self.url = url
+    def _ready(self, door: Door) -> None:
+        self.url = door.url
         self.settled.set()
 
     def stop(self) -> None:
@@ -160,7 +219,12 @@ class _Thread(threading.Thread):
                 self._loop.call_soon_threadsafe(self._stop_asked.ask)
 
 
-async def _run(world: _World, stop: _Stop, ready: Callable[[str], None]) -> None:
+async def _run(
+    world: _World,
+    stop: _Stop,
+    ready: Callable[[Door], None],
+    stopping: Callable[[], None],
+) -> None:
     settings, limits = world.settings, world.settings.limits
     sockets = await listening.opened(settings)
     with (
@@ -169,10 +233,10 @@ async def _run(world: _World, stop: _Stop, ready: Callable[[str], None]) -> None
         ThreadPoolExecutor(limits.lanes, "airlift-lane") as threads,
     ):
         given = Given(
-            shelf=world.shelf,
+            desk=Desk(world.shelf, (world.metrics, *world.table), settings),
             settings=settings,
             log=world.log,
-            table=world.table,
+            metrics=world.metrics,
             lookups=lookups,
             readers=readers,
         )
@@ -181,13 +245,32 @@ async def _run(world: _World, stop: _Stop, ready: Callable[[str], None]) -> None
         for lane in lanes:
             lane.started.wait()
         census = Census(limits=limits, log=world.log)
-        door = Door(sockets, lanes, census, settings.tls)
+        world.metrics.watch(partial(_figures, census, lanes, world.log))
+        door = Door(sockets, lanes, census, settings)
         door.open()
-        ready(listening.url(settings, sockets[0]))
+        ready(door)
         await stop.asked.wait()
         door.close()
+        stopping()
         await _drain(lanes, stop, limits.drain_s)
         await asyncio.gather(*running)
+
+
+def _figures(census: Census, lanes: Sequence[Lane], log: AccessLog) -> Iterator[Metric]:
+    yield gauge(
+        "airlift_requests_active",
+        "Requests that are being answered.",
+        sum(lane.active for lane in lanes),
+    )
+    yield gauge(
+        "airlift_connections_open", "Connections that are open.", sum(census.lanes)
+    )
+    yield count(
+        "airlift_connections_refused",
+        "Connections that were one too many.",
+        census.refused,
+    )
+    yield count("airlift_bugs", "Errors that nothing in airlift foresaw.", log.bugs)
 
 
 async def _drain(lanes: Sequence[Lane], stop: _Stop, seconds: float) -> None:

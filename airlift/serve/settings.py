@@ -4,7 +4,9 @@ import socket
 import ssl
 from dataclasses import dataclass, field
 
+from airlift.serve.accel import Accel
 from airlift.serve.access import Access
+from airlift.serve.forwarded import Proxies
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,8 @@ class ServeSettings:
         access: Who may have what; None where everybody may have everything.
         inherited: Sockets that listen already, from a service manager that keeps them
             open over restarts; *host* and *port* do not count then.
+        proxies: Servers in front whose word about a client counts.
+        accel: How a server in front is told to send blobs itself; None for never.
     """
 
     host: str = "127.0.0.1"
@@ -61,4 +65,6 @@ class ServeSettings:
     tls: ssl.SSLContext | None = None
     access: Access | None = None
     inherited: tuple[socket.socket, ...] = ()
+    proxies: Proxies = field(default_factory=Proxies)
+    accel: Accel | None = None
     limits: Limits = field(default_factory=Limits)

@@ -49,7 +49,8 @@ def test_every_header_of_a_file_is_as_clients_need_it(
 ) -> None:
     """One missing header breaks one client; HEAD and GET must not differ."""
     got = ask(world.url, BIG_PATH, method=method)
-    headers = {name: value for name, value in got.headers.items() if name != "date"}
+    changing = ("date", "x-request-id")
+    headers = {k: v for k, v in got.headers.items() if k not in changing}
     assert (got.status, headers) == (
         200,
         {
@@ -605,21 +606,26 @@ def test_a_prefix_moves_everything(tmp_path: Path) -> None:
 def test_the_log_says_who_got_what_and_no_secret(world: World) -> None:
     """It is what an auditor reads, in a terminal; tokens must not be in it."""
     target = "/org/tiny/resolve/v1/config.json?token=CANARY"
-    ask(world.url, target, "Authorization: Bearer CANARY", "Cookie: CANARY")
-    ask(world.url, "/a%1b]0;x")
+    secrets = ("Authorization: Bearer CANARY", "Cookie: CANARY", "User-Agent: CANARY/1")
+    told = ask(world.url, target, *secrets, "Range: bytes=3-5").headers["x-request-id"]
+    ask(world.url, "/a%1b]0;x", "User-Agent: unknown/None; hf_hub/2.4.0; python/3.11")
     first, second = world.entries(2)
     assert isinstance(first.pop("seconds"), float)
     assert str(first.pop("time")).endswith("Z")
     (live,) = world.shelf._live
     assert first == {
+        "id": told,
         "client": "127.0.0.1",
+        "agent": "other",
         "method": "GET",
         "path": "/org/tiny/resolve/v1/config.json",
-        "status": 200,
-        "bytes": len(SMALL),
+        "range": "3-5",
+        "status": 206,
+        "bytes": 3,
         "release": live,
+        "name": "org/tiny",
     }
-    assert second["path"] == "/a%1b]0;x"
+    assert (second["path"], second["agent"]) == ("/a%1b]0;x", "hf_hub")
     assert "CANARY" not in world.log.getvalue()
 
 
@@ -652,7 +658,7 @@ def test_an_address_in_use_is_a_request_error(world: World) -> None:
 PROGRAM = """
 import sys
 from pathlib import Path
-from airlift.serve.server import serve
+from airlift.serve.server import Host, serve
 from airlift.serve.settings import Limits, ServeSettings
 from served import grow, small_world
 shelf = small_world(Path(sys.argv[1]))
@@ -660,9 +666,11 @@ grow(shelf, 64 << 20)
 serve(
     shelf,
     ServeSettings(port=0, limits=Limits(drain_s=float(sys.argv[2]))),
-    log=sys.stderr,
-    clock=lambda: "2026-01-01T00:00:00Z",
-    ready=lambda url: print(url, flush=True),
+    Host(
+        log=sys.stderr,
+        clock=lambda: "2026-01-01T00:00:00Z",
+        ready=lambda url: print(url, flush=True),
+    ),
 )
 print("stopped", flush=True)
 """
