@@ -23,7 +23,6 @@ _SECURITY = (
 # Private: a cache in between must not hand one caller's page to another.
 _KEEP = ("Cache-Control", "private, no-cache")
 _CHALLENGE = ("WWW-Authenticate", 'Basic realm="airlift", charset="UTF-8"')
-_LONGEST = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +45,7 @@ class Ask:
 
     def said(self, name: str) -> str:
         """Return a field of the query; empty where it is absent."""
-        return dict(self.request.query).get(name, "").strip()[:_LONGEST]
+        return page_words.typed(dict(self.request.query).get(name, ""))
 
     @property
     def number(self) -> int:

@@ -6,12 +6,12 @@ from typing import Generic, TypeVar
 
 from airlift.artifact import Kind
 from airlift.registry.held import Held, State
+from airlift.serve import page_words
 from airlift.serve.page_view import View, representative
 
 PAGE = 50
 """Rows of a page."""
 DENIED = "denied"
-_LONGEST_QUERY = 200
 
 T = TypeVar("T")
 
@@ -107,7 +107,7 @@ def asked(query: Iterable[tuple[str, str]]) -> Asked:
     kind, state = told.get("kind", ""), told.get("state", "")
     sort, page = told.get("sort", ""), told.get("page", "")
     return Asked(
-        words=told.get("q", "").strip()[:_LONGEST_QUERY],
+        words=page_words.typed(told.get("q", "")),
         kind=kind if kind in {one.value for one in Kind} else "",
         state=state if state in {*(one.value for one in State), DENIED} else "",
         sort=sort if sort.removeprefix("-") in SORTS else "name",

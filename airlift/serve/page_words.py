@@ -1,6 +1,7 @@
 """How the page says things: sizes, times, ages, names from outside. Pure."""
 
 import json
+import unicodedata
 from collections.abc import Mapping
 
 from airlift import naming
@@ -10,6 +11,7 @@ from airlift.trust.clock import days_from
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 LONGEST = 300
 """Characters of a text from outside that are shown; a licence field may hold 4 KiB."""
+_TYPED = 200
 
 KIND_WORDS: Mapping[str, str] = {
     "model": "model repository",
@@ -53,6 +55,15 @@ def show(text: str) -> str:
     """
     shown = naming.show(text)
     return shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 1]}\u2026"
+
+
+def typed(text: str) -> str:
+    """Return what a reader typed without what cannot be seen, and bounded.
+
+    A page shows it again; whoever made the link a reader followed chose it.
+    """
+    plain = (c for c in text if unicodedata.category(c)[0] not in "CZ" or c == " ")
+    return "".join(plain).strip()[:_TYPED]
 
 
 def value(told: Json) -> str:

@@ -1,0 +1,116 @@
+"""The overview of a registry: figures that add up, and a mark that always changes."""
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from airlift.artifact import Kind
+from airlift.format import release
+from airlift.registry.held import Event, State
+from airlift.registry.overview import Overview
+from sites import DAY, Site, document
+
+NOW = DAY.format(20)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    """A site with nothing yet."""
+    return Site(tmp_path)
+
+
+def test_what_is_stored_is_counted_once(site: Site) -> None:
+    """Sums that count shared bytes again make an operator buy a disk."""
+    rng = random.Random(9)
+    pool = [rng.randbytes(rng.randrange(1, 500)) for _ in range(90)]
+    site.hold(*pool)
+    kinds = (Kind.MODEL, Kind.GGUF, Kind.WHEELS)
+    for number in range(24):
+        chosen = rng.sample(pool, 5)
+        files = {f"f{n}": data for n, data in enumerate(chosen)}
+        name = f"org/m{number % 9}"
+        made = document(name, files, counter=number + 1, kind=rng.choice(kinds))
+        live = rng.random() < 0.6
+        site.bring(made, live=live)
+        if live and rng.random() < 0.4:
+            site.catalog.deactivate([release.identify(made)], now=NOW, actor="a")
+
+    keeps = [State.LIVE, State.QUARANTINE, State.RETIRED]
+    best: dict[str, tuple[int, str, int]] = {}
+    for held in site.catalog.releases():
+        for file in site.catalog.files(held.id):
+            place = (keeps.index(held.state), held.release.kind.value, file.size)
+            best[file.sha256] = min(place, best.get(file.sha256, place))
+    told = Overview.open(site.home).stored()
+
+    wanted: dict[tuple[str, State], list[int]] = {}
+    for rank, kind, size in best.values():
+        wanted.setdefault((kind, keeps[rank]), []).append(size)
+    assert len({one.state for one in told}) == 3
+    assert {(one.kind, one.state): (one.blobs, one.size) for one in told} == {
+        key: (len(sizes), sum(sizes)) for key, sizes in wanted.items()
+    }
+
+
+def test_the_mark_changes_with_everything_that_can_be_shown(site: Site) -> None:
+    """A page is kept while it stays the same; one change missed is shown nowhere."""
+    catalog, shown = site.catalog, Overview.open(site.home)
+    one = site.model("org/one", b"1")
+    two = site.model("org/two", b"2", live=False)
+    told = Event(time=NOW, actor="a", action="verify")
+    changes: list[Callable[[], object]] = [
+        lambda: site.model("org/three", b"3"),
+        lambda: catalog.activate([two], now=NOW, actor="a"),
+        lambda: catalog.deactivate([two], now=NOW, actor="a"),
+        lambda: catalog.rollback(now=NOW, actor="a"),
+        lambda: catalog.pin([one], why="x", now=NOW, actor="a"),
+        lambda: catalog.unpin([one], now=NOW, actor="a"),
+        lambda: catalog.deny([one], why="x", now=NOW, actor="a"),
+        site.bring,
+        lambda: catalog.log(told),
+        lambda: catalog.collect(
+            catalog.doomed(site.store), site.store, now=NOW, actor="a"
+        ),
+    ]
+    marks = [shown.mark()]
+    for change in changes:
+        change()
+        marks.append(shown.mark())
+    assert len(set(marks)) == len(changes) + 1
+
+
+def test_the_overview_says_what_the_catalogue_says(site: Site) -> None:
+    """Two answers to one question would be one too many."""
+    one = site.model("org/one", b"1", b"22")
+    site.model("org/two", b"2", live=False)
+    catalog, shown = site.catalog, Overview.open(site.home)
+    assert shown.releases() == catalog.releases()
+    assert shown.deliveries() == catalog.deliveries()
+    assert shown.files(one) == catalog.files(one)
+    assert shown.events(2) == catalog.events()[-2:]
+    assert [(g.number, g.members) for g in shown.generations(9)] == [
+        (g.number, g.members) for g in catalog.generations()
+    ]
+
+
+def test_the_overview_says_how_long_what_is_believed_lasts(site: Site) -> None:
+    """What expires next is what somebody must renew."""
+    before = Overview.open(site.home).knowledge()
+    assert (before.site, before.expires) == (
+        "plant7",
+        {"root": "2029-02-28T12:00:00Z"},
+    )
+    site.bring()
+    after = Overview.open(site.home).knowledge()
+    assert (after.floor, dict(after.expires)) == (
+        "2026-03-01T12:00:00Z",
+        {
+            "root": "2029-02-28T12:00:00Z",
+            "timestamp": "2026-04-15T12:00:00Z",
+            "snapshot": "2026-05-30T12:00:00Z",
+            "targets": "2027-03-01T12:00:00Z",
+            "site-plant7": "2026-08-30T12:00:00Z",
+        },
+    )
