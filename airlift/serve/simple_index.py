@@ -4,7 +4,6 @@ Negotiates JSON and HTML (PEP 691); files live under their digest and never chan
 """
 
 import re
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
@@ -13,6 +12,7 @@ from airlift import naming
 from airlift.digest import Sha256, is_sha256, sha256
 from airlift.serve import simple_page, wheel_index
 from airlift.serve.dialect import Answer, BlobBody, Request, Shelf
+from airlift.serve.kept import Kept
 from airlift.serve.wheel_index import Distribution, WheelIndex
 
 _Q = re.compile(r"q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)", re.IGNORECASE)
@@ -60,8 +60,7 @@ class SimpleIndex:
     """The dialect of pip and uv, below ``/simple/``."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._built: tuple[Shelf, int, WheelIndex] | None = None
+        self._indices = Kept(wheel_index.build)
 
     def answer(self, request: Request, shelf: Shelf) -> Answer | None:
         """Answer paths below ``/simple/``."""
@@ -71,19 +70,7 @@ class SimpleIndex:
         if request.method == "POST":
             return _plain(405, "the index is read only", ("Allow", "GET, HEAD"))
         tail = [unquote(part) for part in parts[1:]]
-        return _route(request, self._index(shelf), tail)
-
-    def _index(self, shelf: Shelf) -> WheelIndex:
-        # The number is read before the set: if the set changes in between, the
-        # newer content is kept under the older number and built again next time.
-        generation = shelf.generation()
-        with self._lock:
-            built = self._built
-            if built and built[0] is shelf and built[1] == generation:
-                return built[2]
-            index = wheel_index.build(shelf)
-            self._built = (shelf, generation, index)
-            return index
+        return _route(request, self._indices.of(shelf), tail)
 
 
 def _route(request: Request, index: WheelIndex, tail: Sequence[str]) -> Answer:
