@@ -48,12 +48,12 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 def command(
     home: Path,
     references: tuple[str, ...],
+    *,
     cache: Path | None,
     ollama: Path | None,
     dir_: Path | None,
     wheelhouse: Path | None,
     against: tuple[Path, ...],
-    *,
     strict: bool,
     as_json: bool,
 ) -> int:
