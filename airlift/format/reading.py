@@ -70,7 +70,7 @@ class GoodSlab:
     blob: PackedBlob
     number: int
     offset: int
-    raw: bytes
+    raw: bytes | memoryview
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -341,7 +341,7 @@ def _decode(
         return Fault(volume=name, offset=item.offset, problem=problem)
     if not wanted(run.blob):
         return None
-    raw = item.data
+    raw: bytes | memoryview = item.data
     if item.codec is Codec.BLOCKS:
         try:
             raw = block.decode_slab(memoryview(item.data), slab.raw)

@@ -102,7 +102,7 @@ class Staging:
         if not self.wanted(slab.blob):
             return
         if slab.blob.size < SMALL:
-            self._take_small(name, slab.raw)
+            self._take_small(name, bytes(slab.raw))
             return
         blob = self._arriving.setdefault(name, _Arriving(slab.blob.size))
         bit = 1 << slab.number

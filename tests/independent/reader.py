@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
 import zstandard
 from blake3 import blake3
 
@@ -28,6 +29,7 @@ _HEAD = struct.Struct("<4sBBHIIII")
 _SLAB = struct.Struct("<II32s")
 _BLOCK = struct.Struct("<BBHI")
 _PLANE = struct.Struct("<BI")
+WIDTHS = {0: 1, 1: 2, 2: 4, 3: 8}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -271,18 +273,36 @@ def decode(stored: bytes, raw: int) -> bytes:
     out, at = b"", 0
     while len(out) < raw:
         expected = min(BLOCK, raw - len(out))
-        table_ = stored[at : at + _BLOCK.size + _PLANE.size]
-        need(len(table_) == _BLOCK.size + _PLANE.size, "a slab that ends too soon")
-        kind, planes, zero, length = _BLOCK.unpack_from(table_)
-        need((kind, planes, zero, length) == (0, 1, 0, expected), "an unknown block")
-        mode, size = _PLANE.unpack_from(table_, _BLOCK.size)
-        at += len(table_)
-        payload = stored[at : at + size]
-        need(len(payload) == size, "a plane that ends too soon")
-        at += size
-        out += _plane(mode, payload, length)
+        need(len(stored) >= at + _BLOCK.size, "a slab that ends too soon")
+        kind, count, zero, length = _BLOCK.unpack_from(stored, at)
+        need(kind in WIDTHS, "an unknown block")
+        width = WIDTHS[kind]
+        need((count, zero, length) == (width, 0, expected), "a block of another form")
+        need(length % width == 0, "a block that ends inside an element")
+        table_ = stored[at + _BLOCK.size :][: width * _PLANE.size]
+        need(len(table_) == width * _PLANE.size, "a slab that ends too soon")
+        at += _BLOCK.size + len(table_)
+        planes = []
+        for mode, size in _PLANE.iter_unpack(table_):
+            payload = stored[at : at + size]
+            need(len(payload) == size, "a plane that ends too soon")
+            at += size
+            planes.append(_plane(mode, payload, length // width))
+        out += planes[0] if width == 1 else _elements(planes)
     need(at == len(stored), "bytes behind the last block")
     return out
+
+
+def _elements(planes: list[bytes]) -> bytes:
+    """Return the numbers that two or more planes give, little-endian."""
+    first, second, *lower = (np.frombuffer(one, np.uint8) for one in planes)
+    number = np.zeros(len(first), np.uint64)
+    number |= (second.astype(np.uint64) & 0x80) << 8
+    number |= first.astype(np.uint64) << 7
+    number |= second & 0x7F
+    for one in lower:
+        number = number << 8 | one
+    return number.astype(f"<u{len(planes)}").tobytes()
 
 
 def _plane(mode: int, payload: bytes, length: int) -> bytes:

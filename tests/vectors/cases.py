@@ -4,6 +4,8 @@ Made into files by ``scripts/make_vectors.py``. Each refusal breaks one rule and
 all others, so that a reader that forgot the rule takes it.
 """
 
+import random
+import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -213,8 +215,8 @@ PACKED: Mapping[str, tuple[str, Coder | None, Callable[[bytes], bytes]]] = {
         lambda data: data[:5] + b"\2" + data[6:],
     ),
     "block-unknown-kind": (
-        "blocks of kind 1, with the right digests",
-        _blocks(1, 2, _zstd),
+        "blocks of kind 4, with the right digests",
+        _blocks(4, 2, _zstd),
         _same,
     ),
     "plane-unknown-mode": (
@@ -330,6 +332,39 @@ class RecordCase:
     raw: int | None = None
 
 
+def _numbers() -> Iterator[RecordCase]:
+    """Yield slabs of each width of element, and what breaks their rules."""
+    drawn = random.Random(5)
+    for width, code in ((2, "e"), (4, "f"), (8, "d")):
+        numbers = [drawn.gauss(0, 0.02) for _ in range(8000 // width)]
+        raw = struct.pack(f"<{len(numbers)}{code}", *numbers)
+        slab = block.encode_slab(memoryview(raw))
+        case = RecordCase(
+            name=f"slab-width-{width}",
+            because=f"weights of {width} bytes",
+            kind="slab",
+            data=slab,
+            expect="ok",
+            raw=len(raw),
+        )
+        yield case
+        yield replace(
+            case,
+            name=f"slab-width-{width}-odd",
+            because="ends inside an element",
+            data=slab[:4] + (len(raw) - 1).to_bytes(4, "little") + slab[8:],
+            expect="format",
+            raw=len(raw) - 1,
+        )
+        yield replace(
+            case,
+            name=f"slab-width-{width}-planes",
+            because="has a plane less than its width",
+            data=slab[:1] + bytes([width - 1]) + slab[2:],
+            expect="format",
+        )
+
+
 def records(folder: Path) -> Iterator[RecordCase]:
     """Yield single records, good and bad."""
     sender = Sender(folder / "records", FIRST)
@@ -362,6 +397,7 @@ def records(folder: Path) -> Iterator[RecordCase]:
     ):
         case = RecordCase(name=name, because=because, kind="slab", data=data)
         yield replace(case, expect=expect, raw=70_000)
+    yield from _numbers()
     bad: Mapping[str, tuple[str, bytes, str]] = {
         "dispatch-float": (
             "dispatch",

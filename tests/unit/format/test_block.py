@@ -1,7 +1,9 @@
 """Blocks and slabs: every byte accounted for, memory bounded."""
 
+import random
 import struct
 
+import numpy as np
 import pytest
 import zstandard
 from hypothesis import given, settings
@@ -32,6 +34,77 @@ def test_a_full_slab_reads_back_and_text_shrinks() -> None:
     stored = block.encode_slab(memoryview(raw))
     assert len(stored) < len(raw) // 2
     assert block.decode_slab(memoryview(stored), len(raw)) == raw
+
+
+def weights(dtype: str, count: int, *, seed: int = 1) -> bytes:
+    """Return *count* numbers as trained weights are spread, tensor by tensor."""
+    drawn = np.random.default_rng(seed)
+    parts = np.array_split(np.empty(count, np.float32), 8)
+    spread = [drawn.normal(0, 0.01 * (n + 1), len(one)) for n, one in enumerate(parts)]
+    numbers = np.concatenate(spread)
+    if dtype == "bf16":
+        bits = numbers.astype("<f4").view("<u4") + np.uint32(0x8000)
+        return (bits >> np.uint32(16)).astype("<u2").tobytes()
+    return numbers.astype(dtype).tobytes()
+
+
+SHARES = {
+    "bf16": (block.BlockKind.HALVES, 0.68),
+    "<f2": (block.BlockKind.HALVES, 0.88),
+    "<f4": (block.BlockKind.WORDS, 0.84),
+    "<f8": (block.BlockKind.DOUBLES, 0.95),
+}
+
+
+@pytest.mark.parametrize("dtype", SHARES)
+def test_weights_shrink_to_what_their_exponents_need(dtype: str) -> None:
+    """The share that travels is what a gap costs; the kind is found from the bytes."""
+    kind, share = SHARES[dtype]
+    raw = weights(dtype, 1 << 20)[: 4 << 20]
+    stored = block.encode_slab(memoryview(raw))
+    assert stored[0] == kind
+    assert len(stored) <= share * len(raw)
+    assert block.decode_slab(memoryview(stored), len(raw)) == raw
+
+
+def test_bf16_numbers_in_fp32_cost_no_more_than_as_bf16() -> None:
+    """Many published float32 models are bfloat16 inside: half of them is zero."""
+    narrow = np.frombuffer(weights("bf16", 1 << 19), "<u2")
+    wide = (narrow.astype("<u4") << np.uint32(16)).tobytes()
+    assert len(block.encode_slab(memoryview(wide))) < 0.345 * len(wide)
+
+
+def test_noise_is_stored_with_next_to_nothing_added() -> None:
+    """A coder that grows its input costs space nobody planned for."""
+    raw = random.Random(2).randbytes(4 << 20)
+    assert len(block.encode_slab(memoryview(raw))) <= len(raw) + 64
+
+
+@pytest.mark.parametrize("dtype", ["bf16", "<f4", "<f8"])
+@pytest.mark.parametrize("odd", [1, 2, 3, 5, 7])
+def test_a_blob_that_ends_inside_a_number_reads_back(dtype: str, odd: int) -> None:
+    """Only a last block may; it is then bytes like any other."""
+    raw = weights(dtype, 300_000)[:-odd]
+    stored = block.encode_slab(memoryview(raw))
+    assert block.decode_slab(memoryview(stored), len(raw)) == raw
+
+
+@given(st.sampled_from(["bf16", "<f2", "<f4", "<f8"]), st.data())
+@settings(max_examples=200, deadline=None)
+def test_changed_planes_are_refused_or_give_the_stated_length(
+    dtype: str, data: st.DataObject
+) -> None:
+    """Signed once, wrong for ever: a coder's mistake ends in an error, not a crash."""
+    raw = weights(dtype, 2000)
+    stored = bytearray(block.encode_slab(memoryview(raw)))
+    # Half of the changes hit the header and the table, where lengths are.
+    last = data.draw(st.sampled_from([47, len(stored) - 1]))
+    stored[data.draw(st.integers(0, last))] ^= data.draw(st.integers(1, 255))
+    try:
+        found = block.decode_slab(memoryview(stored), len(raw))
+    except FormatError:
+        return
+    assert len(found) == len(raw)
 
 
 @settings(max_examples=400)
