@@ -1,21 +1,23 @@
 """``airlift serve``: hand what is live to unmodified clients."""
 
 import contextlib
+import os
 import resource
 import socket
-import sys
-from collections.abc import Iterator
+from collections.abc import Sequence
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TextIO
 
 import click
 
 from airlift import naming
-from airlift.cli import config, output
+from airlift.cli import config, output, service
 from airlift.errors import RequestError
 from airlift.registry.catalog import Catalog
-from airlift.serve import server
+from airlift.registry.overview import Overview
+from airlift.serve import forwarded, server
+from airlift.serve.accel import Accel
 from airlift.serve.access import Access
 from airlift.serve.access_file import AccessFile
 from airlift.serve.settings import Limits, ServeSettings
@@ -80,6 +82,21 @@ _SPARE_FILES = 128
     default="-",
     help="Append one JSON object a request here; `-` is standard output.",
 )
+@click.option(
+    "--trusted-proxy",
+    "proxies",
+    multiple=True,
+    metavar="ADDRESS",
+    help="A server in front whose X-Forwarded-For and X-Forwarded-Proto count: an"
+    " address, a network, or `unix`; may be given again.",
+)
+@click.option(
+    "--accel",
+    default="",
+    metavar="LOCATION",
+    help="Internal location behind which the nginx in front finds the store; it then"
+    " sends whole files itself.",
+)
 @config.home_option
 def command(
     home: Path,
@@ -94,14 +111,19 @@ def command(
     require_client_cert: bool,
     require_token: bool,
     access_log: Path,
+    proxies: tuple[str, ...],
+    accel: str,
 ) -> None:
     """Serve what is live to unmodified clients: huggingface_hub, pip, uv and others.
 
     Whoever reaches the address can read everything that is live, until the first
     `airlift token` is made. What an import, a rollback or a new token changes is seen
-    at once. SIGTERM lets transfers finish for 30 seconds.
+    at once. SIGTERM lets transfers finish for 30 seconds; SIGHUP opens the access log
+    again and reads the certificate again.
     """
-    shelf = Catalog.open(home, readonly=True).shelf(BlobStore(home / "store"))
+    shelf = Catalog.open(home, readonly=True).shelf(
+        BlobStore(home / "store", readonly=True)
+    )
     tls = _tls_files(tls_cert, tls_key, client_ca, required=require_client_cert)
     held, names = AccessFile(home), _names(host, host_names)
     required = require_token or client_ca is not None
@@ -113,21 +135,69 @@ def command(
         host_names=names,
         tls=tls.context() if tls else None,
         access=Access(held, config.now, required=required),
+        inherited=service.inherited(),
+        proxies=forwarded.proxies(proxies),
+        accel=_accel(accel, home / "store", proxies),
+        limits=Limits(lanes=_lanes()),
     )
-    warnings = [] if _is_loopback(host) else _exposed(closed=closed, tls=tls)
+    warnings = _exposed(closed=closed, tls=tls) if _is_open(settings) else []
     if tls is not None:
         named = frozenset(name.lower() for name in host_names)
         warnings += tls.warnings(named, now=config.now())
     _allow_open_files(settings.limits)
-
-    def ready(url: str) -> None:
-        output.note(f"serving at {url}")
-        for warning in warnings:
-            output.note(warning)
-
-    with _log(access_log) as log:
-        around = server.Host(log=log, clock=config.now, ready=ready)
+    overview = Overview.open(home)
+    with (
+        contextlib.closing(overview),
+        contextlib.closing(service.LogFile(access_log)) as log,
+    ):
+        around = server.Host(
+            log=log.stream,
+            clock=config.now,
+            records=overview,
+            ready=partial(_ready, warnings),
+            stopping=partial(service.tell, "STOPPING=1"),
+            refresh=partial(_refresh, log, tls),
+        )
         server.serve(shelf, settings, around)
+
+
+def _ready(warnings: Sequence[str], url: str) -> None:
+    output.note(f"serving at {url}")
+    for warning in warnings:
+        output.note(warning)
+    service.tell("READY=1")
+
+
+def _refresh(log: service.LogFile, tls: TlsFiles | None) -> server.Fresh:
+    service.tell("RELOADING=1")
+    try:
+        context = tls.context() if tls else None
+        done = log.again()
+    except RequestError as error:
+        output.note(f"nothing was reloaded: {error}")
+        raise
+    finally:
+        service.tell("READY=1")  # it serves on, with the old or with the new
+    return server.Fresh(log=log.stream, tls=context, done=done)
+
+
+def _lanes() -> int:
+    # Four loops fill 100 Gbit/s; each costs a thread.
+    return min(4, len(os.sched_getaffinity(0)))
+
+
+def _accel(location: str, store: Path, proxies: Sequence[str]) -> Accel | None:
+    if not location:
+        return None
+    if not proxies:
+        problem = "--accel is given without --trusted-proxy"
+        hint = "name the address nginx connects from, `--trusted-proxy 127.0.0.1` say"
+        raise RequestError(problem, hint=hint)
+    prefix = _prefix(location)
+    if not prefix:
+        problem = "--accel cannot be the root: clients would reach the store through it"
+        raise RequestError(problem, hint="give a path of its own, `/-/store/` say")
+    return Accel(prefix=f"{prefix}/", root=store)
 
 
 def _prefix(text: str) -> str:
@@ -145,6 +215,14 @@ def _names(host: str, given: tuple[str, ...]) -> frozenset[str]:
         # Nobody else can point this host's own names somewhere on its network.
         names |= {host.lower(), socket.gethostname().lower()}
     return frozenset(names)
+
+
+def _is_open(settings: ServeSettings) -> bool:
+    """Say whether others than this host reach the server."""
+    if not settings.inherited:
+        return not _is_loopback(settings.host)
+    network = [one for one in settings.inherited if one.family != socket.AF_UNIX]
+    return any(not _is_loopback(one.getsockname()[0]) for one in network)
 
 
 def _is_loopback(host: str) -> bool:
@@ -194,19 +272,3 @@ def _allow_open_files(limits: Limits) -> None:
         wanted = min(wanted, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-@contextlib.contextmanager
-def _log(path: Path) -> Iterator[TextIO]:
-    if path == Path("-"):
-        yield sys.stdout
-        return
-    try:
-        # Appended to, so that a rotation that copies and truncates loses nothing.
-        file = path.open("a", encoding="utf-8")
-    except OSError as error:
-        shown = naming.show(str(path))
-        problem = f"cannot write the access log {shown}: {error.strerror}"
-        raise RequestError(problem) from error
-    with file:
-        yield file

@@ -37,10 +37,15 @@ def _nobody() -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fresh:
-    """What was read again when the server was asked to: from now on this counts."""
+    """What was read again when the server was asked to: from now on this counts.
+
+    Attributes:
+        done: Called when nothing from before is used any more.
+    """
 
     log: TextIO
     tls: ssl.SSLContext | None
+    done: Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +123,7 @@ def _refresh(refresh: Callable[[], Fresh], log: AccessLog, door: Door) -> None:
         return
     log.switch(fresh.log)
     door.tls = fresh.tls
+    fresh.done()
 
 
 @contextlib.contextmanager
