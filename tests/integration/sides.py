@@ -139,9 +139,10 @@ class Side:
         return int(note.read_text()) * 1024
 
     @contextlib.contextmanager
-    def serving(self) -> Iterator[str]:
-        """Serve while the context is open; give the address."""
-        words = self.words("serve", "--port", "0", "--access-log", os.devnull)
+    def serving(self, *options: str, log: str = os.devnull) -> Iterator[str]:
+        """Serve with *options* while the context is open; give the address."""
+        fixed = ("serve", "--port", "0", "--access-log", log)
+        words = self.words(*fixed, *options)
         process = subprocess.Popen(
             words,
             env={**os.environ, **self.environment},
