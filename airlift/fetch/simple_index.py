@@ -3,7 +3,7 @@
 Reads the simple repository API in its JSON and HTML forms, over http and from
 ``file:`` addresses, with ``pypi-simple``'s parsers and our own requests.
 
-Source: PyPA specifications, "Simple repository API" (PEP 503, 592, 658, 691, 700).
+Source: PyPA specifications, "Simple repository API" (PEP 503, 592, 658, 691, 700, 792).
 """
 
 import json
@@ -20,6 +20,7 @@ from pypi_simple import (
     PYPI_SIMPLE_ENDPOINT,
     DistributionPackage,
     ProjectPage,
+    ProjectStatus,
     UnsupportedRepoVersionError,
 )
 
@@ -30,6 +31,7 @@ from airlift.errors import SourceError
 from airlift.fetch.door import Door
 from airlift.fetch.refusals import RefusedError
 from airlift.fetch.settings import Settings
+from airlift.payload import wheel_names
 
 DEFAULT: Final = PYPI_SIMPLE_ENDPOINT
 _CHUNK: Final = 1 << 20
@@ -45,7 +47,7 @@ class Listed:
         metadata_sha256: Of its METADATA, which lies at its address with
             ``.metadata`` behind; None where the index has none or no digest of it.
         facts: ``requires-python``, ``upload-time``, ``yanked`` (true or the
-            reason), where they are stated.
+            reason), ``project-status``, where they are stated.
     """
 
     sha256: Sha256 | None
@@ -77,9 +79,10 @@ class SimpleIndexes:
         found: dict[str, tuple[Listed, ...]] = {}
         for index in self._indexes:
             page = self._page(index, project)
+            status = _status(page)
             for package in page.packages if page else ():
                 before = found.get(package.filename, ())
-                found[package.filename] = (*before, _listed(package))
+                found[package.filename] = (*before, _listed(package, status))
         return found
 
     @contextmanager
@@ -138,8 +141,17 @@ def bare(url: str) -> str:
     return urlunsplit((split.scheme, host, split.path, "", ""))
 
 
-def _listed(package: DistributionPackage) -> Listed:
-    facts: dict[str, Json] = {}
+def _status(page: ProjectPage | None) -> Mapping[str, Json]:
+    """Return what the index says of the project as a fact of each file (PEP 792)."""
+    if page is None or page.status is None or page.status is ProjectStatus.ACTIVE:
+        return {}
+    said = {"status": page.status.value}
+    reason = {"reason": page.status_reason} if page.status_reason else {}
+    return {wheel_names.STATUS: {**said, **reason}}
+
+
+def _listed(package: DistributionPackage, status: Mapping[str, Json]) -> Listed:
+    facts = dict(status)
     if package.requires_python:
         facts["requires-python"] = package.requires_python
     if package.upload_time is not None:

@@ -11,9 +11,10 @@ from urllib.parse import unquote
 from airlift import naming
 from airlift.digest import Sha256, is_sha256, sha256
 from airlift.serve import simple_page, wheel_index
-from airlift.serve.dialect import Answer, BlobBody, Request, Shelf
+from airlift.serve.dialect import ANYONE, Answer, BlobBody, Request, Shelf
 from airlift.serve.kept import Kept
-from airlift.serve.wheel_index import Distribution, WheelIndex
+from airlift.serve.simple_page import Project
+from airlift.serve.wheel_index import WheelIndex
 
 _Q = re.compile(r"q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)", re.IGNORECASE)
 
@@ -25,7 +26,7 @@ class _Form:
     asked: tuple[str, ...]
     content_type: str
     projects: Callable[[Sequence[str]], bytes]
-    project: Callable[[str, Sequence[Distribution]], bytes]
+    project: Callable[[Project], bytes]
 
 
 _JSON = "application/vnd.pypi.simple.v1+json"
@@ -70,42 +71,55 @@ class SimpleIndex:
         if request.method == "POST":
             return _plain(405, "the index is read only", ("Allow", "GET, HEAD"))
         tail = [unquote(part) for part in parts[1:]]
-        return _route(request, self._indices.of(shelf), tail)
+        found = _route(request, self._indices.of(shelf), tail)
+        return found or _nothing(request, shelf, tail)
 
 
-def _route(request: Request, index: WheelIndex, tail: Sequence[str]) -> Answer:
+def _route(request: Request, index: WheelIndex, tail: Sequence[str]) -> Answer | None:
+    """Return what is at *tail*; None where this caller can see nothing there."""
     if not tail:
         return _moved("simple/")
     if tail == [""]:
-        return _page(request, lambda form: form.projects(list(index.projects)))
+        return _projects(request, index)
     if tail[:2] == ["-", "files"] and len(tail) == 4:
-        return _download(index, digest=tail[2], filename=tail[3])
-    if len(tail) > 2 or any(tail[1:]):
-        return _missing("/".join(tail))
-    return _project(request, index, tail)
+        return _download(request, index, digest=tail[2], filename=tail[3])
+    deeper = len(tail) > 2 or any(tail[1:])
+    return None if deeper else _project(request, index, tail)
 
 
-def _project(request: Request, index: WheelIndex, tail: Sequence[str]) -> Answer:
+def _projects(request: Request, index: WheelIndex) -> Answer | None:
+    if request.caller.may_sign_in and not index.projects:
+        return None
+    return _page(request, lambda form: form.projects(list(index.projects)))
+
+
+def _project(request: Request, index: WheelIndex, tail: Sequence[str]) -> Answer | None:
     name = wheel_index.normalised(tail[0])
-    listed = index.projects.get(name)
-    if listed is None:
-        return _missing(tail[0])
+    if name not in index.projects and name not in index.statuses:
+        return None
     if len(tail) == 1:
         return _moved(f"{name}/")
     if tail[0] != name:
         return _moved(f"../{name}/")
-    return _page(request, lambda form: form.project(name, listed))
+    project = Project(
+        name=name,
+        listed=index.projects.get(name, ()),
+        status=index.statuses.get(name, ("", "")),
+    )
+    return _page(request, lambda form: form.project(project))
 
 
-def _download(index: WheelIndex, *, digest: str, filename: str) -> Answer:
+def _download(
+    request: Request, index: WheelIndex, *, digest: str, filename: str
+) -> Answer | None:
     found = index.files.get((filename, Sha256(digest))) if is_sha256(digest) else None
     if found is None:
-        return _missing(filename)
+        return None
     file, release = found
     headers = (
         ("Content-Type", "application/octet-stream"),
         # The URL names the bytes, so they never change.
-        ("Cache-Control", "public, max-age=31536000, immutable"),
+        ("Cache-Control", f"{_private(request) or 'public, '}max-age=31536000, immutable"),
     )
     body = BlobBody(sha256=file.sha256, size=file.size, etag=file.sha256)
     return Answer(status=200, headers=headers, body=body, release=release)
@@ -124,7 +138,7 @@ def _page(request: Request, write: Callable[[_Form], bytes]) -> Answer:
     body = write(form)
     headers = (
         ("Content-Type", form.content_type),
-        ("Cache-Control", "max-age=0, must-revalidate"),
+        ("Cache-Control", f"{_private(request)}max-age=0, must-revalidate"),
         ("ETag", f'"{sha256(body)}"'),
         ("Vary", "Accept"),
         # A page of links needs nothing; a browser is to run nothing from it.
@@ -164,8 +178,22 @@ def _moved(location: str) -> Answer:
     return Answer(status=301, headers=(("Location", location),))
 
 
-def _missing(name: str) -> Answer:
-    return _plain(404, f"{naming.show(name)} is not in this index")
+def _private(request: Request) -> str:
+    """Return how a cache on the way is kept from giving an answer to others."""
+    return "private, " if request.caller != ANYONE else ""
+
+
+def _nothing(request: Request, shelf: Shelf, tail: Sequence[str]) -> Answer:
+    """Return why there is nothing at *tail* for this caller."""
+    shown = naming.show("/".join(tail).strip("/"))
+    if request.caller.may_sign_in:
+        # Both installers send what their URL, netrc or keyring holds after this.
+        challenge = ("WWW-Authenticate", 'Basic realm="airlift", charset="UTF-8"')
+        problem = "sign in with a token as the password"
+        return _plain(401, problem, challenge)
+    if shelf.withheld(wheel_index.KINDS, tail[0]):
+        return _plain(403, f"your token does not cover {shown}")
+    return _plain(404, f"{shown} is not in this index")
 
 
 def _plain(status: int, problem: str, *headers: tuple[str, str]) -> Answer:

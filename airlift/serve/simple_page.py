@@ -3,11 +3,12 @@
 URLs are relative, so that a prefix, another port or TLS in front never breaks them.
 
 Source: the simple repository API of the Python Packaging User Guide, version 1.4
-(PEP 503, 592, 629, 658, 691, 700, 714).
+(PEP 503, 592, 629, 658, 691, 700, 714, 792).
 """
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from html import escape
 from typing import TypeAlias
@@ -34,11 +35,31 @@ def projects_html(names: Iterable[str]) -> bytes:
     return _html("Simple index", links)
 
 
-def project_json(name: str, listed: Sequence[Distribution]) -> bytes:
-    """Return the page of the project *name* as JSON."""
-    versions = dict.fromkeys(str(one.version) for one in listed)
-    files: list[Shape] = [_file(one) for one in listed]
-    return _json({"name": name, "versions": list(versions), "files": files})
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """One project as its page shows it.
+
+    Attributes:
+        name: Normalised.
+        listed: Its files, oldest version first.
+        status: What upstream says of it, and why; empty where it says nothing.
+    """
+
+    name: str
+    listed: Sequence[Distribution]
+    status: tuple[str, str] = ("", "")
+
+
+def project_json(project: Project) -> bytes:
+    """Return the page of *project* as JSON."""
+    versions = dict.fromkeys(str(one.version) for one in project.listed)
+    files: list[Shape] = [_file(one) for one in project.listed]
+    shape: dict[str, Shape] = {"name": project.name}
+    word, reason = project.status
+    if word:
+        said: dict[str, Shape] = {"status": word}
+        shape["project-status"] = {**said, "reason": reason} if reason else said
+    return _json({**shape, "versions": list(versions), "files": files})
 
 
 def _file(one: Distribution) -> dict[str, Shape]:
@@ -61,9 +82,15 @@ def _file(one: Distribution) -> dict[str, Shape]:
     return shape
 
 
-def project_html(name: str, listed: Sequence[Distribution]) -> bytes:
-    """Return the page of the project *name* as HTML."""
-    return _html(f"Links for {name}", map(_link, listed))
+def project_html(project: Project) -> bytes:
+    """Return the page of *project* as HTML."""
+    names = ("status", "status-reason")
+    told = (
+        f'<meta name="pypi:project-{name}" content="{escape(text)}">'
+        for name, text in zip(names, project.status, strict=True)
+        if text
+    )
+    return _html(f"Links for {project.name}", map(_link, project.listed), told)
 
 
 def _link(one: Distribution) -> str:
@@ -106,11 +133,12 @@ def _json(shape: dict[str, Shape]) -> bytes:
     return json.dumps(page, separators=(",", ":")).encode()
 
 
-def _html(title: str, links: Iterable[str]) -> bytes:
+def _html(title: str, links: Iterable[str], told: Iterable[str] = ()) -> bytes:
     lines = (
         "<!DOCTYPE html>",
         "<html><head>",
         f'<meta name="pypi:repository-version" content="{API_VERSION}">',
+        *told,
         f"<title>{escape(title)}</title>",
         "</head><body>",
         *(f"{link}<br>" for link in links),

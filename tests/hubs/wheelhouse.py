@@ -81,12 +81,14 @@ class Wheelhouse:
     Attributes:
         shelved: Files by name; tests may change them.
         html: Whether pages come as HTML.
+        statuses: What is said of projects, by name, as in PEP 792.
         login: ``user:password`` that requests to pages must bring; empty for none.
     """
 
     def __init__(self) -> None:
         self.shelved: dict[str, Shelved] = {}
         self.html = False
+        self.statuses: dict[str, dict[str, str]] = {}
         self.login = ""
         self.api = Loopback(self._route)
         # The same machine under another name: another host to every client.
@@ -166,9 +168,12 @@ class Wheelhouse:
         ]
         if asked.parts[0] != "simple" or not entries:
             return Answer(404, {}, b"not found")
+        status = self.statuses.get(project, {})
         if self.html:
-            return Answer(200, {"Content-Type": "text/html"}, _html(entries))
-        page = {"meta": {"api-version": "1.1"}, "name": project, "files": entries}
+            return Answer(200, {"Content-Type": "text/html"}, _html(entries, status))
+        page = {"meta": {"api-version": "1.4"}, "name": project, "files": entries}
+        if status:
+            page["project-status"] = status
         return Answer(200, {"Content-Type": JSON}, json.dumps(page).encode())
 
     def _entry(self, name: str, one: Shelved) -> dict[str, Any]:
@@ -195,7 +200,12 @@ class Wheelhouse:
         return Answer(200, {}, one.data, name)
 
 
-def _html(entries: Sequence[Mapping[str, Any]]) -> bytes:
+def _html(entries: Sequence[Mapping[str, Any]], status: Mapping[str, str]) -> bytes:
+    names = {"status": "pypi:project-status", "reason": "pypi:project-status-reason"}
+    metas = "".join(
+        f'<meta name="{names[key]}" content="{escape(text)}">'
+        for key, text in status.items()
+    )
     links = []
     for entry in entries:
         digest = entry.get("hashes", {}).get("sha256")
@@ -206,4 +216,7 @@ def _html(entries: Sequence[Mapping[str, Any]]) -> bytes:
         if told := entry.get("core-metadata"):
             more += f' data-core-metadata="sha256={told["sha256"]}"'
         links.append(f'<a href="{escape(href)}"{more}>{entry["filename"]}</a>')
-    return f"<!DOCTYPE html><html><body>{''.join(links)}</body></html>".encode()
+    body = "".join(links)
+    return (
+        f"<!DOCTYPE html><html><head>{metas}</head><body>{body}</body></html>".encode()
+    )

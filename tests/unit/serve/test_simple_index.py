@@ -10,7 +10,9 @@ import pytest
 
 from airlift.artifact import Json, Kind
 from airlift.digest import sha256
-from airlift.serve.dialect import Answer, BlobBody, Request
+from airlift.serve import scope
+from airlift.serve.dialect import ANYONE, Answer, BlobBody, Caller, Request, Shelf
+from airlift.serve.scoped_shelf import ScopedShelf
 from airlift.serve.simple_index import SimpleIndex
 from shelves import MemoryShelf, cargo
 
@@ -54,12 +56,20 @@ def shelf(tmp_path: Path) -> MemoryShelf:
     )
 
 
-def ask(shelf: MemoryShelf, target: str, accept: str | None = PIP) -> Answer:
+def ask(
+    shelf: Shelf, target: str, accept: str | None = PIP, caller: Caller = ANYONE
+) -> Answer:
     """Return the answer to a GET of *target*, which must be the dialect's own."""
     path, _, query = target.partition("?")
     pairs = [pair.partition("=")[::2] for pair in query.split("&") if query]
     headers = {} if accept is None else {"accept": accept}
-    request = Request(method="GET", path=path, query=tuple(pairs), headers=headers)
+    request = Request(
+        method="GET",
+        path=path,
+        query=tuple(pairs),
+        headers=headers,
+        caller=caller,
+    )
     answer = SimpleIndex().answer(request, shelf)
     assert answer is not None
     return answer
@@ -392,3 +402,106 @@ def test_nothing_can_be_posted(shelf: MemoryShelf) -> None:
 def test_paths_of_others_are_left_to_others(shelf: MemoryShelf, path: str) -> None:
     """The dialects share one port."""
     assert SimpleIndex().answer(Request(method="GET", path=path), shelf) is None
+
+
+# --- what upstream says of a project ------------------------------------------------
+
+
+def marked(folder: Path, status: str, reason: str = "") -> MemoryShelf:
+    """Return a shelf whose project ``zed`` has a status."""
+    name = "zed-1.0-py3-none-any.whl"
+    said: dict[str, Json] = {"status": status}
+    facts = {name: {"project-status": {**said, "reason": reason} if reason else said}}
+    contents = {name: b"zed", f"{name}.metadata": b"Name: zed\n"}
+    return MemoryShelf(folder, [cargo(Kind.WHEELS, "set", contents, facts=facts)])
+
+
+def test_the_status_of_a_project_is_on_its_page(tmp_path: Path) -> None:
+    """Who writes requirements learns that nobody maintains what they ask for."""
+    shelf = marked(tmp_path, "archived", "use <other>")
+    got = page(shelf, "/simple/zed/")
+    assert got["project-status"] == {"status": "archived", "reason": "use <other>"}
+    assert (got["meta"], len(got["files"])) == ({"api-version": "1.4"}, 1)
+    html = ask(shelf, "/simple/zed/", "text/html").body
+    assert isinstance(html, bytes)
+    assert b'<meta name="pypi:project-status" content="archived">' in html
+    assert (
+        b'<meta name="pypi:project-status-reason" content="use &lt;other&gt;">' in html
+    )
+
+
+def test_a_project_in_quarantine_offers_nothing(tmp_path: Path) -> None:
+    """Installers ignore the status, so the only protection is to have no files."""
+    shelf = marked(tmp_path, "quarantined")
+    got = page(shelf, "/simple/zed/")
+    assert (got["project-status"], got["files"], got["versions"]) == (
+        *({"status": "quarantined"}, [], []),
+    )
+    name = "zed-1.0-py3-none-any.whl"
+    for path in (name, f"{name}.metadata"):
+        target = f"/simple/-/files/{sha256(b'zed')}/{path}"
+        assert ask(shelf, target).status == 404
+    assert page(shelf, "/simple/")["projects"] == []
+
+
+def test_the_newest_word_on_a_project_counts_for_all_its_files(tmp_path: Path) -> None:
+    """Malware found later is in the older set as well; an error may be lifted."""
+    shelf = marked(tmp_path, "quarantined")
+    older = cargo(
+        *(Kind.WHEELS, "older", {"zed-0.9-py3-none-any.whl": b"old"}),
+        imported="2026-02-01T00:00:00Z",
+    )
+    shelf.add(older)
+    assert page(shelf, "/simple/zed/")["files"] == []
+    newer = cargo(
+        *(Kind.WHEELS, "newer", {"zed-1.1-py3-none-any.whl": b"new"}),
+        imported="2026-04-01T00:00:00Z",
+    )
+    shelf.add(newer)
+    assert page(shelf, "/simple/zed/")["versions"] == ["0.9", "1.0", "1.1"]
+
+
+# --- callers ------------------------------------------------------------------------
+
+SOMEONE = Caller(name="team")
+STRANGER = Caller(may_sign_in=True)
+
+
+@pytest.mark.parametrize(
+    "target", ["/simple/", "/simple/no/", "/simple/no", f"/simple/-/files/{'0' * 64}/x"]
+)
+def test_a_stranger_is_asked_to_sign_in(tmp_path: Path, target: str) -> None:
+    """Both installers send what they have only after a challenge of this scheme."""
+    got = ask(MemoryShelf(tmp_path), target, caller=STRANGER)
+    assert (got.status, got.body) == (401, b"sign in with a token as the password\n")
+    challenge = 'Basic realm="airlift", charset="UTF-8"'
+    assert dict(got.headers)["WWW-Authenticate"] == challenge
+
+
+def test_what_is_open_to_anyone_needs_no_signing_in(shelf: MemoryShelf) -> None:
+    """A challenge where none is needed has every job ask for a password."""
+    assert ask(shelf, "/simple/zed/", caller=STRANGER).status == 200
+
+
+def test_what_a_token_does_not_cover_is_said_to_be_so(shelf: MemoryShelf) -> None:
+    """Not found would send people looking for a delivery that is here."""
+    scoped = ScopedShelf(shelf, scope.parse_all(["wheels:set"]))
+    assert ask(scoped, "/simple/foo-bar/", caller=SOMEONE).status == 200
+    got = ask(scoped, "/simple/other/", caller=SOMEONE)
+    assert (got.status, got.body) == (403, b"your token does not cover other\n")
+    got = ask(scoped, "/simple/zed/", caller=SOMEONE)
+    assert (got.status, got.body) == (404, b"zed is not in this index\n")
+
+
+@pytest.mark.parametrize("caller", [SOMEONE, STRANGER])
+def test_a_cache_on_the_way_keeps_nothing_of_a_callers(
+    shelf: MemoryShelf, caller: Caller
+) -> None:
+    """What one token may have is not to be handed to the next who asks."""
+    digest = sha256(b"zed")
+    for target in (
+        "/simple/zed/",
+        f"/simple/-/files/{digest}/zed-1.0-py3-none-any.whl",
+    ):
+        got = ask(shelf, target, caller=caller)
+        assert dict(got.headers)["Cache-Control"].startswith("private, "), target

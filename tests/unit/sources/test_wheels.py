@@ -226,6 +226,25 @@ def test_yanked_files_stay_yanked(house: Wheelhouse, yanked: bool | str) -> None
     assert found.files[0].facts["yanked"] == yanked
 
 
+@pytest.mark.parametrize("html", [False, True])
+def test_what_the_index_says_of_a_project_comes_along(
+    house: Wheelhouse, *, html: bool
+) -> None:
+    """That a project was archived is for its users to know, on either side."""
+    said = {"status": "archived", "reason": "use <other>"}
+    house.statuses["tool"] = dict(said)
+    house.html = html
+    found = source(house).resolve(wish("tool==3.0"))
+    assert found.files[0].facts["project-status"] == said
+
+
+def test_an_ordinary_project_has_no_status(house: Wheelhouse) -> None:
+    """What is said of nearly every project would only make records longer."""
+    house.statuses["tool"] = {"status": "active"}
+    found = source(house).resolve(wish("tool==3.0"))
+    assert "project-status" not in found.files[0].facts
+
+
 def test_metadata_of_a_plain_index_comes_out_of_the_wheel(house: Wheelhouse) -> None:
     """Clients resolve from metadata; an index that has none must not cost them."""
     name = "tool-3.0-py3-none-any.whl"
