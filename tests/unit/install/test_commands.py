@@ -314,8 +314,8 @@ def test_without_a_folder_the_usual_ones_are_checked(
         return done.returncode, (done.stdout or done.stderr).splitlines()[0]
 
     assert outcome(HF_HUB_CACHE=str(hub)) == (0, f"cache {hub}: 2 intact; {SIZE}")
-    assert outcome() == (
-        2,
-        "airlift: error: no runtime keeps anything in "
-        f"{tmp_path}/nobody/.cache/huggingface/hub and {tmp_path}/nobody/.ollama/models",
+    looked = "{0}/.cache/huggingface/hub and {0}/.ollama/models".format(
+        tmp_path / "nobody"
     )
+    problem = f"airlift: error: no runtime keeps anything in {looked}"
+    assert outcome() == (2, problem)
