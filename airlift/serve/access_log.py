@@ -59,14 +59,21 @@ class AccessLog:
     Args:
         stream: Flushed after every line.
         clock: Returns the time, ``YYYY-MM-DDThh:mm:ssZ``.
+        count: Called with each entry and its seconds.
 
     Attributes:
         bugs: How many errors nothing foresaw were written so far.
     """
 
-    def __init__(self, stream: TextIO, clock: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        stream: TextIO,
+        clock: Callable[[], str],
+        count: Callable[[Entry, float], None],
+    ) -> None:
         self._stream = stream
         self._clock = clock
+        self._count = count
         self._lock = threading.Lock()
         self.bugs = 0
 
@@ -100,6 +107,7 @@ class AccessLog:
         }
         told = {k: v for k, v in line.items() if v != "" and v is not False}
         self._write(told)
+        self._count(entry, seconds)
 
     def bug(self, error: BaseException | None) -> None:
         """Write an error that nothing in airlift foresaw, with where it came from."""

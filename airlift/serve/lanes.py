@@ -19,7 +19,6 @@ from airlift.serve.access_log import AccessLog
 from airlift.serve.connection import Connection, Seat
 from airlift.serve.desk import Desk
 from airlift.serve.files import Sender
-from airlift.serve.metrics import Metrics
 from airlift.serve.settings import ServeSettings
 from airlift.serve.site import Site
 
@@ -36,7 +35,6 @@ class Given:
     desk: Desk
     settings: ServeSettings
     log: AccessLog
-    metrics: Metrics
     lookups: Executor
     readers: Executor
 
@@ -90,7 +88,6 @@ class Lane:
             given.desk,
             settings,
             log=given.log,
-            metrics=given.metrics,
             lookups=given.lookups,
             sender=Sender(readers=given.readers, stall_s=settings.limits.stall_s),
         )

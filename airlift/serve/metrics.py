@@ -67,7 +67,7 @@ class Metrics:
             registry=self._registry,
         )
 
-    def request(self, entry: Entry, *, seconds: float) -> None:
+    def request(self, entry: Entry, seconds: float) -> None:
         """Count one request that was answered, or not to its end."""
         dialect = entry.dialect or "none"
         self._requests.labels(dialect, str(entry.status or "none")).inc()

@@ -88,11 +88,12 @@ def serve(
     Raises:
         RequestError: The address cannot be listened on.
     """
-    log = AccessLog(host.log, host.clock)
+    metrics = Metrics(shelf, host.records)
+    log = AccessLog(host.log, host.clock, metrics.request)
     world = _World(
         settings=settings,
         log=log,
-        metrics=Metrics(shelf, host.records),
+        metrics=metrics,
         shelf=shelf,
         table=dialects() if table is None else table,
     )
@@ -147,10 +148,11 @@ def running(
     Raises:
         RequestError: The address cannot be listened on.
     """
+    metrics = Metrics(shelf)
     world = _World(
         settings=settings,
-        log=AccessLog(log, clock),
-        metrics=Metrics(shelf),
+        log=AccessLog(log, clock, metrics.request),
+        metrics=metrics,
         shelf=shelf,
         table=dialects() if table is None else table,
     )
@@ -242,7 +244,6 @@ async def _run(
             desk=Desk(world.shelf, (world.metrics, *world.table), settings),
             settings=settings,
             log=world.log,
-            metrics=world.metrics,
             lookups=lookups,
             readers=readers,
         )

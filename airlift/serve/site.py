@@ -19,7 +19,6 @@ from airlift.serve.dialect import Answer, Request
 from airlift.serve.files import Prepared, Sender
 from airlift.serve.forwarded import Origin
 from airlift.serve.guard import Head, Refusal
-from airlift.serve.metrics import Metrics
 from airlift.serve.settings import ServeSettings
 
 _QUERY_FIELDS = 256
@@ -32,24 +31,22 @@ class Site:
         desk: Looks up what a request gets.
         settings: Host names, proxies and limits count here.
         log: One entry for each request.
-        metrics: Counts each request.
         lookups: Threads the desk works in.
         sender: Sends bodies.
     """
 
-    def __init__(  # noqa: PLR0913 - the collaborators of the one object that joins them
+    def __init__(
         self,
         desk: Desk,
         settings: ServeSettings,
         *,
         log: AccessLog,
-        metrics: Metrics,
         lookups: Executor,
         sender: Sender,
     ) -> None:
         self._desk = desk
         self._settings = settings
-        self._log, self._metrics = log, metrics
+        self._log = log
         self._lookups = lookups
         self._sender = sender
         self.active: set[asyncio.Task[object]] = set()
@@ -81,9 +78,7 @@ class Site:
         finally:
             self.active.discard(task)
             connection.answered()
-            seconds = loop.time() - started
-            self._log.request(entry, seconds=seconds)
-            self._metrics.request(entry, seconds=seconds)
+            self._log.request(entry, seconds=loop.time() - started)
         return response
 
     async def _respond(
