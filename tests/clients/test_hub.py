@@ -21,8 +21,10 @@ from airlift.digest import sha256
 from airlift.serve.huggingface import HuggingFace
 from airlift.serve.settings import ServeSettings
 from cutting import cutting
+from guarded import Door
 from served import World, serving
 from shelves import MemoryShelf, cargo, git_oid
+from wire import clock
 
 pytestmark = pytest.mark.clients
 
@@ -53,7 +55,15 @@ def shelf(folder: Path) -> MemoryShelf:
         folder,
         [
             cargo(Kind.MODEL, "org/tiny", MODEL, revision=A, counter=2, refs=REFS),
-            cargo(Kind.MODEL, "org/tiny", OLD, revision=B, counter=1, refs=["v1"]),
+            cargo(
+                Kind.MODEL,
+                "org/tiny",
+                OLD,
+                revision=B,
+                counter=1,
+                refs=["v1"],
+                upstream={"tags": ("v1",)},
+            ),
             cargo(Kind.FOLDER, "single", {"x.txt": b"x"}, revision="c" * 40),
             cargo(Kind.GGUF, "org/big", {"big.gguf": BIG}, revision="e" * 40),
             cargo(Kind.DATASET, "org/data", DATA, revision=B),
@@ -349,16 +359,18 @@ def test_paths_are_described(hub: Hub) -> None:
 
 
 def test_refs_and_history_are_listed(hub: Hub) -> None:
-    """Branches with whole commits; what was carried as history."""
+    """Branches and tags apart, whole commits; what was carried as history."""
     out = hub.run(
         "r = api.list_repo_refs('org/tiny', include_pull_requests=True)\n"
         "c = api.list_repo_commits('org/tiny')\n"
         "out = [{b.name: b.target_commit for b in r.branches},"
+        " [[t.name, t.ref, t.target_commit] for t in r.tags],"
         " [p.ref for p in r.pull_requests], [x.commit_id for x in c],"
         " c[0].created_at.year]"
     )
-    branches = {"feature/slash": A, "main": A, "v1": B, "v2": A}
-    assert out == [branches, ["refs/pr/1"], [A], 2026]
+    branches = {"feature/slash": A, "main": A, "v2": A}
+    tags = [["v1", "refs/tags/v1", B]]
+    assert out == [branches, tags, ["refs/pr/1"], [A], 2026]
 
 
 def test_repositories_are_searched(hub: Hub) -> None:
@@ -466,12 +478,132 @@ def test_a_file_above_the_clients_limit_downloads(hub: Hub, tmp_path: Path) -> N
 def test_a_notice_reaches_the_user(hub: Hub, tmp_path: Path) -> None:
     """A withdrawn model says so inside an unmodified client."""
     (tmp_path / "shelf").mkdir()
-    notice = {"notice": "superseded by org/tiny-2"}
+    notice = {"notice": "withdrawn; use org/tiny-2"}
     release = cargo(Kind.MODEL, "o/m", {"f": b"1"}, upstream=notice)
     shelf = MemoryShelf(tmp_path / "shelf", [release])
     with serving(shelf, ServeSettings(port=0)) as world:
         mine = at(world.url, hub)
-        assert "superseded by org/tiny-2" in mine.command("download", "o/m")
+        assert "withdrawn; use org/tiny-2" in mine.command("download", "o/m")
+
+
+@pytest.mark.parametrize("version", NEW)
+def test_the_user_of_a_replaced_commit_is_told(hub: Hub, tmp_path: Path) -> None:
+    """Pinned programs go on working; nothing is printed for what is current."""
+    (tmp_path / "shelf").mkdir()
+    one, two = (
+        cargo(
+            Kind.MODEL, "o/m", {"f": b"1"}, revision=revision, counter=n, refs=["main"]
+        )
+        for n, revision in enumerate((A, B), 1)
+    )
+    with serving(
+        MemoryShelf(tmp_path / "shelf", [one, two]), ServeSettings(port=0)
+    ) as world:
+        mine = at(world.url, hub)
+        said = mine.command("download", "o/m", "--revision", A)
+        text = "o/m at aaaaaaaaaaaa is superseded here by bbbbbbbbbbbb"
+        assert said.count(text) == 1
+        for revision in ("main", B):
+            said = mine.command("download", "o/m", "--revision", revision)
+            assert "superseded" not in said
+
+
+# --- who may have what ------------------------------------------------------------------
+
+
+@pytest.fixture
+def closed(tmp_path: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """A server whose models have readers; its address, and the token of each."""
+    (tmp_path / "shelf").mkdir()
+    door = Door(clock())
+    door.open("models:single")
+    tokens = {
+        "alice": door.token("alice", "models:org/*", "datasets:*"),
+        "bob": door.token("bob", "datasets:*"),
+        "nobody": "hf_" + "x" * 40,
+    }
+    settings = ServeSettings(port=0, access=door.access())
+    with serving(shelf(tmp_path / "shelf"), settings) as world:
+        yield world.url, tokens
+
+
+def test_a_token_opens_what_it_covers(
+    hub: Hub, closed: tuple[str, dict[str, str]]
+) -> None:
+    """Models, data sets, lists and the caller's own name."""
+    url, tokens = closed
+    out = at(url, hub).run(
+        "out = [h.snapshot_download('org/tiny'),"
+        " h.snapshot_download('org/data', repo_type='dataset'),"
+        " h.snapshot_download('single'), api.whoami()['name'],"
+        " sorted(m.id for m in api.list_models())]\n"
+        "if hasattr(api, 'auth_check'):\n    api.auth_check('org/tiny')",
+        HF_TOKEN=tokens["alice"],
+    )
+    assert [tree(path) for path in out[:3]] == [MODEL, DATA, {"x.txt": b"x"}]
+    assert out[3:] == ["alice", ["org/big", "org/tiny", "single"]]
+
+
+def test_a_stranger_has_what_is_open_and_learns_of_nothing_else(
+    hub: Hub, closed: tuple[str, dict[str, str]]
+) -> None:
+    """What is closed and what does not exist look the same."""
+    url, _ = closed
+    out = at(url, hub).run(
+        "out = [sorted(m.id for m in api.list_models()), h.repo_exists('org/tiny')]\n"
+        "for name in ('org/tiny', 'org/nope'):\n"
+        "    try:\n        h.hf_hub_download(name, 'config.json')\n"
+        "    except utils.RepositoryNotFoundError as error:\n"
+        "        gated = isinstance(error, utils.GatedRepoError)\n"
+        "        out.append([error.response.status_code, gated, str(error)])\n"
+        "out.append(h.snapshot_download('single'))"
+    )
+    assert out[:2] == [["single"], False]
+    for (status, gated, said), name in zip(
+        out[2:4], ("org/tiny", "org/nope"), strict=True
+    ):
+        assert (status, gated) == (401, False)
+        expected = (
+            f"{name} is not among the models that anyone may have here; "
+            "set HF_TOKEN to a token of this server"
+        )
+        assert expected in said
+    assert tree(out[4]) == {"x.txt": b"x"}
+
+
+def test_a_caller_who_is_not_covered_is_told_so(
+    hub: Hub, closed: tuple[str, dict[str, str]]
+) -> None:
+    """As a gated model on the hub: the client's own error, with this server's words."""
+    url, tokens = closed
+    out = at(url, hub).run(
+        "out = []\n"
+        "def tried(call, *args):\n"
+        "    try:\n        call(*args)\n"
+        "    except utils.GatedRepoError as error:\n"
+        "        out.append([error.response.status_code, str(error)])\n"
+        "tried(h.hf_hub_download, 'org/tiny', 'config.json')\n"
+        "tried(h.snapshot_download, 'org/tiny')\n"
+        "tried(api.model_info, 'org/tiny')\n"
+        "tried(getattr(api, 'auth_check', api.model_info), 'org/tiny')",
+        HF_TOKEN=tokens["bob"],
+    )
+    assert [status for status, _ in out] == [403] * 4
+    for _, said in out:
+        assert "org/tiny is not among the models that bob may have here" in said
+
+
+def test_a_wrong_token_is_never_taken_for_none(
+    hub: Hub, closed: tuple[str, dict[str, str]]
+) -> None:
+    """Even for what is open: an old token must be noticed, not half of the models."""
+    url, tokens = closed
+    out = at(url, hub).run(
+        "try:\n    h.hf_hub_download('single', 'x.txt')\n    out = 'no error'\n"
+        "except Exception as error:\n    out = f'{error} {error.__cause__}'",
+        HF_TOKEN=tokens["nobody"],
+    )
+    assert "this token is not known here" in out
 
 
 def test_a_private_authority_is_trusted_by_one_variable(
