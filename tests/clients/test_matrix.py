@@ -10,7 +10,7 @@ import pytest
 
 import private_ca
 from airlift.serve.settings import ServeSettings
-from clients import of_hub, of_installers
+from clients import of_hub, of_hub_js, of_installers
 from clients.matrix import Client, Failed, Operation, Place, shelf
 from cutting import cutting
 from served import World, serving
@@ -18,7 +18,11 @@ from shelves import MemoryShelf
 
 pytestmark = pytest.mark.clients
 
-CLIENTS: tuple[Client, ...] = (*of_hub.CLIENTS, *of_installers.CLIENTS)
+CLIENTS: tuple[Client, ...] = (
+    *of_hub.CLIENTS,
+    *of_hub_js.CLIENTS,
+    *of_installers.CLIENTS,
+)
 CUT_AFTER = 15_000_000
 ATTEMPTS = 3
 
