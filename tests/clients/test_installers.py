@@ -17,9 +17,11 @@ from airlift.digest import sha256
 from airlift.serve.settings import ServeSettings
 from airlift.store.span import Span
 from cutting import cutting
+from guarded import Door
 from served import World, serving
 from shelves import MemoryShelf, cargo
 from wheelhouse import wheel
+from wire import ask
 
 pytestmark = pytest.mark.clients
 
@@ -308,3 +310,106 @@ def test_the_html_page_installs_as_well(
     own: Sequence[str] = (str(bins / "python"), "-m", "pip", "--isolated", "install")
     done = pip.run(*own, *links, "--target", str(pip.target), "lib-core")
     assert (done.code, pip.installed()) == (0, {"lib_core": "1.0"}), done.text
+
+
+# --- signing in ---------------------------------------------------------------------
+
+
+def guarded_shelf(folder: Path) -> MemoryShelf:
+    """Return two sets, so that a token may cover one of them."""
+    folder.mkdir()
+    sets = {"team": ("app", "big", "lib1"), "secret": ("gpu",)}
+    made = [
+        cargo(
+            *(Kind.WHEELS, name, {WHEELS[key][0]: WHEELS[key][1] for key in keys}),
+            facts={WHEELS[key][0]: DEFAULT for key in keys},
+        )
+        for name, keys in sets.items()
+    ]
+    return MemoryShelf(folder, made)
+
+
+@pytest.mark.parametrize("place", ["url", "netrc"])
+def test_a_token_is_sent_from_where_the_tools_keep_it(
+    installer: Installer, tmp_path: Path, place: str
+) -> None:
+    """In the address for jobs, in a file for people; pages and wheels alike."""
+    door = Door()
+    token = door.token("team", "wheels:team")
+    with serving(guarded_shelf(tmp_path / "guarded"), door.settings()) as world:
+        scheme, _, host = world.url.partition("://")
+        if place == "url":
+            mine = replace(installer, url=f"{scheme}://airlift:{token}@{host}")
+        else:
+            mine = replace(installer, url=world.url)
+            kept = installer.home / ".netrc"
+            kept.write_text(f"machine 127.0.0.1 login airlift password {token}\n")
+            kept.chmod(0o600)
+        done = mine.install("app")
+        assert done.code == 0, done.text
+        assert {entry["status"] for entry in world.entries()} <= {200, 206, 301, 401}
+        assert token not in world.log.getvalue()
+    assert installer.installed() == {"app": "1.0", "lib_core": "1.0", "big": "1.0"}
+
+
+@pytest.mark.parametrize("token", ["", "hf_" + "x" * 40], ids=["none", "unknown"])
+def test_without_a_token_nothing_is_installed(
+    installer: Installer, tmp_path: Path, token: str
+) -> None:
+    """The server's log says why: pip without a login only finds no such project."""
+    door = Door()
+    door.token("team", "wheels:team")
+    with serving(guarded_shelf(tmp_path / "guarded"), door.settings()) as world:
+        scheme, _, host = world.url.partition("://")
+        url = f"{scheme}://airlift:{token}@{host}" if token else world.url
+        done = replace(installer, url=url).install("app")
+        assert ("GET", 401) in asked(world, "/simple/app/")
+    assert (done.code != 0, installer.installed()) == (True, {})
+
+
+def test_what_a_token_does_not_cover_is_not_installed(
+    installer: Installer, tmp_path: Path
+) -> None:
+    """One team's token finds nothing of another team's set."""
+    door = Door()
+    token = door.token("team", "wheels:team")
+    with serving(guarded_shelf(tmp_path / "guarded"), door.settings()) as world:
+        scheme, _, host = world.url.partition("://")
+        mine = replace(installer, url=f"{scheme}://airlift:{token}@{host}")
+        done = mine.install("gpu")
+        assert done.code != 0
+        assert installer.installed() == {}
+        page, wheel_file = "/simple/gpu/", WHEELS["gpu"][0]
+        assert ("GET", 404) in asked(world, page)
+        assert asked(world, wheel_file) == []
+
+
+# --- what upstream says of a project ------------------------------------------------
+
+
+@pytest.mark.parametrize("status", ["quarantined", "archived"])
+def test_a_project_in_quarantine_cannot_be_installed(
+    installer: Installer, tmp_path: Path, status: str
+) -> None:
+    """Neither tool knows the status: an archived one installs, malware must not."""
+    (tmp_path / "marked").mkdir()
+    name, body, _ = WHEELS["gpu"]
+    facts: Mapping[str, Mapping[str, Json]] = {
+        name: {**DEFAULT, "project-status": {"status": status}}
+    }
+    marked = cargo(Kind.WHEELS, "set", {name: body}, facts=facts)
+    held = MemoryShelf(tmp_path / "marked", [marked])
+    with serving(held, ServeSettings(port=0)) as world:
+        done = replace(installer, url=world.url).install("gpu")
+        assert asked(world, "/simple/gpu/")[0] == ("GET", 200)
+    fine = status == "archived"
+    assert ((done.code == 0), bool(installer.installed())) == (fine, fine), done.text
+
+
+@pytest.mark.parametrize("spelling", ["Lib.Core", "LIB_CORE", "lib--core"])
+def test_a_page_is_found_under_any_spelling_of_its_name(
+    world: World, spelling: str
+) -> None:
+    """Old tools and people ask as they like; below a prefix too."""
+    got = ask(world.url, f"/a/pypi/simple/{spelling}/", "Accept: text/html")
+    assert (got.status, got.headers["location"]) == (301, "../lib-core/")
