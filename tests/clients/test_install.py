@@ -21,7 +21,10 @@ from airlift.digest import sha256
 from airlift.install.placing import Way
 from airlift.serve.server import running
 from airlift.serve.settings import ServeSettings
+from clients import minilm, of_llama
+from clients.test_transformers import PACKAGES as LIBRARIES
 from depots import BIG, COMMIT, Depot
+from hubs.gguf_file import Gguf, number, string, tensor
 from wheelhouse import wheel
 from wire import clock
 
@@ -235,6 +238,67 @@ def test_an_update_is_what_the_client_loads_next(hub: Hub, depot: Depot) -> None
     assert content(hub.run("out = h.snapshot_download('org/tiny')")) == files
     old = hub.run(f"out = h.snapshot_download('org/tiny', revision={COMMIT!r})")
     assert content(old) == FILES
+
+
+# --- what is built on the hub's cache -----------------------------------------------
+
+
+_ENCODE = """
+import json, sys
+from sentence_transformers import SentenceTransformer
+out = []
+for one in sys.argv[1:]:
+    model = SentenceTransformer(one, device="cpu")
+    (vector,) = model.encode(["Models cross the gap on discs."])
+    out.append([number.hex() for number in vector.tolist()])
+print(json.dumps(out))
+"""
+
+
+@pytest.mark.timeout(900)
+def test_sentence_transformers_loads_real_weights_without_a_network(
+    depot: Depot, environments: Path, tmp_path: Path
+) -> None:
+    """To the last bit the embedding that the files give from where they came."""
+    bins = venvs.make(environments, *LIBRARIES)
+    source = minilm.folder(environments)
+    depot.bring(Kind.MODEL, minilm.NAME, minilm.files(environments))
+    depot.install(minilm.NAME, "hf-cache", tmp_path / "hf/hub")
+    home = tmp_path / "home"
+    home.mkdir()
+    command = [str(bins / "python"), "-W", "ignore", "-c", _ENCODE]
+    variables = {"HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "1"}
+    done = outcome([*command, minilm.NAME, source], home, **variables)
+    assert done.returncode == 0, done.stderr
+    installed, original = json.loads(done.stdout.splitlines()[-1])
+    assert installed == original
+    assert len(installed) == 384
+
+
+NOISE = Gguf(
+    keys=[string("general.architecture", "llama"), number("general.file_type", 7)],
+    tensors=[tensor("token_embd.weight", [100_000], kind=24)],
+).whole(bytes(100_000))
+
+
+def test_llama_server_finds_an_installed_model_without_a_network(
+    depot: Depot, environments: Path, tmp_path: Path
+) -> None:
+    """It lists the quantisation, and opens the installed file itself."""
+    depot.bring(Kind.GGUF, "Acme/Tiny-GGUF", {"tiny-Q8_0.gguf": NOISE})
+    depot.install("Acme/Tiny-GGUF", "hf-cache", tmp_path / "hf/hub")
+    program = of_llama.llama_server(environments)
+    variables = {
+        "HF_HOME": str(tmp_path / "hf"),
+        "LD_LIBRARY_PATH": str(program.parent),
+    }
+    listed = outcome([program, "-cl"], tmp_path, **variables)
+    assert "Acme/Tiny-GGUF:Q8_0" in listed.stdout, listed.stderr
+    words = ["--offline", "-hf", "Acme/Tiny-GGUF:Q8_0", "--port", "0", "-ngl", "0"]
+    # The weights are noise: what is asked is which file it tried to load.
+    tried = outcome([program, *words], tmp_path, **variables)
+    place = tmp_path / "hf/hub/models--Acme--Tiny-GGUF/snapshots" / COMMIT
+    assert f"failed to load model '{place / 'tiny-Q8_0.gguf'}'" in tried.stderr
 
 
 # --- installers -----------------------------------------------------------------------
