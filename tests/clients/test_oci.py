@@ -23,8 +23,9 @@ from airlift.serve.kept_digests import KeptDigests
 from airlift.serve.oci import libraries
 from airlift.serve.settings import ServeSettings
 from airlift.store.span import Span
-from clients.matrix import MODEL, Failed, Place, files_below, run
-from clients.of_containers import Podman, daemon, storage, trusting
+from clients.matrix import MODEL, Client, Failed, Place, files_below, run
+from clients.of_containers import CLIENTS, Podman, daemon, storage, trusting
+from guarded import Door
 from served import World, serving
 from shelves import Cargo, MemoryShelf, cargo
 
@@ -96,7 +97,7 @@ class Site:
 
 
 @contextmanager
-def site(folder: Path, *cargoes: Cargo) -> Iterator[Site]:
+def site(folder: Path, *cargoes: Cargo, door: Door | None = None) -> Iterator[Site]:
     """Serve *cargoes* to container tools while the context is open."""
     for name in ("shelf", "home"):
         (folder / name).mkdir(exist_ok=True)
@@ -109,7 +110,8 @@ def site(folder: Path, *cargoes: Cargo) -> Iterator[Site]:
             )
         )
         table = [Distribution(libraries(derived))]
-        world = stack.enter_context(serving(shelf, ServeSettings(port=0), table))
+        settings = ServeSettings(port=0, access=door.access() if door else None)
+        world = stack.enter_context(serving(shelf, settings, table))
         for body in oci_image.layers(shelf):
             _await(derived, body)
         yield Site(world=world, home=folder / "home")
@@ -271,6 +273,28 @@ def test_ctr_keeps_the_files_of_an_artifact_as_they_are(tmp_path: Path) -> None:
         )
         held = {path.name: path.read_bytes() for path in blobs.iterdir()}
     assert all(held[sha256(content)] == content for content in MODEL.values())
+
+
+@pytest.mark.parametrize("client", CLIENTS, ids=[one.name for one in CLIENTS])
+def test_a_token_opens_what_it_covers(
+    client: Client, tmp_path: Path, environments: Path
+) -> None:
+    """Every tool goes the way by the challenge and the token; none gets in without."""
+    door = Door()
+    good, other = door.token("acme", "models:acme/*"), door.token("x", "models:x/*")
+    with site(tmp_path, TINY, door=door) as running:
+        for token in ("", "none-of-ours", other):
+            place = Place(url=running.world.url, token=token)
+            with pytest.raises(Failed):
+                client.pull(place, running.home, environments)
+        place = Place(url=running.world.url, token=good)
+        got = client.pull(place, running.home, environments)
+        assert got == dict(client.holds)
+        entries = running.world.entries()
+    sent = [
+        str(one["path"]) for one in entries if one["status"] == 200 and one["bytes"]
+    ]
+    assert "/token" in sent
 
 
 def test_the_tools_of_this_machine_are_there() -> None:
