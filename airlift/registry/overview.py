@@ -21,12 +21,10 @@ class Knowledge:
     """How far this site's belief reaches.
 
     Attributes:
-        site: Its name.
         floor: The largest verified time; no honest clock is before it.
         expires: When the trusted document of each role expires, by role.
     """
 
-    site: str
     floor: str
     expires: Mapping[str, str]
 
@@ -73,6 +71,15 @@ class Overview:
         with self._database.read() as connection:
             newest = int(connection.execute(_NEWEST_EVENT).scalar_one())
             return rows.current(connection), newest
+
+    def site(self) -> str:
+        """Return the name of the site.
+
+        Raises:
+            RegistryError: The database cannot answer.
+        """
+        with self._database.read() as connection:
+            return bytes(connection.execute(_SITE).scalar_one()).decode()
 
     def releases(self) -> tuple[Held, ...]:
         """Return all that is held, by kind, name and falling counter.
@@ -147,9 +154,10 @@ class Overview:
         """
         with self._database.read() as connection:
             state = rows.trust_state(connection)
-        return Knowledge(site=state.site, floor=state.floor, expires=_expires(state))
+        return Knowledge(floor=state.floor, expires=_expires(state))
 
 
+_SITE = select(schema.setting.c.value).where(schema.setting.c.key == "site")
 _NEWEST_EVENT = select(func.coalesce(func.max(schema.event.c.number), 0))
 
 _BY_RANK = (State.LIVE, State.QUARANTINE, State.RETIRED)

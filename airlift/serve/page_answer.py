@@ -107,7 +107,7 @@ def _render(ask: Ask, template: str, values: Mapping[str, object], tab: str) -> 
         "links": ask.links,
         "now": ask.now,
         "place": ask.place,
-        "site": ask.view.snapshot.knowledge.site,
+        "site": ask.view.snapshot.site,
         "tab": tab,
         "version": __version__,
     }

@@ -33,7 +33,12 @@ class Snapshot:
         self.mark = mark
         self.releases: tuple[Held, ...] = records.releases()
         self.deliveries: tuple[Delivered, ...] = records.deliveries()
-        self.knowledge: Knowledge = records.knowledge()
+        self.site: str = records.site()
+
+    @cached_property
+    def knowledge(self) -> Knowledge:
+        """What the site believes; 40 ms of reading signed metadata at 1,000 releases."""
+        return self._records.knowledge()
 
     @cached_property
     def stored(self) -> tuple[Stored, ...]:

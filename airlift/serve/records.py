@@ -15,6 +15,10 @@ class Records(Protocol):
         """Return what changes whenever anything here does."""
         ...
 
+    def site(self) -> str:
+        """Return the name of the site."""
+        ...
+
     def releases(self) -> tuple[Held, ...]:
         """Return all that is held, by kind, name and falling counter."""
         ...

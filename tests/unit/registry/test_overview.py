@@ -27,15 +27,17 @@ def test_what_is_stored_is_counted_once(site: Site) -> None:
     pool = [rng.randbytes(rng.randrange(1, 500)) for _ in range(90)]
     site.hold(*pool)
     kinds = (Kind.MODEL, Kind.GGUF, Kind.WHEELS)
-    for number in range(24):
-        chosen = rng.sample(pool, 5)
-        files = {f"f{n}": data for n, data in enumerate(chosen)}
-        name = f"org/m{number % 9}"
-        made = document(name, files, counter=number + 1, kind=rng.choice(kinds))
-        live = rng.random() < 0.6
-        site.bring(made, live=live)
-        if live and rng.random() < 0.4:
-            site.catalog.deactivate([release.identify(made)], now=NOW, actor="a")
+    for number in range(6):
+        made = []
+        for name in ("org/a", "org/b", f"org/c{number}", f"org/d{number}"):
+            files = {f"f{n}": data for n, data in enumerate(rng.sample(pool, 5))}
+            counter, chosen = number + 1, rng.choice(kinds)
+            made.append(document(name, files, counter=counter, kind=chosen))
+        live = number % 3 > 0
+        site.bring(*made, live=live)
+        if live:
+            gone = [release.identify(one) for one in made[:2]]
+            site.catalog.deactivate(gone, now=NOW, actor="a")
 
     keeps = [State.LIVE, State.QUARANTINE, State.RETIRED]
     best: dict[str, tuple[int, str, int]] = {}
@@ -98,10 +100,8 @@ def test_the_overview_says_what_the_catalogue_says(site: Site) -> None:
 def test_the_overview_says_how_long_what_is_believed_lasts(site: Site) -> None:
     """What expires next is what somebody must renew."""
     before = Overview.open(site.home).knowledge()
-    assert (before.site, before.expires) == (
-        "plant7",
-        {"root": "2029-02-28T12:00:00Z"},
-    )
+    assert before.expires == {"root": "2029-02-28T12:00:00Z"}
+    assert Overview.open(site.home).site() == "plant7"
     site.bring()
     after = Overview.open(site.home).knowledge()
     assert (after.floor, dict(after.expires)) == (

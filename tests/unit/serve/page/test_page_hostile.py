@@ -49,6 +49,10 @@ class OneOfEach:
         """Return always the same: nothing changes here."""
         return (1, 1)
 
+    def site(self) -> str:
+        """Return a site of that name."""
+        return self.text
+
     def release(self) -> Release:
         """Return a release that says *text* everywhere."""
         upstream: Mapping[str, Json] = {
@@ -140,9 +144,8 @@ class OneOfEach:
         return (Stored(kind=Kind.MODEL, state=State.LIVE, blobs=1, size=7),)
 
     def knowledge(self) -> Knowledge:
-        """Return a site of that name."""
-        expires = {"root": NOW, self.text: NOW}
-        return Knowledge(site=self.text, floor=NOW, expires=expires)
+        """Return a role of that name."""
+        return Knowledge(floor=NOW, expires={"root": NOW, self.text: NOW})
 
 
 def pages(text: str, folder: Path) -> dict[str, Answer]:
