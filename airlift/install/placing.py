@@ -197,8 +197,10 @@ class Placer:
 
     def _link(self, source: _Source, target: Path) -> bool:
         found = os.fstat(source.fd)
-        if found.st_mode & 0o222:
-            return False  # not as the store left it: no second name for it
+        # Not as the store left it, or it would lie among another user's files: then a
+        # second name lets that user at it after one `chmod` or `chown -R`.
+        if found.st_mode & 0o222 or found.st_uid != os.geteuid():
+            return False
         try:
             os.link(source.span.path, target, follow_symlinks=False)
         except OSError as error:
