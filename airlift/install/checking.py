@@ -9,10 +9,13 @@ is for.
 import hashlib
 import os
 import stat
+import threading
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import TypeAlias
 
 from airlift import naming
 from airlift.digest import Sha256, git_blob_hasher
@@ -122,10 +125,15 @@ def _look(place: Path) -> os.stat_result | None:
     return found if stat.S_ISREG(found.st_mode) else None
 
 
+_Key: TypeAlias = tuple[int, int, str]
+"""Device, inode and kind of digest."""
+
+
 class _Bench:
     def __init__(self, advance: Advance) -> None:
         self._advance = advance
-        self._known: dict[tuple[int, int, str], tuple[str, int]] = {}
+        self._lock = threading.Lock()
+        self._known: dict[_Key, Future[tuple[str, int]]] = {}
 
     def judge(self, claim: Claim | Finding) -> Finding:
         if isinstance(claim, Finding):
@@ -137,13 +145,24 @@ class _Bench:
             return _found(claim, claim.good, claim.note)
         wanted = claim.sha256 or claim.git_oid or ""
         key = (found.st_dev, found.st_ino, "sha256" if claim.sha256 else "git")
-        if key not in self._known:
-            self._known[key] = self._digest(claim, found.st_size)
-        digest, size = self._known[key]
+        digest, size = self._once(key, claim, found.st_size)
         if digest == wanted:
             return _found(claim, claim.good, claim.note, size)
         problem = f"its {size} bytes hash to {digest}, expected {naming.show(wanted)}"
         return _found(claim, What.DAMAGED, problem, size)
+
+    def _once(self, key: _Key, claim: Claim, size: int) -> tuple[str, int]:
+        """Hash a file, or wait for the thread that does so already."""
+        with self._lock:
+            mine = key not in self._known
+            told = self._known.setdefault(key, Future())
+        if mine:
+            try:
+                told.set_result(self._digest(claim, size))
+            except BaseException as error:
+                told.set_exception(error)
+                raise
+        return told.result()
 
     def _digest(self, claim: Claim, size: int) -> tuple[str, int]:
         hasher = hashlib.sha256() if claim.sha256 else git_blob_hasher(size)
