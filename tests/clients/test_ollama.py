@@ -11,16 +11,20 @@ import pytest
 import private_ca
 from airlift.artifact import Kind
 from airlift.digest import sha256
+from airlift.serve.credentials import Proof
 from airlift.serve.distribution import Distribution
 from airlift.serve.ollama import OllamaLibrary
+from airlift.serve.ollama_key import parse_key
 from airlift.serve.settings import ServeSettings
 from airlift.store.span import Span
 from clients.ollama_client import Ollama, PullError
 from cutting import cutting
+from guarded import Door
 from hubs.gguf_file import Gguf, number, string, tensor
 from hubs.ollama_registry import OllamaRegistry
 from served import World, serving
 from shelves import MemoryShelf, cargo
+from wire import ask, clock
 
 WEIGHTS = random.Random(11).randbytes(6_000_000)
 MODEL = Gguf(
@@ -164,6 +168,78 @@ def test_what_is_not_held_does_not_exist(world: World, ollama: Ollama) -> None:
     """The client's own words for a 404."""
     with pytest.raises(PullError, match="file does not exist"):
         ollama.pull(f"{at(world)}/Acme/Nothing")
+
+
+# --- under access control -------------------------------------------------------------
+
+
+@pytest.fixture
+def door() -> Door:
+    """Access control whose clock goes right, as signatures need."""
+    return Door(now=clock())
+
+
+def test_a_known_host_pulls_with_its_key_alone(
+    shelf: MemoryShelf, ollama: Ollama, door: Door
+) -> None:
+    """401, a signed request for a token, the manifest, and parts from signed paths."""
+    mark = parse_key(ollama.public_key).text
+    door.know("gpu-1", Proof.OLLAMA_KEY, mark, "models:Acme/*")
+    with serving(shelf, door.settings(), TABLE) as world:
+        manifest = ollama.pull(f"{at(world)}/Acme/Tiny-GGUF:q8_0")
+        entries = world.entries(1 + 1 + 19)
+    assert ollama.held(manifest)[f"{IMAGE}model"] == MODEL
+    assert [entry["status"] for entry in entries[:3]] == [401, 200, 200]
+    assert [entry["path"] for entry in entries[:3]] == [
+        "/v2/Acme/Tiny-GGUF/manifests/q8_0",
+        "/token",
+        "/v2/Acme/Tiny-GGUF/manifests/q8_0",
+    ]
+    assert [entry["status"] for entry in entries].count(206) == 10
+
+
+def test_a_known_host_gets_nothing_beyond_what_it_may_have(
+    shelf: MemoryShelf, ollama: Ollama, door: Door
+) -> None:
+    """The client shows its user what the server says."""
+    mark = parse_key(ollama.public_key).text
+    door.know("gpu-1", Proof.OLLAMA_KEY, mark, "models:Other/*")
+    with (
+        serving(shelf, door.settings(), TABLE) as world,
+        pytest.raises(PullError, match="credential `gpu-1` does not cover"),
+    ):
+        ollama.pull(f"{at(world)}/Acme/Tiny-GGUF:q8_0")
+
+
+def test_a_strange_host_gets_no_token(
+    shelf: MemoryShelf, ollama: Ollama, door: Door
+) -> None:
+    """Its key must be let in first; the message names it by its fingerprint."""
+    door.token("somebody", "*")
+    fingerprint = parse_key(ollama.public_key).fingerprint
+    with (
+        serving(shelf, door.settings(), TABLE) as world,
+        pytest.raises(PullError) as caught,
+    ):
+        ollama.pull(f"{at(world)}/Acme/Tiny-GGUF:q8_0")
+    assert f"the key {fingerprint} of this Ollama host is not known here" in str(
+        caught.value
+    )
+
+
+def test_parts_are_refused_without_the_signed_path(
+    shelf: MemoryShelf, ollama: Ollama, door: Door
+) -> None:
+    """What comes without a credential is from anyone."""
+    mark = parse_key(ollama.public_key).text
+    door.know("gpu-1", Proof.OLLAMA_KEY, mark, "models:Acme/*")
+    path = f"/v2/Acme/Tiny-GGUF/blobs/sha256:{sha256(MODEL)}"
+    with serving(shelf, door.settings(), TABLE) as world:
+        assert ask(world.url, path, "Range: bytes=0-9").status == 401
+        assert ask(world.url, f"{path}?sig=0", "Range: bytes=0-9").status == 401
+
+
+# --- names and TLS --------------------------------------------------------------------
 
 
 def test_a_private_authority_is_enough(
