@@ -172,12 +172,16 @@ def _refresh(log: service.LogFile, tls: TlsFiles | None) -> server.Fresh:
     service.tell("RELOADING=1")
     try:
         context = tls.context() if tls else None
-        done = log.again()
+        close_old = log.again()
     except RequestError as error:
         output.note(f"nothing was reloaded: {error}")
+        service.tell("READY=1")  # it serves on as before
         raise
-    finally:
-        service.tell("READY=1")  # it serves on, with the old or with the new
+
+    def done() -> None:
+        close_old()
+        service.tell("READY=1")
+
     return server.Fresh(log=log.stream, tls=context, done=done)
 
 
