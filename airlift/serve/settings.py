@@ -20,7 +20,7 @@ class Limits:
         head_s: Seconds for a request's head or body to arrive whole.
         idle_s: Seconds a connection may wait for its next request. Above what
             proxies keep idle connections for (60 or 75), so that they close first.
-        stall_s: Seconds in which a client must take 64 KiB, over TLS 1 MiB.
+        stall_s: Seconds in which a client must take 64 KiB, over TLS 512 KiB.
         drain_s: Seconds transfers get to finish once the server is told to stop.
         body_bytes: Most bytes of a request's body.
         workers: Threads that look things up, and as many that read for TLS.
