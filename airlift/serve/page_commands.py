@@ -6,7 +6,6 @@ offered.
 """
 
 import json
-import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,15 +15,9 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from airlift import naming
 from airlift.artifact import Json, Kind, Release, ReleaseFile
+from airlift.payload import gguf_repo, oci_name, ollama_names
+from airlift.serve import hub_repo, oci_artifact, oci_image, oci_model
 
-HUB = frozenset({Kind.MODEL, Kind.GGUF, Kind.FOLDER, Kind.DATASET})
-"""Kinds that clients of the hub fetch."""
-MODELS = HUB - {Kind.DATASET}
-_SHARD = re.compile(r"-[0-9]{5}-of-[0-9]{5}$")
-# llama.cpp takes the last part of the name for the quantisation, and so does airlift.
-_QUANT = re.compile(r"[-.]([A-Za-z0-9_]+)$")
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", re.ASCII)
-_OLLAMA_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}", re.ASCII)
 _LISTED = 6
 
 
@@ -76,30 +69,41 @@ class Recipe:
     note: str = ""
 
 
-def of_release(
-    release: Release, files: Sequence[ReleaseFile], place: Place, *, is_main: bool
-) -> tuple[Recipe, ...]:
-    """Return how each client that fits fetches a live release.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """A live release, and what clients would get under its name.
 
-    Args:
+    Attributes:
         release: It.
-        files: Its files, or the first of them.
-        place: This server.
+        files: All its files.
         is_main: Whether ``main`` of its name means this release.
+        is_image: Whether container tools can name it: no other release has the name
+            they would have to use.
     """
+
+    release: Release
+    files: Sequence[ReleaseFile]
+    is_main: bool
+    is_image: bool
+
+
+def of_release(offer: Offer, place: Place) -> tuple[Recipe, ...]:
+    """Return how each client that fits fetches a live release from *place*."""
+    release = offer.release
     if naming.name_problem(release.name):
         return ()
     found: list[Recipe] = []
-    if release.kind in HUB:
-        found += _hub(release, place)
-    if release.kind in MODELS and is_main:
-        found += _gguf(release, files, place)
-    if release.kind is Kind.OLLAMA:
-        found += _ollama(release.name, release.refs[:1], place)
-    if release.kind in MODELS:
-        found += _container(release, place)
     if release.kind is Kind.WHEELS:
         found += _wheels(release, place)
+    if release.kind is Kind.DATASET:
+        found += _dataset(release, place)
+    if release.kind in hub_repo.KINDS["models"]:
+        found += _hub(release, place)
+        found += _gguf(offer, place) if offer.is_main else ()
+    if release.kind is Kind.OLLAMA and place.at_root:
+        found += _ollama(release.name, release.refs[:1], place)
+    if place.at_root:
+        found += _container(offer, place)
     return tuple(found)
 
 
@@ -119,7 +123,7 @@ def of_server(place: Place) -> tuple[Recipe, ...]:
             client="huggingface_hub, transformers, vLLM",
             text=_endpoint(place),
         ),
-        Recipe(client="llama.cpp", text=_model_endpoint(place)),
+        Recipe(client="llama.cpp", text=f"export MODEL_ENDPOINT={_url(place)}"),
         Recipe(client="pip", text=f"export PIP_INDEX_URL={index}{trusted}"),
         Recipe(client="uv", text=f"export UV_DEFAULT_INDEX={index}"),
     ]
@@ -137,21 +141,22 @@ def _endpoint(place: Place) -> str:
     return f"export HF_ENDPOINT={shlex.quote(place.base_url)}"
 
 
-def _model_endpoint(place: Place) -> str:
-    return f"export MODEL_ENDPOINT={shlex.quote(f'{place.base_url}/')}"
+def _url(place: Place) -> str:
+    return shlex.quote(f"{place.base_url}/")
+
+
+def _dataset(release: Release, place: Place) -> Iterator[Recipe]:
+    name, commit = release.name, release.revision
+    command = ["hf", "download", "--repo-type", "dataset", name, "--revision", commit]
+    yield Recipe(client="hf", text=f"{_endpoint(place)}\n{_lines(command)}")
+    load = f"load_dataset({_python(name)}, revision={_python(commit)})"
+    text = f"from datasets import load_dataset\n\ndata = {load}"
+    yield Recipe(client="datasets (Python)", text=text, note=_FIRST)
 
 
 def _hub(release: Release, place: Place) -> Iterator[Recipe]:
     name, commit = release.name, release.revision
-    pinned = ("--revision", commit)
-    start = _endpoint(place)
-    if release.kind is Kind.DATASET:
-        fetch = _lines(["hf", "download", "--repo-type", "dataset", name, *pinned])
-        yield Recipe(client="hf", text=f"{start}\n{fetch}")
-        load = f"load_dataset({_python(name)}, revision={_python(commit)})"
-        text = f"from datasets import load_dataset\n\ndata = {load}"
-        yield Recipe(client="datasets (Python)", text=text, note=_FIRST)
-        return
+    start, pinned = _endpoint(place), ("--revision", commit)
     fetch = _lines(["hf", "download", name, *pinned])
     yield Recipe(client="hf", text=f"{start}\n{fetch}")
     if release.kind is Kind.GGUF:
@@ -173,68 +178,53 @@ def _python(text: str) -> str:
 # --- GGUF -----------------------------------------------------------------------
 
 
-def _gguf(
-    release: Release, files: Sequence[ReleaseFile], place: Place
-) -> Iterator[Recipe]:
-    quants = _quants(files)
-    if release.name.count("/") != 1 or quants is None:
+def _gguf(offer: Offer, place: Place) -> Iterator[Recipe]:
+    models = gguf_repo.models(offer.files)
+    if not models:
         return
-    name = f"{release.name}:{quants[0]}" if quants else release.name
-    start = _model_endpoint(place)
-    note = f"Held quantisations: {', '.join(quants)}." if len(quants) > 1 else ""
-    yield Recipe(
-        client="llama.cpp",
-        text=f"{start}\n{_lines(['llama-server', '-hf', name])}",
-        note=note,
-    )
+    usual = gguf_repo.choose(models, gguf_repo.LATEST)
+    tag = usual[0].name.quant if len(usual) == 1 else ""
+    others = [one for one in gguf_repo.tags(models) if one not in (tag, "latest")]
+    note = f"Also here: {', '.join(others)}." if others else ""
+    name = offer.release.name
+    if name.count("/") == 1:
+        wanted = f"{name}:{tag}" if tag else name
+        start = f"export MODEL_ENDPOINT={_url(place)}"
+        text = f"{start}\n{_lines(['llama-server', '-hf', wanted])}"
+        yield Recipe(client="llama.cpp", text=text, note=note)
     # Ollama takes one model file; it refuses a split one.
-    if not any(_SHARD.search(_stem(file.path)) for file in files):
-        yield from _ollama(release.name, quants[:1] or ["latest"], place)
+    if place.at_root and len(usual) == 1 and len(usual[0].files) == 1:
+        yield from _ollama(name, [tag] if tag else [], place, note)
 
 
-def _stem(path: str) -> str:
-    return path.rpartition("/")[2].removesuffix(".gguf")
-
-
-def _quants(files: Iterable[ReleaseFile]) -> list[str] | None:
-    """Return the quantisations among *files*, by name; None if there is no GGUF."""
-    found, any_gguf = dict[str, None](), False
-    for file in files:
-        if not file.path.endswith(".gguf") or _stem(file.path).startswith("mmproj"):
-            continue
-        any_gguf = True
-        if match := _QUANT.search(_SHARD.sub("", _stem(file.path))):
-            found.setdefault(match[1].upper())
-    return list(found) if any_gguf else None
-
-
-def _ollama(name: str, tags: Sequence[str], place: Place) -> Iterator[Recipe]:
-    parts = name.split("/")
-    fits = (
-        place.at_root
-        and len(parts) == 2
-        and "." not in parts[0]
-        and all(_OLLAMA_PART.fullmatch(part) for part in parts)
-    )
-    if not fits:
-        return
-    tag = tags[0] if tags else "latest"
+def _ollama(
+    name: str, tags: Sequence[str], place: Place, note: str = ""
+) -> Iterator[Recipe]:
     insecure = ["--insecure"] if place.plain else []
-    wanted = f"{place.host}/{name}:{tag}"
+    command = ollama_names.command_name(name, *tags)
+    wanted = f"{place.host}/{command}"
     text = _lines(["ollama", "pull", *insecure, wanted], ["ollama", "run", wanted])
-    yield Recipe(client="Ollama", text=text)
+    yield Recipe(client="Ollama", text=text, note=note)
 
 
 # --- containers -----------------------------------------------------------------
 
 
-def _container(release: Release, place: Place) -> Iterator[Recipe]:
-    image = image_name(release, place)
-    if not image:
+def _container(offer: Offer, place: Place) -> Iterator[Recipe]:
+    release = offer.release
+    if release.kind is Kind.OCI:
+        # A name with a port has `_` in place of `:`, and is served under that name.
+        carried = f"{place.host}/{release.name}:{next(iter(release.refs), '')}"
+        if release.refs:
+            yield _podman(carried, place, "If it is an image.")
+            yield _oras(carried, place, "If it is another artifact.")
         return
-    verify = ["--tls-verify=false"] if place.plain else []
-    text = _lines(["podman", "pull", *verify, image])
-    yield Recipe(client="podman", text=text, note="Files lie below /models/.")
+    if release.kind not in oci_model.KINDS or not offer.is_image:
+        return
+    named = f"{oci_name.repository(release.name)}:{release.revision}"
+    image = f"{place.host}/{oci_image.PREFIX}{named}"
+    yield _podman(image, place, "The files lie below /models/.")
+    yield _oras(f"{place.host}/{oci_artifact.PREFIX}{named}", place, "")
     volume = (
         "volumes:\n"
         "  - name: model\n"
@@ -245,20 +235,16 @@ def _container(release: Release, place: Place) -> Iterator[Recipe]:
     yield Recipe(client="Kubernetes image volume", text=volume)
 
 
-def image_name(release: Release, place: Place) -> str:
-    """Return the image that holds a model's files; empty where none is served.
-
-    Container tools take lower-case ASCII names, and need the root of a host.
-    """
-    name = release.name.lower()
-    named = all(_COMPONENT.fullmatch(part) for part in name.split("/"))
-    if not (place.at_root and named and _TAG.fullmatch(release.revision)):
-        return ""
-    return f"{place.host}/images/{name}:{release.revision}"
+def _podman(image: str, place: Place, note: str) -> Recipe:
+    verify = ["--tls-verify=false"] if place.plain else []
+    text = _lines(["podman", "pull", *verify, image])
+    return Recipe(client="podman", text=text, note=note)
 
 
-_COMPONENT = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*", re.ASCII)
-"""OCI distribution specification 1.1, "Pulling manifests"."""
+def _oras(artifact: str, place: Place, note: str) -> Recipe:
+    plain = ["--plain-http"] if place.plain else []
+    text = _lines(["oras", "pull", *plain, artifact])
+    return Recipe(client="oras", text=text, note=note)
 
 
 # --- wheels ---------------------------------------------------------------------

@@ -5,6 +5,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from airlift.artifact import Kind, Release, ReleaseFile
 from airlift.digest import Sha256
+from airlift.payload import ollama_names
 
 BELOW = "/-/"
 """Everything but ``/`` is below this: no release's name can begin with ``-``, so
@@ -61,7 +62,7 @@ class Links:
         if release.kind in _HUB:
             below = f"{_HUB[release.kind]}{name}/resolve/{release.revision}/{path}"
             return f"{self.root}/{below}"
-        if release.kind is Kind.OLLAMA and release.name.count("/") == 1:
+        if release.kind in (Kind.OLLAMA, Kind.OCI):
             return self._layer(release, file)
         if release.kind is Kind.WHEELS:
             # Metadata goes by its wheel's digest, which is not at hand here.
@@ -70,10 +71,10 @@ class Links:
         return ""
 
     def _layer(self, release: Release, file: ReleaseFile) -> str:
-        below = f"{self.root}/v2/{quote(release.name)}"
-        if file.path.startswith("blobs/"):
-            return f"{below}/blobs/sha256:{file.sha256}"
-        return f"{below}/manifests/{quote(release.refs[0])}" if release.refs else ""
+        ollama = release.kind is Kind.OLLAMA
+        name = ollama_names.pulled_as(release.name) if ollama else release.name
+        what = "blobs" if file.path.startswith("blobs/") else "manifests"
+        return f"{self.root}/v2/{quote(name)}/{what}/sha256:{file.sha256}"
 
     def wheel(self, file: ReleaseFile) -> str:
         """Return where installers fetch *file*."""

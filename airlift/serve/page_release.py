@@ -5,10 +5,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from airlift.artifact import ContentClass, Json, Kind, Release, ReleaseFile
+from airlift.payload import oci_name
 from airlift.registry.held import Held
-from airlift.serve import hub_repo, page_commands, page_list, page_view, page_words
+from airlift.serve import (
+    hub_repo,
+    oci_model,
+    page_commands,
+    page_list,
+    page_view,
+    page_words,
+)
 from airlift.serve.dialect import Shelf
-from airlift.serve.page_commands import Place
+from airlift.serve.page_commands import Offer, Place
 from airlift.serve.page_links import Links
 from airlift.serve.page_view import View
 from airlift.serve.wheel_index import Distribution, WheelIndex
@@ -103,8 +111,11 @@ def shown(  # noqa: PLR0913 - what one page is made of
     chosen = [one for one in files if words in one.path.casefold()]
     cut = page_list.cut(chosen, asked.page, FILES)
     delivery = view.delivery(held.sequence)
-    recipes = page_commands.of_release(
-        release, files, place, is_main=("main", True) in refs or _is_main(held, shelf)
+    offer = Offer(
+        release=release,
+        files=files,
+        is_main=_is_main(held, shelf),
+        is_image=_is_alone(release, shelf),
     )
     return {
         "held": held,
@@ -119,7 +130,7 @@ def shown(  # noqa: PLR0913 - what one page is made of
         "acting": _acting(files),
         "delivery": delivery,
         "signers": signers(delivery.signed_by) if delivery else (),
-        "recipes": recipes if served else (),
+        "recipes": page_commands.of_release(offer, place) if served else (),
         "cut": _linked(cut, release, links, served=served),
         "found": len(files) > FILES,
         "words": asked.words,
@@ -166,6 +177,15 @@ def _refs(
 def _is_main(held: Held, shelf: Shelf) -> bool:
     repo = _repo(held.release, shelf)
     return repo is not None and repo.refs["main"] == held.release.revision
+
+
+def _is_alone(release: Release, shelf: Shelf) -> bool:
+    """Say whether no other name is the same to container tools."""
+    wanted = oci_name.repository(release.name)
+    names = {live.release.name for live in shelf.releases(oci_model.KINDS)}
+    return {one for one in names if oci_name.repository(one) == wanted} == {
+        release.name
+    }
 
 
 def _bases(release: Release, view: View) -> tuple[tuple[str, Held | None], ...]:
