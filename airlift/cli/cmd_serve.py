@@ -16,10 +16,12 @@ from airlift.cli import config, output, service
 from airlift.errors import RequestError
 from airlift.registry.catalog import Catalog
 from airlift.registry.overview import Overview
-from airlift.serve import forwarded, server
+from airlift.serve import Catalogue, Means, dialects, forwarded, oci_image, server
 from airlift.serve.accel import Accel
 from airlift.serve.access import Access
 from airlift.serve.access_file import AccessFile
+from airlift.serve.derived import Derived
+from airlift.serve.kept_digests import KeptDigests
 from airlift.serve.settings import Limits, ServeSettings
 from airlift.serve.tls import TlsFiles
 from airlift.store.blobs import BlobStore
@@ -97,6 +99,11 @@ _SPARE_FILES = 128
     help="Internal location behind which the nginx in front finds the store; it then"
     " sends whole files itself.",
 )
+@click.option(
+    "--xet",
+    is_flag=True,
+    help="Let Hugging Face clients fetch files above 50 GB, as from a xet store.",
+)
 @config.home_option
 def command(
     home: Path,
@@ -113,6 +120,7 @@ def command(
     access_log: Path,
     proxies: tuple[str, ...],
     accel: str,
+    xet: bool,
 ) -> None:
     """Serve what is live to unmodified clients: huggingface_hub, pip, uv and others.
 
@@ -145,11 +153,14 @@ def command(
         named = frozenset(name.lower() for name in host_names)
         warnings += tls.warnings(named, now=config.now())
     _allow_open_files(settings.limits)
-    overview = Overview.open(home)
     with (
-        contextlib.closing(overview),
+        contextlib.closing(Overview.open(home)) as overview,
         contextlib.closing(service.LogFile(access_log)) as log,
+        KeptDigests(home / "derived") as kept,
+        Derived(shelf, kept, wanted=oci_image.layers, say=output.note) as derived,
     ):
+        catalogue = Catalogue(records=overview, clock=config.now)
+        means = Means(digests=derived, catalogue=catalogue, xet=xet)
         around = server.Host(
             log=log.stream,
             clock=config.now,
@@ -158,7 +169,7 @@ def command(
             stopping=partial(service.tell, "STOPPING=1"),
             refresh=partial(_refresh, log, tls),
         )
-        server.serve(shelf, settings, around)
+        server.serve(shelf, settings, around, dialects(means))
 
 
 def _ready(warnings: Sequence[str], url: str) -> None:

@@ -75,7 +75,9 @@ def by_field(visit: Visit, field: str) -> Found:
             return _by_token(visit, [rest.strip()])
         case "basic":
             return _by_token(visit, _basic(rest.strip()))
-    return Unknown(problem="the authorization field has neither a token nor a password")
+        case _:
+            problem = "the authorization field has neither a token nor a password"
+            return Unknown(problem=problem)
 
 
 def by_form(visit: Visit) -> Found:

@@ -119,7 +119,10 @@ def _download(
     headers = (
         ("Content-Type", "application/octet-stream"),
         # The URL names the bytes, so they never change.
-        ("Cache-Control", f"{_private(request) or 'public, '}max-age=31536000, immutable"),
+        (
+            "Cache-Control",
+            f"{_private(request) or 'public, '}max-age=31536000, immutable",
+        ),
     )
     body = BlobBody(sha256=file.sha256, size=file.size, etag=file.sha256)
     return Answer(status=200, headers=headers, body=body, release=release)

@@ -51,7 +51,13 @@ class HubCommand:
         """Download into a folder, then have the client check its own cache."""
         bins = venvs.make(environments, "huggingface_hub==2.4.0")
         target = home / "out"
-        own = [bins / "hf", "download", "Acme/Tiny", "--local-dir", target]
+        own: list[str | Path] = [
+            bins / "hf",
+            "download",
+            "Acme/Tiny",
+            "--local-dir",
+            target,
+        ]
         run(own, _environment(place, home), home=home)
         return files_below(target)
 

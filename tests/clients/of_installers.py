@@ -34,9 +34,21 @@ class Installer:
         signed = (
             f"{scheme}://airlift:{place.token}@{rest}" if place.token else place.url
         )
-        options = ["--index-url", f"{signed}/simple", "--target", target]
+        options: list[str | Path] = [
+            "--index-url",
+            f"{signed}/simple",
+            "--target",
+            target,
+        ]
         if self.tool == "pip":
-            own = [bins / "python", "-m", "pip", "--isolated", "install", "--no-input"]
+            own: list[str | Path] = [
+                bins / "python",
+                "-m",
+                "pip",
+                "--isolated",
+                "install",
+                "--no-input",
+            ]
             own += ["--disable-pip-version-check", "--no-cache-dir", "--retries", "3"]
         else:
             own = [bins / "uv", "pip", "install", "--no-config", "--no-cache"]

@@ -301,7 +301,7 @@ def _elements(planes: list[bytes]) -> bytes:
     number |= first.astype(np.uint64) << 7
     number |= second & 0x7F
     for one in lower:
-        number = number << 8 | one
+        number = (number << np.uint64(8)) | one
     return number.astype(f"<u{len(planes)}").tobytes()
 
 

@@ -145,7 +145,8 @@ def airlift_reads(vector: Vector) -> Outcome:
     """Decode a record, or a slab, with airlift."""
     try:
         if vector.table["record"] == "slab":
-            raw = block.decode_slab(memoryview(vector.record), vector.table["raw"])
+            slab = memoryview(vector.record)
+            raw = bytes(block.decode_slab(slab, vector.table["raw"]))
             return Outcome(word="ok", files={"slab": {"raw": sha256(raw)}})
         _AIRLIFT[vector.table["record"]](vector.record)
     except AirliftError as error:

@@ -178,10 +178,12 @@ class Books:
 
     def knowledge(self) -> Knowledge:
         return Knowledge(
-            site="plant-7",
             floor="2026-03-01T00:00:00Z",
             expires={"root": "2027-03-01T00:00:00Z"},
         )
+
+    def site(self) -> str:
+        return "plant-7"
 
     def releases(self) -> tuple[Held, ...]:
         return ()
