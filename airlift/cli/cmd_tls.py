@@ -33,7 +33,7 @@ _DAYS = click.option(
 def command() -> None:
     """Make certificates, where the site has no authority of its own.
 
-    Clients are given HOME/tls/ca.pem once; `airlift client-env --ca` tells them so.
+    Clients are given HOME/tls/ca.pem once; `airlift client-env` tells them where it is.
     """
 
 

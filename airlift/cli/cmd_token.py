@@ -93,7 +93,7 @@ def add_certificate(
 ) -> None:
     """Know a client by the IDENTITY in its certificate: `DNS:host` or `CN=name`.
 
-    Certificates count where `airlift serve --client-ca` names who signs them. An
+    Certificates count where `airlift serve` has a --client-ca that signed them. An
     identity is compared letter by letter; `URI:...` and `email:...` are others.
     """
     kind, _, value = identity.replace("=", ":", 1).partition(":")
