@@ -16,6 +16,8 @@ from types import MappingProxyType
 
 import venvs
 from airlift.digest import sha256
+from airlift.payload import oci_layer
+from airlift.payload.oci_layer import Member
 from clients.matrix import MODEL, Failed, Operation, Place, files_below, run
 
 ARTIFACT, IMAGE = "artifacts/acme/tiny:main", "images/acme/tiny:main"
@@ -209,6 +211,15 @@ def storage(tool: str, home: Path) -> Iterator[list[str]]:
         yield [tool, *places, "--storage-driver=vfs"]
     finally:
         shutil.rmtree(short, ignore_errors=True)
+
+
+def packed(files: Mapping[str, bytes]) -> bytes:
+    """Return a layer of *files*."""
+    members = [Member(path=path, size=len(files[path])) for path in files]
+    return b"".join(
+        one if isinstance(one, bytes) else files[one.path]
+        for one in oci_layer.framed(members)
+    )
 
 
 def untarred(layers: Sequence[bytes]) -> dict[str, bytes]:

@@ -13,8 +13,7 @@ import pytest
 
 from airlift.artifact import Json, Kind
 from airlift.digest import sha256
-from airlift.payload import oci, oci_layer
-from airlift.payload.oci_layer import Member
+from airlift.payload import oci
 from airlift.serve import oci_image
 from airlift.serve.derived import Derived
 from airlift.serve.dialect import JoinedBody, Shelf
@@ -24,7 +23,7 @@ from airlift.serve.oci import libraries
 from airlift.serve.settings import ServeSettings
 from airlift.store.span import Span
 from clients.matrix import MODEL, Client, Failed, Place, files_below, run
-from clients.of_containers import CLIENTS, Podman, daemon, storage, trusting
+from clients.of_containers import CLIENTS, Podman, daemon, packed, storage, trusting
 from guarded import Door
 from served import World, serving
 from shelves import Cargo, MemoryShelf, cargo
@@ -33,15 +32,6 @@ pytestmark = pytest.mark.clients
 
 TINY = cargo(Kind.MODEL, "Acme/Tiny", MODEL, revision="a" * 40, refs=["main", "v/1"])
 PROGRAM = {"bin/tool": b"#!/bin/sh\n", "etc/tool.conf": b"on\n"}
-
-
-def packed(files: Mapping[str, bytes]) -> bytes:
-    """Return a layer of *files*."""
-    members = [Member(path=path, size=len(files[path])) for path in files]
-    return b"".join(
-        one if isinstance(one, bytes) else files[one.path]
-        for one in oci_layer.framed(members)
-    )
 
 
 def carried(name: str, platforms: tuple[str, ...] = ("amd64", "arm64")) -> Cargo:
