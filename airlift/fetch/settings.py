@@ -59,8 +59,8 @@ class Settings:
 
         ``http_proxy``, ``https_proxy``, ``all_proxy`` and ``no_proxy`` in lower or
         upper case (lower wins, as in curl); ``AIRLIFT_CA_FILE``, ``SSL_CERT_FILE``
-        or ``REQUESTS_CA_BUNDLE``; ``HF_ENDPOINT``; ``AIRLIFT_OLLAMA_REGISTRY``; ``AIRLIFT_OCI_REGISTRY``;
-        ``UV_DEFAULT_INDEX`` or ``PIP_INDEX_URL``, and ``UV_INDEX``.
+        or ``REQUESTS_CA_BUNDLE``; ``HF_ENDPOINT``; ``AIRLIFT_OLLAMA_REGISTRY``;
+        ``AIRLIFT_OCI_REGISTRY``; ``UV_DEFAULT_INDEX`` or ``PIP_INDEX_URL``, and ``UV_INDEX``.
         """
         proxies = {
             scheme: _url(value)
