@@ -166,6 +166,16 @@ def test_a_snapshot_is_the_release(client: Client) -> None:
     assert got == {path: sha256(content) for path, content in MODEL.items()}
 
 
+def test_a_client_that_is_told_not_to_speak_it_fetches_plainly(
+    client: Client, world: World
+) -> None:
+    """Its users have a way around the store, up to the size the client takes."""
+    before = len(world.entries())
+    got = client.fetch("big.bin", HF_HUB_DISABLE_XET="1")
+    assert got == {"big.bin": sha256(BIG)}
+    assert [path for path in paths(world.entries()[before:]) if "/xet" in path] == []
+
+
 # --- bad networks -----------------------------------------------------------------------
 
 
