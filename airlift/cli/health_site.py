@@ -12,9 +12,11 @@ from airlift.cli import health
 from airlift.cli.cmd_gc import arriving
 from airlift.cli.health import Finding
 from airlift.errors import AirliftError, RegistryError, TrustError
+from airlift.payload import oci_name
 from airlift.registry.catalog import Catalog
 from airlift.registry.engine import FILE
 from airlift.registry.held import State
+from airlift.serve import oci_model
 from airlift.store.blobs import BlobStore
 from airlift.store.durable import names
 from airlift.trust import strict
@@ -49,6 +51,7 @@ def site(home: Path, *, now: str) -> Iterator[Finding]:
             yield _deliveries(catalog, now)
             yield _scrubbed(catalog, now)
             yield _quarantine(catalog)
+            yield _names(catalog)
             yield _agreement(catalog, BlobStore(home / "store", readonly=True))
     except AirliftError as error:
         yield health.failed("registry", error)
@@ -158,6 +161,18 @@ def _quarantine(catalog: Catalog) -> Finding:
     text = f"{len(waiting)} release(s) wait to be looked at"
     hint = "`airlift list --state quarantine`, then `show` and `activate`"
     return health.warning("quarantine", text, hint)
+
+
+def _names(catalog: Catalog) -> Finding:
+    """Find live names that container tools, which take lower case only, mix up."""
+    live = catalog.releases(state=State.LIVE)
+    served = {one.release.name for one in live if one.release.kind in oci_model.KINDS}
+    groups = oci_name.collisions(served)
+    if not groups:
+        return health.ok("names", "container tools can tell all live names apart")
+    told = "; ".join(" and ".join(map(naming.show, group)) for group in groups)
+    hint = "they cannot be pulled as images; `airlift remove` all but one of each"
+    return health.warning("names", f"one name to container tools: {told}", hint)
 
 
 def _agreement(catalog: Catalog, store: BlobStore) -> Finding:

@@ -161,11 +161,11 @@ def _sign(  # noqa: PLR0913 - one step of the journey above, with all it has
     progress: Progress,
 ) -> _Signed:
     """Fetch, number, pack and sign what is ordered."""
-    releases = []
+    releases: list[Release] = []
     for pinned in order.pinned:
         source = dock.sources(pinned.kind)
         files = fetch(pinned, source, dock.store, progress=progress)
-        one = _number(pinned, files, dock)
+        one = _number(pinned, files, dock, releases)
         _gate(one, dock)
         releases.append(one)
     documents = {release.identify(data): data for data in map(release.encode, releases)}
@@ -238,14 +238,28 @@ def _gate(one: Release, dock: Dock) -> None:
         raise SourceError(text, hint="leave it out, or ask its author for a sound one")
 
 
-def _number(pinned: Pinned, files: tuple[ReleaseFile, ...], dock: Dock) -> Release:
-    """Return the release of an artifact; the one there is when nothing changed."""
+def _number(
+    pinned: Pinned,
+    files: tuple[ReleaseFile, ...],
+    dock: Dock,
+    made: Sequence[Release],
+) -> Release:
+    """Return the release of an artifact; the one there is when nothing changed.
+
+    Another revision of the same artifact in this delivery, among *made*, has a number
+    already; this one gets the next.
+    """
     if pair := naming.collision([file.path for file in files]):
         shown = " and ".join(naming.show(path) for path in pair)
         problem = f"{naming.show(pinned.name)}: some file systems cannot hold {shown}"
         raise RequestError(problem, hint="leave one out with `exclude`")
     latest = dock.publisher.latest_release(pinned.kind, pinned.name)
-    counter = latest[1].counter if latest else 1
+    beside = [
+        one.counter
+        for one in made
+        if (one.kind, one.name) == (pinned.kind, pinned.name)
+    ]
+    counter = max([latest[1].counter if latest else 1, *beside])
     fresh = Release(
         kind=pinned.kind,
         name=pinned.name,
@@ -257,7 +271,9 @@ def _number(pinned: Pinned, files: tuple[ReleaseFile, ...], dock: Dock) -> Relea
         licence=pinned.licence,
         base_models=pinned.base_models,
     )
-    if latest is None or release.encode(latest[1]) == release.encode(fresh):
+    if not beside and (
+        latest is None or release.encode(latest[1]) == release.encode(fresh)
+    ):
         return fresh
     return replace(fresh, counter=counter + 1)
 

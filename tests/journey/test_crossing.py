@@ -59,6 +59,21 @@ def test_what_is_exported_is_what_is_live(crossing: Crossing) -> None:
     assert carried(crossing, dict(MODEL))
 
 
+def test_two_revisions_travel_in_one_delivery(crossing: Crossing) -> None:
+    """A model and the version before it, so that clients may choose."""
+    newer = {**MODEL, "config.json": b'{"hidden_size": 8}'}
+    connected = crossing.connected
+    pinned = [connected.folder("acme/m", files) for files in (MODEL, newer)]
+    connected.export(crossing.medium, *pinned)
+    crossing.isolated.land(crossing.medium)
+    held = crossing.isolated.catalog.releases(name="acme/m")
+    assert [(one.release.counter, one.state) for one in held] == [
+        (2, "live"),
+        (1, "live"),
+    ]
+    assert {one.release.revision for one in held} == {one.revision for one in pinned}
+
+
 def test_importing_again_changes_nothing(crossing: Crossing) -> None:
     """The operator may run it twice without fear; scripts see success."""
     crossing.connected.export(

@@ -13,11 +13,12 @@ from airlift.store.blobs import BlobStore
 from airlift.trust import clock, keys
 from airlift.trust.publisher import Publisher
 from commands import Done, Shell, process
+from crossing import Crossing
 
 HOST = ("versions", "libraries", "home", "space", "modes")
 SITE = (
     *("database", "registry", "clock", "root", "metadata", "deliveries", "verified"),
-    *("quarantine", "store", "incoming", "rot"),
+    *("quarantine", "names", "store", "incoming", "rot"),
 )
 
 
@@ -67,6 +68,24 @@ def test_what_waits_in_quarantine_is_a_warning(run: Shell) -> None:
     assert told(done, "quarantine") == (
         "1 release(s) wait to be looked at",
         "`airlift list --state quarantine`, then `show` and `activate`",
+    )
+
+
+def test_names_that_container_tools_mix_up_are_a_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They take lower case only; the server answers neither of such a pair."""
+    crossing = Crossing(tmp_path)
+    connected, isolated = crossing.connected, crossing.isolated
+    files = {"a.json": b"{}"}
+    pinned = [connected.folder(name, files) for name in ("Acme/M", "acme/m")]
+    connected.export(crossing.medium, *pinned)
+    isolated.land(crossing.medium)
+    isolated.catalog.close()
+    done = Shell(isolated.home, capsys)("doctor", "--json")
+    assert told(done, "names") == (
+        "one name to container tools: Acme/M and acme/m",
+        "they cannot be pulled as images; `airlift remove` all but one of each",
     )
 
 
