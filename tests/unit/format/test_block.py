@@ -67,6 +67,17 @@ def test_weights_shrink_to_what_their_exponents_need(dtype: str) -> None:
     assert block.decode_slab(memoryview(stored), len(raw)) == raw
 
 
+@pytest.mark.parametrize("dtype", SHARES)
+@pytest.mark.parametrize("start", [0, 1, 2, 3, 4])
+def test_a_slab_decodes_in_place_wherever_that_is(dtype: str, start: int) -> None:
+    """A writer hands over its own buffer; nothing before or behind is touched."""
+    raw = weights(dtype, 100_003)
+    stored = memoryview(block.encode_slab(memoryview(raw)))
+    room = bytearray(b"\xa5" * (start + len(raw) + 9))
+    block.decode_slab_into(stored, memoryview(room)[start : start + len(raw)])
+    assert room == b"\xa5" * start + raw + b"\xa5" * 9
+
+
 def test_bf16_numbers_in_fp32_cost_no_more_than_as_bf16() -> None:
     """Many published float32 models are bfloat16 inside: half of them is zero."""
     narrow = np.frombuffer(weights("bf16", 1 << 19), "<u2")
@@ -201,6 +212,10 @@ def test_a_slab_over_the_limit_is_refused_before_anything_is_read() -> None:
         FormatError, match="slab of 4194305 bytes, the limit is 4194304"
     ):
         block.decode_slab(memoryview(b""), (4 << 20) + 1)
+    with pytest.raises(
+        FormatError, match="slab of 4194305 bytes, the limit is 4194304"
+    ):
+        block.decode_slab_into(memoryview(b""), memoryview(bytearray((4 << 20) + 1)))
 
 
 @given(st.integers(0, 1 << 40))
