@@ -286,6 +286,9 @@ class _Slabs:
         yield from self._expect(bytes(framing.padding(size)))
         if sha256(data) == part.head.sha256:
             table = head.decode(data, name=name)
+            if table.pieces:
+                problem = f"{name}: the part refers to {len(table.bases)} other blobs"
+                raise FormatError(problem, hint="a newer airlift is needed here")
             if (table.stored, table.raw) != (part.size, part.raw):
                 problem = f"{name} contradicts the packing list"
                 raise self._source.error(problem, offset=start)
