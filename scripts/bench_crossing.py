@@ -63,9 +63,7 @@ class Bench:
         # In a process of its own: a child's peak memory begins with its parent's.
         with ProcessPoolExecutor(1) as pool:
             wanted = int(gigabytes * 1e9)
-            self.files = pool.submit(
-                build, folder / "corpus" / "files", wanted
-            ).result()
+            self.files = pool.submit(build, folder / f"mix-{wanted}", wanted).result()
         self.size = sum(path.stat().st_size for path in self.files)
         (folder / "phrase").write_text(PASSPHRASE)
         self.manifest = folder / "bench.toml"
