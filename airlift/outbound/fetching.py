@@ -12,9 +12,9 @@ from functools import partial
 
 from airlift import naming
 from airlift.artifact import Pinned, PinnedFile, ReleaseFile
+from airlift.crew import Stop, work
 from airlift.digest import Sha256, git_blob_hasher, sha256
 from airlift.errors import SourceError, StoreError
-from airlift.outbound.crew import Stop, work
 from airlift.outbound.download import Arrived, Download, problem_of
 from airlift.outbound.pulling import Tap, pull, resolve
 from airlift.payload import sniff

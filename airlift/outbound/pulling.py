@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from airlift import naming
 from airlift.artifact import Pinned, PinnedFile, Wish
+from airlift.crew import Stop, StoppedError
 from airlift.errors import AirliftError, SourceBusyError, SourceError
-from airlift.outbound.crew import Stop, StoppedError
 from airlift.sources.source import Source
 
 TRIES = 5

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from airlift import naming
 from airlift.errors import AirliftError, StoreError
+from airlift.store import direct
 
 FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -204,11 +205,20 @@ class Disk:
                 raise
 
     def write(self, fd: int, path: Path, piece: Buffer, offset: int) -> None:
-        """Write all of *piece* at byte *offset* of *fd*."""
+        """Write all of *piece* at byte *offset* of *fd*.
+
+        Where *fd* goes past the page cache and *piece* is not of whole pages, or the
+        file system cannot, it goes through the cache from here on.
+        """
         view = memoryview(piece).cast("B")
         with failing("write", path, needed=len(view)):
             while view:
-                done = os.pwrite(fd, view, offset)
+                try:
+                    done = os.pwrite(fd, view, offset)
+                except OSError as error:
+                    if error.errno == errno.EINVAL and direct.through_cache(fd):
+                        continue
+                    raise
                 view, offset = view[done:], offset + done
 
     def truncate(self, fd: int, path: Path, size: int) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from airlift.artifact import ContentClass, Kind, Pinned, PinnedFile, Wish
+from airlift.crew import Stop, work
 from airlift.digest import Sha256, sha256
 from airlift.errors import (
     RequestError,
@@ -22,7 +23,6 @@ from airlift.errors import (
 )
 from airlift.fetch import RangeIgnoredError
 from airlift.outbound import fetching
-from airlift.outbound.crew import Stop, work
 from airlift.outbound.download import Download
 from airlift.outbound.pulling import Tap
 from airlift.progress import Advance, Silent
