@@ -110,3 +110,55 @@ def test_what_a_record_cannot_hold_is_a_programming_error(value: object) -> None
     """The writer never silently changes a value to make it fit."""
     with pytest.raises((ValueError, AttributeError)):
         canonical.encode(value)  # type: ignore[arg-type]  # the point of the test
+
+
+@pytest.mark.parametrize("text", ["\n", "\\", '"', '\\"', "\\n", '\\\\"\n', "\t{["])
+def test_nothing_in_a_string_hides_nesting_behind_it(text: str) -> None:
+    """A text that seemed to go on past its end would hide what exhausts the parser."""
+    data = b"[" + json.dumps(text).encode() + b",[]" * 9 + b"," + b"[" * 40
+    with pytest.raises(FormatError, match="nested 41 deep, the limit is 32"):
+        canonical.decode(data, name="x", limit=1 << 20)
+
+
+@given(VALUES, st.integers(0, 40))
+def test_nesting_is_counted_whatever_strings_are_about(
+    value: object, depth: int
+) -> None:
+    """The limit is on the value, not on what its texts look like."""
+    for _ in range(depth):
+        value = [value]
+    data = json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+    refused = ""
+    try:
+        canonical.decode(data, name="x", limit=1 << 20)
+    except FormatError as error:
+        refused = error.problem
+    assert ("nested" in refused) == (_depth(value) > canonical.DEPTH)
+
+
+def _depth(value: object) -> int:
+    if isinstance(value, dict):
+        return 1 + max(map(_depth, value.values()), default=0)
+    if isinstance(value, list):
+        return 1 + max(map(_depth, value), default=0)
+    return 0
+
+
+def test_an_integer_beyond_the_limit_is_found_at_any_depth() -> None:
+    """The writer looks at every value, not only at the first of its kind."""
+    value = {"a": [0, {"b": [1, 2, {"c": -(2**53)}]}]}
+    with pytest.raises(
+        ValueError, match=r"^integer -9007199254740992 is beyond 2\*\*53$"
+    ):
+        canonical.encode(value)
+
+
+def test_keys_beyond_the_bmp_are_sorted_as_the_reference_does() -> None:
+    """UTF-16 puts U+1F600 before U+FFFD, code points after it: one order is signed."""
+    value = {"\ufffd": 1, "\U0001f600": {"\ufffd": (2,), "\U0001f600": [3]}}
+    data = '{"\U0001f600":{"\U0001f600":[3],"\ufffd":[2]},"\ufffd":1}'.encode()
+    assert canonical.encode(value) == data
+    assert canonical.decode(data, name="x", limit=99) == {
+        "\U0001f600": {"\U0001f600": [3], "\ufffd": [2]},
+        "\ufffd": 1,
+    }
