@@ -18,6 +18,13 @@ _RESERVED = frozenset(
     + [f"{port}{n}" for port in ("com", "lpt") for n in range(10)]
 )
 _FORBIDDEN = frozenset('<>:"|?*\\')
+# What nearly every path is, and good by each rule below: told in 1 us instead of 12,
+# which is a second for a release of 100,000 files.
+_ORDINARY = re.compile(
+    r"(?:(?!(?:con|prn|aux|nul|(?:com|lpt)[0-9])(?:[./]|\Z))"
+    r"[a-z0-9_.+][a-z0-9_.+-]*(?<!\.)(?:/(?!\Z)|\Z))+",
+    re.ASCII | re.IGNORECASE,
+)
 
 
 def path_problem(path: str) -> str:
@@ -27,6 +34,15 @@ def path_problem(path: str) -> str:
     format or Windows-reserved characters, at most 16 levels, 240 bytes a part and
     1,024 bytes in all, and no part starts with ``-`` or ends in a dot or space.
     """
+    return "" if _is_ordinary(path) else _path_problem(path)
+
+
+def _is_ordinary(path: str) -> bool:
+    short = len(path) <= PART_BYTES and path.count("/") < DEPTH
+    return short and _ORDINARY.fullmatch(path) is not None
+
+
+def _path_problem(path: str) -> str:
     try:
         size = len(path.encode())
     except UnicodeEncodeError:
@@ -64,20 +80,26 @@ def collision(paths: Iterable[str]) -> tuple[str, str] | None:
     used both as a file and as a folder.
     """
     seen: dict[str, str] = {}
+    folders: dict[str, str] = {}
     for path in paths:
         key = _folded(path)
         if key in seen:
             return seen[key], path
         seen[key] = path
-    for key, path in seen.items():
-        parts = key.split("/")
-        for depth in range(1, len(parts)):
-            if (folder := "/".join(parts[:depth])) in seen:
-                return seen[folder], path
-    return None
+        folder = key.rpartition("/")[0]
+        # A folder that was met before has brought those above it.
+        while folder and folder not in folders:
+            folders[folder] = path
+            folder = folder.rpartition("/")[0]
+    return next(
+        ((seen[folder], path) for folder, path in folders.items() if folder in seen),
+        None,
+    )
 
 
 def _folded(path: str) -> str:
+    if path.isascii():
+        return path.lower()
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", path).casefold())
 
 

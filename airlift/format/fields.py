@@ -15,6 +15,7 @@ from airlift.errors import AirliftError, FormatError
 T = TypeVar("T")
 E = TypeVar("E")
 
+_ABSENT: Final = object()
 _NAMES: Final = {
     str: "string",
     int: "integer",
@@ -28,12 +29,19 @@ _NAMES: Final = {
 class Fields:
     """One object of a record; every getter raises with the full place.
 
+    A place is put into words only for an error: a list of 100,000 files has a
+    million values, and naming each took longer than reading them.
+
     Args:
         value: The decoded object; anything else is refused at once.
         record: What to call the record in an error (a file name).
         place: Path inside the record; empty at the top.
         error: The branch of errors to raise.
+        index: Which element of the array at *place* it is; None where it is at
+            *place* itself.
     """
+
+    __slots__ = ("_error", "_index", "_place", "_record", "_table")
 
     def __init__(
         self,
@@ -42,9 +50,15 @@ class Fields:
         record: str,
         place: str = "",
         error: type[AirliftError] = FormatError,
+        index: int | None = None,
     ) -> None:
         self._record, self._place, self._error = record, place, error
-        self._table: Mapping[str, Json] = self._typed(value, dict, place or "the top")
+        self._index = index
+        self._table: Mapping[str, Json] = (
+            value
+            if type(value) is dict
+            else self._typed(value, dict, self._here() or "the top")
+        )
 
     def refuse(self, key: str, problem: str, *, hint: str = "") -> NoReturn:
         """Raise the error that says *problem* about *key* here."""
@@ -67,6 +81,8 @@ class Fields:
 
     def exactly(self, *keys: str) -> None:
         """Refuse every key but *keys*, and the lack of one: records have one form."""
+        if self._table.keys() == set(keys):
+            return
         self.only(*keys)
         for key in keys:
             self.raw(key)
@@ -122,11 +138,15 @@ class Fields:
             self.raw(key), record=self._record, place=self._at(key), error=self._error
         )
 
+    def mapping(self, key: str) -> Mapping[str, Json]:
+        """Return the object at *key* as decoded, whatever is in it."""
+        return self._get(key, dict, None)
+
     def tables(self, key: str) -> Iterator["Fields"]:
         """Yield each object of the array at *key*; nothing where it is absent."""
+        record, place, error = self._record, self._at(key), self._error
         for index, value in enumerate(self._list(key)):
-            place = f"{self._at(key)}[{index}]"
-            yield Fields(value, record=self._record, place=place, error=self._error)
+            yield Fields(value, record=record, place=place, error=error, index=index)
 
     def texts(self, key: str) -> tuple[str, ...]:
         """Return the array of strings at *key*; empty where it is absent."""
@@ -154,7 +174,11 @@ class Fields:
         return self._get(key, list, None)
 
     def _get(self, key: str, kind: type[T], default: T | None) -> T:
-        if key not in self._table and default is not None:
+        value = self._table.get(key, _ABSENT)
+        # Not isinstance: bool is an int in Python and must not be one in a record.
+        if type(value) is kind:
+            return value
+        if value is _ABSENT and default is not None:
             return default
         return self._typed(self.raw(key), kind, self._at(key))
 
@@ -167,4 +191,8 @@ class Fields:
         raise self._error(problem)
 
     def _at(self, key: str) -> str:
-        return f"{self._place}.{key}" if self._place else key
+        here = self._here()
+        return f"{here}.{key}" if here else key
+
+    def _here(self) -> str:
+        return self._place if self._index is None else f"{self._place}[{self._index}]"

@@ -72,7 +72,7 @@ def decode(document: bytes, *, name: str = "release document") -> Release:
         revision=top.text("revision"),
         counter=top.number("counter", least=1),
         refs=top.texts("refs"),
-        upstream=_mapping(top, "upstream"),
+        upstream=top.mapping("upstream"),
         licence=top.text("licence"),
         base_models=top.texts("base_models"),
         files=tuple(_read_file(entry) for entry in top.tables("files")),
@@ -93,15 +93,8 @@ def _read_file(entry: Fields) -> ReleaseFile:
         git_oid=entry.text("git_oid") if entry.has("git_oid") else None,
         format=entry.text("format"),
         content_class=entry.choice("class", ContentClass),
-        facts=_mapping(entry, "facts"),
+        facts=entry.mapping("facts"),
     )
-
-
-def _mapping(fields: Fields, key: str) -> dict[str, Json]:
-    fields.table(key)
-    value = fields.raw(key)
-    assert isinstance(value, dict)
-    return value
 
 
 def _check_names(top: Fields, release: Release) -> None:
