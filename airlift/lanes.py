@@ -67,7 +67,9 @@ def run(
     """Call ``do(job, done)`` for every job on *threads* threads; return when all are.
 
     Jobs are begun in order, so that lanes never wait for one that was not begun. The
-    first error, of *jobs* too, ends the rest and comes out here, as does Ctrl-C.
+    first error, of *jobs* too, ends the rest and comes out here, as does Ctrl-C. Not
+    one *do* is running then, or begins later, so that what they use can be closed;
+    *jobs* may hang on (a pipe that gives nothing) and is left alone.
 
     Args:
         jobs: Drawn from as there is room, by one thread at a time.
@@ -76,9 +78,35 @@ def run(
         alive: Most jobs that are begun and not done.
         threads: Workers.
     """
-    stop, room, feed = Stop(), threading.Semaphore(alive), _Feed(jobs)
-    loop = partial(_loop, feed, do, room, stop)
-    work([loop] * threads, workers=threads, stop=stop)
+    room, feed, inside = threading.Semaphore(alive), _Feed(jobs), _Inside()
+    loop = partial(_loop, feed, do, room, inside)
+    try:
+        work([loop] * threads, workers=threads, stop=inside.stop)
+    finally:
+        inside.wait()
+
+
+class _Inside:
+    """How many threads are doing a job; none begins one after the stop."""
+
+    def __init__(self) -> None:
+        self.stop = Stop()
+        self._count, self._changed = 0, threading.Condition()
+
+    def __enter__(self) -> None:
+        with self._changed:
+            self.stop.check()
+            self._count += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._count -= 1
+            self._changed.notify()
+
+    def wait(self) -> None:
+        """Wait until nobody is."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._count)
 
 
 class _Feed(Generic[T]):
@@ -99,14 +127,15 @@ def _loop(
     feed: _Feed[T],
     do: Callable[[T, Callable[[], None]], None],
     room: threading.Semaphore,
-    stop: Stop,
+    inside: _Inside,
 ) -> None:
     while True:
         while not room.acquire(timeout=_LOOK_S):
-            stop.check()
-        stop.check()
+            inside.stop.check()
+        inside.stop.check()
         taken = feed.take()
         if not taken:
             room.release()
             return
-        do(taken[0], room.release)
+        with inside:
+            do(taken[0], room.release)

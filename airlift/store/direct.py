@@ -38,12 +38,9 @@ def past_cache(fd: int) -> None:
     _set(fd, direct=True)
 
 
-def through_cache(fd: int) -> bool:
-    """Let what is read and written by *fd* go through the cache; say if that is new."""
-    if not _DIRECT or not fcntl.fcntl(fd, fcntl.F_GETFL) & _DIRECT:
-        return False
+def through_cache(fd: int) -> None:
+    """Let what is read and written by *fd* go through the cache again."""
     _set(fd, direct=False)
-    return True
 
 
 def _set(fd: int, *, direct: bool) -> None:
@@ -71,14 +68,18 @@ def read_into(fd: int, view: memoryview, offset: int, length: int) -> int:
     Raises:
         OSError: The disk refuses.
     """
-    done, room = 0, min(whole_pages(length), len(view))
+    done, room, tried = 0, min(whole_pages(length), len(view)), False
     while done < length:
         try:
             got = os.preadv(fd, [view[done:room]], offset + done)
         except OSError as error:
-            if error.errno == errno.EINVAL and through_cache(fd):
-                continue
-            raise
+            if error.errno != errno.EINVAL or tried:
+                raise
+            # Even where *fd* goes through the cache by now: another thread may have
+            # come first.
+            through_cache(fd)
+            tried = True
+            continue
         if not got:
             break
         done += got

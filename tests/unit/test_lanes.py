@@ -108,3 +108,41 @@ def test_workers_that_wait_for_room_end_with_the_rest() -> None:
     while threading.active_count() > before and time.monotonic() < deadline:
         time.sleep(0.01)
     assert threading.active_count() == before
+
+
+def test_nobody_is_at_work_once_run_has_ended() -> None:
+    """Files are closed then; a late write would go to whatever has their number now."""
+    ended: list[int] = []
+    slow = threading.Event()
+
+    def do(job: int, done: Callable[[], None]) -> None:
+        if job == 1:
+            slow.wait(10)
+            raise ValueError(job)
+        slow.set()
+        time.sleep(1)  # longer than threads that were told to stop are waited for
+        ended.append(job)
+        done()
+
+    with pytest.raises(ValueError, match="1"):
+        lanes.run(range(2), do, threads=2)
+    assert ended == [0]
+
+
+def test_a_source_that_hangs_is_left_alone() -> None:
+    """A pipe that gives nothing must not keep an error, or Ctrl-C, from coming out."""
+    hanging = threading.Event()
+
+    def jobs() -> Iterator[int]:
+        yield 0
+        hanging.wait(30)
+        yield 1
+
+    def do(job: int, _done: Callable[[], None]) -> None:
+        raise ValueError(job)
+
+    begun = time.monotonic()
+    with pytest.raises(ValueError, match="0"):
+        lanes.run(jobs(), do, threads=2)
+    assert time.monotonic() - begun < 20
+    hanging.set()

@@ -2,10 +2,12 @@
 
 import os
 import random
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from airlift.errors import StoreError
 from airlift.store import direct
 from airlift.store.direct import PAGE
 from airlift.store.durable import Disk
@@ -58,10 +60,31 @@ def test_bytes_of_any_length_and_place_are_written(tmp_path: Path) -> None:
     assert path.read_bytes() == expected
 
 
-def test_going_through_the_cache_is_said_once(tmp_path: Path) -> None:
-    """A second try after EINVAL would otherwise go on for ever."""
-    fd = os.open(tmp_path / "file", os.O_RDWR | os.O_CREAT)
-    assert not direct.through_cache(fd)
+def test_threads_that_fall_back_at_once_lose_nothing(tmp_path: Path) -> None:
+    """A model whose numbers begin at an odd byte: no slab of it is of whole pages."""
+    size, disk = 512, Disk()
+    for attempt in range(50):
+        path = tmp_path / str(attempt)
+        fd = disk.create(path)
+        direct.past_cache(fd)
+
+        def write(at: int, fd: int = fd, path: Path = path) -> None:
+            disk.write(fd, path, BODY[at * size : (at + 1) * size], 1 + at * size)
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(write, range(8)))
+        os.close(fd)
+        assert path.read_bytes() == b"\0" + BODY[: 8 * size]
+
+
+def test_a_second_refusal_is_an_error(tmp_path: Path) -> None:
+    """Falling back must end: a place no file can have is refused through the cache too."""
+    path, disk = tmp_path / "file", Disk()
+    fd = disk.create(path)
     direct.past_cache(fd)
-    assert not (direct.through_cache(fd) and direct.through_cache(fd))
+    with pytest.raises(StoreError) as caught:
+        disk.write(fd, path, b"x", -1)
+    with pytest.raises(OSError, match="Invalid argument"):
+        direct.read_into(fd, direct.buffer(PAGE), -PAGE, 1)
     os.close(fd)
+    assert caught.value.problem == f"cannot write {path}: invalid argument"
