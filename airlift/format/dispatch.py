@@ -6,6 +6,7 @@ empty delivery still has one.
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 from airlift import naming
 from airlift.artifact import Json
@@ -14,7 +15,8 @@ from airlift.format import canonical
 from airlift.format.fields import Fields
 
 FORMAT = "airlift/dispatch/1"
-LIMIT = 8 << 20
+LIMIT = 16 << 20
+"""Bytes; enough for 170,000 blobs that do not travel again."""
 HISTORY = 64
 """Earlier records named by digest, so that a lost delivery cannot hide a fork."""
 
@@ -30,6 +32,20 @@ class Earlier:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """A blob that a delivery does not carry and the site must hold.
+
+    Attributes:
+        sha256: The blob.
+        sequence: The earlier delivery to this site that brought it, so that whoever
+            lacks it knows what to bring again.
+    """
+
+    sha256: Sha256
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Dispatch:
     """One delivery to one site.
 
@@ -40,7 +56,8 @@ class Dispatch:
         issued: UTC, ``YYYY-MM-DDThh:mm:ssZ``.
         operator: Who made it, as they call themselves.
         releases: Ids of the release documents it brings, sorted.
-        needs: Blobs it does not carry and the site must already hold, sorted.
+        needs: Blobs it does not carry and the site must already hold, sorted by
+            digest, each once.
         packing_sha256: Digest of the packing list's bytes.
         packing_size: Its length in bytes.
     """
@@ -51,7 +68,7 @@ class Dispatch:
     issued: str
     operator: str
     releases: tuple[Sha256, ...]
-    needs: tuple[Sha256, ...]
+    needs: tuple[Need, ...]
     packing_sha256: Sha256
     packing_size: int
 
@@ -71,6 +88,9 @@ def encode(record: Dispatch) -> bytes:
     earlier: list[Json] = [
         {"sequence": one.sequence, "sha256": one.sha256} for one in record.earlier
     ]
+    needs: list[Json] = [
+        {"sha256": one.sha256, "sequence": one.sequence} for one in record.needs
+    ]
     return canonical.encode(
         {
             "format": FORMAT,
@@ -80,7 +100,7 @@ def encode(record: Dispatch) -> bytes:
             "issued": record.issued,
             "operator": record.operator,
             "releases": record.releases,
-            "needs": record.needs,
+            "needs": needs,
             "packing": {"sha256": record.packing_sha256, "size": record.packing_size},
         }
     )
@@ -107,7 +127,7 @@ def decode(data: bytes, *, name: str = "dispatch record") -> Dispatch:
         issued=top.text("issued"),
         operator=top.text("operator"),
         releases=top.sha256s("releases"),
-        needs=top.sha256s("needs"),
+        needs=tuple(_need(entry) for entry in top.tables("needs")),
         packing_sha256=packing.sha256("sha256"),
         packing_size=packing.number("size"),
     )
@@ -122,6 +142,13 @@ def _earlier(entry: Fields) -> Earlier:
     )
 
 
+def _need(entry: Fields) -> Need:
+    entry.exactly("sha256", "sequence")
+    return Need(
+        sha256=entry.sha256("sha256"), sequence=entry.number("sequence", least=1)
+    )
+
+
 def _check(top: Fields, record: Dispatch) -> None:
     if not naming.is_site(record.site):
         top.refuse("site", f"is not a site name: `{naming.show(record.site)}`")
@@ -131,3 +158,7 @@ def _check(top: Fields, record: Dispatch) -> None:
     falling = tuple(range(record.sequence - 1, record.sequence - 1 - count, -1))
     if tuple(one.sequence for one in record.earlier) != falling:
         top.refuse("earlier", f"is not the {count} deliveries before this one")
+    if not all(a.sha256 < b.sha256 for a, b in pairwise(record.needs)):
+        top.refuse("needs", "is not sorted by `sha256`, each once")
+    if any(one.sequence >= record.sequence for one in record.needs):
+        top.refuse("needs", f"names a delivery that is not before {record.sequence}")

@@ -207,7 +207,7 @@ def approach(candidates: Sequence[Candidate], gate: Gate, *, now: str) -> Arriva
 def stage(delivery: VerifiedDelivery, gate: Gate) -> Staging:
     """Open the staging area of a verified delivery that can be completed here."""
     if not delivery.repeat:
-        base.check(delivery, gate.store)
+        base.check(delivery, gate.store, gate.catalog)
     folder = gate.incoming / delivery.id
     return Staging(folder, delivery.id[:16], delivery.packing, gate.store)
 

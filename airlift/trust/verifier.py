@@ -30,9 +30,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from airlift.digest import Sha256, sha256
-from airlift.errors import TrustError
+from airlift.errors import FormatError, TrustError
 from airlift.format import dispatch, packing, release
 from airlift.format.dispatch import Dispatch
+from airlift.format.packing import PackingList
 from airlift.trust import clock, coherence, history, metadata, records, strict
 from airlift.trust.client import Standpoint, judge
 from airlift.trust.delivery import (
@@ -95,7 +96,7 @@ def verify(
     delivery = VerifiedDelivery(
         id=digest,
         dispatch=claim.record,
-        packing=packing.decode(offer.packing, name=f"`{PACKING}`"),
+        packing=_packing(claim),
         releases=_releases(claim),
         records=dict(offered),
         state=state,
@@ -211,6 +212,17 @@ def _check_digests(claim: _Claim) -> None:
             name = records.release_name(release_id)
             problem = f"`{name}` is not what `{claim.offer.targets.name}` vouches for"
             raise TrustError(problem, hint=_DAMAGED)
+
+
+def _packing(claim: _Claim) -> PackingList:
+    """Return the packing list, already checked by digest."""
+    listing = packing.decode(claim.offer.packing, name=f"`{PACKING}`")
+    needs = {one.sha256 for one in claim.record.needs}
+    carried = (one.sha256 for one in listing.blobs)
+    if both := next((one for one in carried if one in needs), None):
+        problem = f"`{PACKING}` carries blob {both}, which the record says it needs"
+        raise FormatError(problem, hint="ask whoever sent it to export it again")
+    return listing
 
 
 def _releases(claim: _Claim) -> tuple[VerifiedRelease, ...]:

@@ -100,10 +100,14 @@ def believe(files: Mapping[str, bytes], reader: Site, past: Past) -> Delivery:
         for one in record["releases"]
     }
     after = past if repeat else _remember(past, record, found, documents, roots)
+    blobs = read_packing(files["records/packing.json"])
+    carried = {one["sha256"] for one in blobs}
+    both = [one for one in record["needs"] if one["sha256"] in carried]
+    need(not both, "a blob that is carried and needed")
     return Delivery(
         dispatch=found,
         sequence=sequence,
-        blobs=read_packing(files["records/packing.json"]),
+        blobs=blobs,
         releases=releases,
         past=after if repeat else _count(after, releases),
     )
@@ -206,12 +210,11 @@ def read_dispatch(data: bytes) -> Mapping[str, Any]:
         "needs": list,
         "packing": dict,
     }
-    record = table(parse(data, 8 << 20), fields)
+    record = table(parse(data, 16 << 20), fields)
     need(record["format"] == "airlift/dispatch/1", "another format")
     site(record["site"])
     time(record["issued"])
     digests(record["releases"])
-    digests(record["needs"])
     packing = table(record["packing"], {"sha256": str, "size": int})
     digest(packing["sha256"])
     number(packing["size"])
@@ -223,6 +226,10 @@ def read_dispatch(data: bytes) -> Mapping[str, Any]:
         digest(one["sha256"])
     expected = list(range(last, max(0, last - 64), -1))
     need([one["sequence"] for one in earlier] == expected, "gaps in `earlier`")
+    needs = [table(one, {"sha256": str, "sequence": int}) for one in record["needs"]]
+    digests([one["sha256"] for one in needs])
+    for one in needs:
+        number(one["sequence"], 1, last)
     return record
 
 

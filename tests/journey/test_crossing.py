@@ -415,8 +415,10 @@ def test_a_delivery_that_builds_on_what_is_not_here_is_refused_before_anything(
     with pytest.raises(IncompleteError) as caught:
         crossing.isolated.land(crossing.medium)
     assert caught.value.problem == (
-        "delivery 1 builds on 1 blob(s) that this site does not hold,"
-        " such as tokenizer.json of acme/m"
+        "delivery 1 builds on 1 blob(s) that this site does not hold:"
+        " tokenizer.json of acme/m"
     )
-    assert caught.value.hint == "ask for a delivery that carries everything"
+    assert caught.value.hint == (
+        "ask for a delivery that carries everything (`airlift export --build-on none`)"
+    )
     assert crossing.isolated.fingerprint() == before

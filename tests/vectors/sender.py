@@ -22,7 +22,7 @@ from securesystemslib.signer import (  # type: ignore[attr-defined]
 from airlift.artifact import Kind, Release, ReleaseFile
 from airlift.digest import Sha256, sha256
 from airlift.format import block, dispatch, framing, head, packing, release, volume
-from airlift.format.dispatch import Dispatch
+from airlift.format.dispatch import Dispatch, Need
 from airlift.format.head import Codec, PartHead, Slab
 from airlift.format.packing import SLAB, Head, PackedBlob, PackingList, Part
 from airlift.format.volume import Cut, Label
@@ -203,7 +203,9 @@ class Sender:
             earlier=earlier[: dispatch.HISTORY],
             issued=now,
             releases=tuple(sorted(map(sha256, documents))),
-            needs=tuple(sorted(left)),
+            needs=tuple(
+                Need(sha256=one, sequence=earlier[0].sequence) for one in sorted(left)
+            ),
             packing_sha256=sha256(listing),
             packing_size=len(listing),
         )

@@ -12,7 +12,7 @@ from airlift.artifact import ContentClass, Kind, Release, ReleaseFile
 from airlift.digest import Sha256, sha256
 from airlift.errors import FormatError
 from airlift.format import canonical, dispatch, packing, release
-from airlift.format.dispatch import HISTORY, Dispatch, Earlier
+from airlift.format.dispatch import HISTORY, Dispatch, Earlier, Need
 from airlift.format.packing import (
     HEAD_LIMIT,
     PART_LIMIT,
@@ -38,6 +38,17 @@ NUMBERS = st.integers(1, 2**53 - 1)
 
 
 @st.composite
+def needs(draw: st.DrawFn, sequence: int) -> tuple[Need, ...]:
+    """Return any blobs that deliveries before *sequence* brought."""
+    if sequence == 1:
+        return ()
+    return tuple(
+        Need(sha256=one, sequence=draw(st.integers(1, sequence - 1)))
+        for one in draw(SORTED)
+    )
+
+
+@st.composite
 def dispatches(draw: st.DrawFn) -> Dispatch:
     """Return any dispatch record."""
     sequence = draw(st.integers(1, 200))
@@ -52,7 +63,7 @@ def dispatches(draw: st.DrawFn) -> Dispatch:
         issued=draw(st.datetimes()).strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0"),
         operator=draw(TEXTS),
         releases=draw(SORTED),
-        needs=draw(SORTED),
+        needs=draw(needs(sequence)),
         packing_sha256=draw(DIGESTS),
         packing_size=draw(NUMBERS),
     )
@@ -223,7 +234,12 @@ KNOWN_DISPATCH = (
         ("earlier.0.sha256", "A" * 64, "`earlier[0].sha256` is not 64 lower-case hexadecimal digits"),
         ("issued", "2026-11-23 12:00:00Z", "`issued` is not `YYYY-MM-DDThh:mm:ssZ`"),
         ("releases", [B, A], "`releases` is not a sorted array of SHA-256 digests, each once"),
-        ("needs", [A, A], "`needs` is not a sorted array of SHA-256 digests, each once"),
+        ("needs", [A], "`needs[0]` is string, expected object"),
+        ("needs", [{"sha256": A, "sequence": 1}] * 2, "`needs` is not sorted by `sha256`, each once"),
+        ("needs", [{"sha256": B, "sequence": 1}, {"sha256": A, "sequence": 1}], "`needs` is not sorted by `sha256`, each once"),
+        ("needs", [{"sha256": A, "sequence": 2}], "`needs` names a delivery that is not before 2"),
+        ("needs", [{"sha256": A, "sequence": 0}], "`needs[0].sequence` is 0, expected at least 1"),
+        ("needs", [{"sha256": A}], "`needs[0].sequence` is missing"),
         ("packing", None, "`packing` is null, expected object"),
         ("packing.size", -1, "`packing.size` is -1, expected at least 0"),
         ("packing.x", 1, "`packing.x` is not known here; known are `sha256`, `size`"),
@@ -330,5 +346,5 @@ def test_a_record_that_lacks_a_key_is_refused(
 def test_a_record_above_its_limit_is_not_even_parsed() -> None:
     """A parser's memory is many times that of the text."""
     data = b"[" * (dispatch.LIMIT + 1)
-    problem = "dispatch record has 8388609 bytes, the limit is 8388608"
+    problem = "dispatch record has 16777217 bytes, the limit is 16777216"
     assert problem_of(dispatch.decode, data) == problem

@@ -259,7 +259,7 @@ def test_another_packing_list_is_refused(side: Authority) -> None:
         ("metadata/3.snapshot.json", 2_000_000),
         ("metadata/3.targets.json", 8 << 20),
         ("metadata/2.site-plant7.json", 16_384),
-        ("records/dispatch/plant7/1.json", 8 << 20),
+        ("records/dispatch/plant7/1.json", 16 << 20),
         ("records/packing.json", 256 << 20),
     ],
 )
