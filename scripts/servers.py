@@ -32,8 +32,8 @@ AIRLIFT = """
 import ssl, sys
 from pathlib import Path
 from airlift.artifact import Kind, LiveRelease, Release, ReleaseFile
-from airlift.serve.server import Host, serve
-from airlift.serve.settings import ServeSettings
+from airlift.serve.http.server import Host, serve
+from airlift.serve.http.settings import ServeSettings
 from airlift.store.span import Span
 
 class OneFile:

@@ -4,10 +4,10 @@ import base64
 from collections.abc import Sequence
 from dataclasses import replace
 
-from airlift.serve import credentials, scope
-from airlift.serve.access import Access
-from airlift.serve.credentials import ANYONE, Credential, Proof, Register
-from airlift.serve.settings import ServeSettings
+from airlift.serve.access import credentials, scope
+from airlift.serve.access.control import Access
+from airlift.serve.access.credentials import ANYONE, Credential, Proof, Register
+from airlift.serve.http.settings import ServeSettings
 
 NOW = "2026-06-01T12:00:00Z"
 

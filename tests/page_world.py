@@ -12,7 +12,7 @@ from airlift.registry.overview import Overview
 from airlift.registry.shelf import Shelf
 from airlift.serve.dialect import ANYONE, Answer, Caller, Request
 from airlift.serve.dialect import Shelf as AnyShelf
-from airlift.serve.page import Page
+from airlift.serve.page.dialect import Page
 from airlift.serve.records import Records
 from sites import Site
 

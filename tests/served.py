@@ -13,8 +13,8 @@ from pathlib import Path
 from airlift.artifact import Kind
 from airlift.digest import sha256
 from airlift.serve.dialect import Dialect
-from airlift.serve.server import running
-from airlift.serve.settings import ServeSettings
+from airlift.serve.http.server import running
+from airlift.serve.http.settings import ServeSettings
 from airlift.store.span import Span
 from shelves import MemoryShelf, cargo
 from wire import clock
@@ -50,6 +50,14 @@ class World:
             assert time.monotonic() < ends, f"only {self.log.getvalue()!r}"
             time.sleep(0.005)
         return [json.loads(line) for line in self.log.getvalue().splitlines()]
+
+    def settled(self) -> list[dict[str, object]]:
+        """Return the log's lines once half a second has added none."""
+        found: list[dict[str, object]] = []
+        while len(found) < len(later := self.entries(least=1)):
+            found = later
+            time.sleep(0.5)
+        return found
 
 
 @contextmanager

@@ -1,14 +1,17 @@
 """Real clients in environments of their own, made once and kept.
 
 Packages come from the indexes this machine is configured for. With ``AIRLIFT_CLIENTS``
-set to a folder, environments stay there between runs.
+set to a folder, environments stay there between runs and are shared by processes.
 """
 
+import fcntl
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 KEEP = "AIRLIFT_CLIENTS"
@@ -21,16 +24,29 @@ def _uv() -> str:
     return found
 
 
+@contextmanager
+def _making(home: Path) -> Iterator[bool]:
+    """Say whether *home* is still to be made; whoever makes it holds a lock."""
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with home.with_name(f"{home.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = home / "complete"
+        if not (there := done.exists()):
+            shutil.rmtree(home, ignore_errors=True)
+        yield not there
+        done.touch()
+
+
 def make(folder: Path, *requirements: str) -> Path:
     """Return the ``bin`` folder of an environment with *requirements* in *folder*."""
     name = "-".join(r.replace("==", "-").replace("_", "-") for r in requirements)
     home = folder / (name or "empty")
-    bins, done = home / "bin", home / "complete"
-    if not done.exists():
-        shutil.rmtree(home, ignore_errors=True)
-        run = [_uv(), "venv", "--quiet", "--python", sys.executable, str(home)]
-        subprocess.run(run, check=True)
-        if requirements:
+    bins = home / "bin"
+    with _making(home) as wanted:
+        if wanted:
+            run = [_uv(), "venv", "--quiet", "--python", sys.executable, str(home)]
+            subprocess.run(run, check=True)
+        if wanted and requirements:
             python = str(bins / "python")
             run = [_uv(), "pip", "install", "--quiet", "--python", python]
             # uv reads none of pip's settings; a folder of wheels, where torch lies
@@ -38,19 +54,17 @@ def make(folder: Path, *requirements: str) -> Path:
             for link in os.environ.get("PIP_FIND_LINKS", "").split():
                 run += ["--find-links", link]
             subprocess.run([*run, *requirements], check=True)
-        done.touch()
     return bins
 
 
 def unpacked(folder: Path, requirement: str) -> Path:
     """Return a folder with the files of one package, which is not installed."""
     home = folder / f"files-{requirement.replace('==', '-')}"
-    done = home / "complete"
-    if not done.exists():
-        shutil.rmtree(home, ignore_errors=True)
-        run = [_uv(), "pip", "install", "--quiet", "--no-deps", "--target", str(home)]
-        subprocess.run([*run, "--python", sys.executable, requirement], check=True)
-        done.touch()
+    with _making(home) as wanted:
+        if wanted:
+            run = [_uv(), "pip", "install", "--quiet", "--no-deps"]
+            run += ["--python", sys.executable, "--target", str(home)]
+            subprocess.run([*run, requirement], check=True)
     return home
 
 
@@ -61,23 +75,14 @@ def node(folder: Path, *packages: str) -> Path:
     """
     name = "-".join(re.sub(r"[^a-z0-9.]+", "-", one).strip("-") for one in packages)
     home = folder / f"node-{name}"
-    done = home / "complete"
-    if not done.exists():
-        shutil.rmtree(home, ignore_errors=True)
-        home.mkdir(parents=True)
-        (home / "package.json").write_text("{}\n")
-        npm = shutil.which("npm")
-        assert npm, "the client tests need Node.js and npm on the path"
-        run = [
-            npm,
-            "install",
-            "--ignore-scripts",
-            "--no-audit",
-            "--no-fund",
-            "--silent",
-        ]
-        subprocess.run([*run, *packages], cwd=home, check=True)
-        done.touch()
+    with _making(home) as wanted:
+        if wanted:
+            home.mkdir()
+            (home / "package.json").write_text("{}\n")
+            npm = shutil.which("npm")
+            assert npm, "the client tests need Node.js and npm on the path"
+            run = [npm, "install", "--ignore-scripts", "--no-audit", "--no-fund"]
+            subprocess.run([*run, "--silent", *packages], cwd=home, check=True)
     return home
 
 

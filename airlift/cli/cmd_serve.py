@@ -16,14 +16,16 @@ from airlift.cli import config, output, service
 from airlift.errors import RequestError
 from airlift.registry.catalog import Catalog
 from airlift.registry.overview import Overview
-from airlift.serve import Catalogue, Means, dialects, forwarded, oci_image, server
-from airlift.serve.accel import Accel
-from airlift.serve.access import Access
-from airlift.serve.access_file import AccessFile
-from airlift.serve.derived import Derived
-from airlift.serve.kept_digests import KeptDigests
-from airlift.serve.settings import Limits, ServeSettings
-from airlift.serve.tls import TlsFiles
+from airlift.serve import Catalogue, Means, dialects
+from airlift.serve.access.control import Access
+from airlift.serve.access.file import AccessFile
+from airlift.serve.access.tls import TlsFiles
+from airlift.serve.distribution import oci_image
+from airlift.serve.distribution.derived import Derived
+from airlift.serve.distribution.kept_digests import KeptDigests
+from airlift.serve.http import forwarded, server
+from airlift.serve.http.accel import Accel
+from airlift.serve.http.settings import Limits, ServeSettings
 from airlift.store.blobs import BlobStore
 
 _SPARE_FILES = 128

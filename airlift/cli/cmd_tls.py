@@ -8,7 +8,7 @@ from airlift import naming
 from airlift.cli import config, output
 from airlift.cli.keyring import Passphrases
 from airlift.errors import RequestError
-from airlift.serve import authority
+from airlift.serve.access import authority
 from airlift.trust import files
 
 _WHAT = "the site's certificate authority"

@@ -10,9 +10,9 @@ from airlift import naming
 from airlift.artifact import Json
 from airlift.cli import config, output
 from airlift.errors import RequestError
-from airlift.serve import credentials, ollama_key, scope
-from airlift.serve.access_file import AccessFile
-from airlift.serve.credentials import ANYONE, Credential, Proof
+from airlift.serve.access import credentials, ollama_key, scope
+from airlift.serve.access.credentials import ANYONE, Credential, Proof
+from airlift.serve.access.file import AccessFile
 from airlift.trust import clock, files
 
 _KEY_LIMIT = 64 << 10

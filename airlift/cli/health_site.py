@@ -16,7 +16,7 @@ from airlift.payload import oci_name
 from airlift.registry.catalog import Catalog
 from airlift.registry.engine import FILE
 from airlift.registry.held import State
-from airlift.serve import oci_model
+from airlift.serve.distribution import oci_model
 from airlift.store.blobs import BlobStore
 from airlift.store.durable import names
 from airlift.trust import strict

@@ -4,16 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from airlift.digest import Sha256
-from airlift.serve import oci
 from airlift.serve.dialect import Dialect, JoinedBody
-from airlift.serve.distribution import Distribution
-from airlift.serve.huggingface import HuggingFace
-from airlift.serve.oci_image import Progress
-from airlift.serve.ollama import OllamaLibrary
-from airlift.serve.page import Page
+from airlift.serve.distribution import oci
+from airlift.serve.distribution.dialect import Distribution
+from airlift.serve.distribution.oci_image import Progress
+from airlift.serve.distribution.ollama import OllamaLibrary
+from airlift.serve.hub.huggingface import HuggingFace
+from airlift.serve.hub.xet import Xet
+from airlift.serve.page.dialect import Page
 from airlift.serve.records import Records
-from airlift.serve.simple_index import SimpleIndex
-from airlift.serve.xet import Xet
+from airlift.serve.wheels.simple_index import SimpleIndex
 
 
 class _NotDerived:

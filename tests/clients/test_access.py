@@ -13,9 +13,9 @@ import pytest
 
 import private_ca
 import venvs
-from airlift.serve.huggingface import HuggingFace
-from airlift.serve.settings import ServeSettings
-from airlift.serve.simple_index import SimpleIndex
+from airlift.serve.http.settings import ServeSettings
+from airlift.serve.hub.huggingface import HuggingFace
+from airlift.serve.wheels.simple_index import SimpleIndex
 from clients.matrix import BIG, MODEL, shelf
 from guarded import Door
 from served import World, serving

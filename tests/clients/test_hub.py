@@ -18,8 +18,8 @@ import private_ca
 import venvs
 from airlift.artifact import Kind
 from airlift.digest import sha256
-from airlift.serve.huggingface import HuggingFace
-from airlift.serve.settings import ServeSettings
+from airlift.serve.http.settings import ServeSettings
+from airlift.serve.hub.huggingface import HuggingFace
 from cutting import cutting
 from guarded import Door
 from served import World, serving

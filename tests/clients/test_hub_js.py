@@ -19,7 +19,7 @@ import private_ca
 import venvs
 from airlift.artifact import Kind
 from airlift.digest import sha256
-from airlift.serve.settings import ServeSettings
+from airlift.serve.http.settings import ServeSettings
 from cutting import cutting
 from guarded import Door
 from served import World, serving

@@ -15,7 +15,7 @@ import venvs
 import wire
 from airlift.artifact import Kind
 from airlift.digest import sha256
-from airlift.serve.settings import ServeSettings
+from airlift.serve.http.settings import ServeSettings
 from clients import minilm
 from cutting import cutting
 from guarded import Door

@@ -19,8 +19,8 @@ import venvs
 from airlift.artifact import Kind
 from airlift.digest import sha256
 from airlift.install.placing import Way
-from airlift.serve.server import running
-from airlift.serve.settings import ServeSettings
+from airlift.serve.http.server import running
+from airlift.serve.http.settings import ServeSettings
 from clients import minilm, of_llama
 from clients.test_transformers import PACKAGES as LIBRARIES
 from depots import BIG, COMMIT, Depot

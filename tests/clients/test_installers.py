@@ -14,7 +14,7 @@ import private_ca
 import venvs
 from airlift.artifact import Json, Kind
 from airlift.digest import sha256
-from airlift.serve.settings import ServeSettings
+from airlift.serve.http.settings import ServeSettings
 from airlift.store.span import Span
 from cutting import cutting
 from guarded import Door

@@ -23,9 +23,9 @@ import pytest
 import venvs
 from airlift.artifact import Kind
 from airlift.digest import sha256
-from airlift.serve.distribution import Distribution
-from airlift.serve.huggingface import HuggingFace
-from airlift.serve.ollama import OllamaLibrary
+from airlift.serve.distribution.dialect import Distribution
+from airlift.serve.distribution.ollama import OllamaLibrary
+from airlift.serve.hub.huggingface import HuggingFace
 from clients import of_llama
 from clients.matrix import Failed, Place, run
 from cutting import cutting

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 import private_ca
-from airlift.serve import Means, credentials, dialects, oci_image
-from airlift.serve.derived import Derived
+from airlift.serve import Means, dialects
+from airlift.serve.access import credentials
 from airlift.serve.dialect import Dialect
-from airlift.serve.kept_digests import KeptDigests
-from airlift.serve.settings import ServeSettings
+from airlift.serve.distribution import oci_image
+from airlift.serve.distribution.derived import Derived
+from airlift.serve.distribution.kept_digests import KeptDigests
+from airlift.serve.http.settings import ServeSettings
 from clients import (
     of_containers,
     of_hub,

@@ -14,13 +14,13 @@ import pytest
 from airlift.artifact import Json, Kind
 from airlift.digest import sha256
 from airlift.payload import oci
-from airlift.serve import oci_image
-from airlift.serve.derived import Derived
 from airlift.serve.dialect import JoinedBody, Shelf
-from airlift.serve.distribution import Distribution
-from airlift.serve.kept_digests import KeptDigests
-from airlift.serve.oci import libraries
-from airlift.serve.settings import ServeSettings
+from airlift.serve.distribution import oci_image
+from airlift.serve.distribution.derived import Derived
+from airlift.serve.distribution.dialect import Distribution
+from airlift.serve.distribution.kept_digests import KeptDigests
+from airlift.serve.distribution.oci import libraries
+from airlift.serve.http.settings import ServeSettings
 from airlift.store.span import Span
 from clients.matrix import MODEL, Client, Failed, Place, files_below, run
 from clients.of_containers import CLIENTS, Podman, daemon, packed, storage, trusting

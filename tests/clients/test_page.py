@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from airlift.artifact import Kind
-from airlift.serve.huggingface import HuggingFace
-from airlift.serve.server import running
-from airlift.serve.settings import ServeSettings
-from airlift.serve.simple_index import SimpleIndex
+from airlift.serve.http.server import running
+from airlift.serve.http.settings import ServeSettings
+from airlift.serve.hub.huggingface import HuggingFace
+from airlift.serve.wheels.simple_index import SimpleIndex
 from clients.browser import DESK, PHONE, Browser, Tab, browsing
 from page_world import GGUF, LLM, World, document, small_site
 from wire import clock

@@ -20,9 +20,9 @@ import venvs
 from airlift.artifact import Kind
 from airlift.digest import sha256
 from airlift.serve.dialect import Answer, Dialect, Pass, Request, Shelf
-from airlift.serve.huggingface import HuggingFace
-from airlift.serve.settings import ServeSettings
-from airlift.serve.xet import XORB_BYTES, Xet
+from airlift.serve.http.settings import ServeSettings
+from airlift.serve.hub.huggingface import HuggingFace
+from airlift.serve.hub.xet import XORB_BYTES, Xet
 from airlift.store.span import Span
 from cutting import cutting
 from guarded import Door

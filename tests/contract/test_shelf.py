@@ -13,9 +13,9 @@ import pytest
 from airlift.artifact import Kind, LiveRelease
 from airlift.digest import Sha256, sha256
 from airlift.format import release as documents
+from airlift.serve.access.scope import parse_all
+from airlift.serve.access.scoped_shelf import ScopedShelf
 from airlift.serve.dialect import Shelf
-from airlift.serve.scope import parse_all
-from airlift.serve.scoped_shelf import ScopedShelf
 from shelves import Cargo, MemoryShelf, cargo
 from sites import Site
 

@@ -11,7 +11,7 @@ import pytest
 import venvs
 from airlift.cli import config
 from airlift.digest import sha256
-from airlift.serve import authority
+from airlift.serve.access import authority
 from crossing import Crossing
 from hubs.gguf_file import Gguf, number, string, tensor
 from namespace.sealed import SEALED, marks

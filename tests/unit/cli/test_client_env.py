@@ -10,7 +10,7 @@ import pytest
 
 from airlift.cli import client_env, main
 from airlift.cli.client_env import Site
-from airlift.serve.credentials import fresh_token
+from airlift.serve.access.credentials import fresh_token
 
 CA = '/etc/ssl/it\'s "the" $HOME `id` \\n *.pem \u2019\u201c'
 TOKEN = fresh_token()

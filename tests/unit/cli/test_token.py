@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from airlift.cli import config, main
-from airlift.serve.access_file import AccessFile
-from airlift.serve.credentials import Proof, mark_of
+from airlift.serve.access.credentials import Proof, mark_of
+from airlift.serve.access.file import AccessFile
 from commands import Shell
 
 ON = "airlift: access control is on now: others need a token, a key or a grant\n"

@@ -9,10 +9,10 @@ import pytest
 from airlift.artifact import Kind
 from airlift.digest import Sha256, sha256
 from airlift.errors import RequestError
-from airlift.serve.distribution import Distribution
-from airlift.serve.ollama import OllamaLibrary
-from airlift.serve.server import running
-from airlift.serve.settings import ServeSettings
+from airlift.serve.distribution.dialect import Distribution
+from airlift.serve.distribution.ollama import OllamaLibrary
+from airlift.serve.http.server import running
+from airlift.serve.http.settings import ServeSettings
 from clients.ollama_client import Ollama
 from depots import Depot, tree
 from hubs.gguf_file import Gguf, number, string, tensor

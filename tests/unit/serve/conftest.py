@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from airlift.serve.settings import ServeSettings
+from airlift.serve.http.settings import ServeSettings
 from served import World, serving, small_world
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from airlift.digest import sha256
-from airlift.serve.accel import ASKS, Accel
 from airlift.serve.dialect import Answer, Request, Shelf
-from airlift.serve.forwarded import proxies
-from airlift.serve.huggingface import HuggingFace
-from airlift.serve.ranges import Cut
-from airlift.serve.settings import ServeSettings
+from airlift.serve.http.accel import ASKS, Accel
+from airlift.serve.http.forwarded import proxies
+from airlift.serve.http.ranges import Cut
+from airlift.serve.http.settings import ServeSettings
+from airlift.serve.hub.huggingface import HuggingFace
 from airlift.store.span import Span
 from front import NAME, Front, front
 from guarded import Door

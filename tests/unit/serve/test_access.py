@@ -13,12 +13,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from airlift.artifact import Kind
 from airlift.digest import sha256
-from airlift.serve import credentials
-from airlift.serve.access import Admitted
-from airlift.serve.credentials import Proof
+from airlift.serve.access import credentials
+from airlift.serve.access.control import Admitted
+from airlift.serve.access.credentials import Proof
+from airlift.serve.access.ollama_key import parse_key
 from airlift.serve.dialect import Request
-from airlift.serve.ollama_key import parse_key
-from airlift.serve.settings import ServeSettings
+from airlift.serve.http.settings import ServeSettings
 from guarded import Door, basic, bearer
 from served import World, serving
 from shelves import MemoryShelf, cargo

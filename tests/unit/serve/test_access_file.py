@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from airlift.artifact import Kind
 from airlift.errors import AirliftError, RegistryError, RequestError
 from airlift.registry.lock import BusyError
-from airlift.serve import credentials, scope
-from airlift.serve.access_file import AccessFile
-from airlift.serve.credentials import Credential, Proof, Register
+from airlift.serve.access import credentials, scope
+from airlift.serve.access.credentials import Credential, Proof, Register
+from airlift.serve.access.file import AccessFile
 from guarded import NOW, Door
 from served import serving, small_world
 from wire import ask

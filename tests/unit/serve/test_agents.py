@@ -2,7 +2,7 @@
 
 import pytest
 
-from airlift.serve.agents import family
+from airlift.serve.http.agents import family
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import pytest
 
 from airlift.artifact import Kind
 from airlift.digest import sha256
-from airlift.serve.settings import Limits, ServeSettings
+from airlift.serve.http.settings import Limits, ServeSettings
 from guarded import Door, bearer
 from served import (
     BIG,

@@ -9,7 +9,7 @@ import pytest
 from airlift.artifact import Kind
 from airlift.digest import Sha256, sha256
 from airlift.serve.dialect import Answer, JoinedBody, Piece, Request, Shelf, Slice
-from airlift.serve.settings import ServeSettings
+from airlift.serve.http.settings import ServeSettings
 from served import World, serving
 from shelves import MemoryShelf, cargo
 from wire import ask

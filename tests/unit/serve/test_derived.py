@@ -14,9 +14,9 @@ import pytest
 from airlift.artifact import Kind
 from airlift.digest import Sha256, sha256
 from airlift.errors import StoreError
-from airlift.serve.derived import Derived, recipe
 from airlift.serve.dialect import JoinedBody, Piece, Shelf, Slice
-from airlift.serve.kept_digests import KeptDigests
+from airlift.serve.distribution.derived import Derived, recipe
+from airlift.serve.distribution.kept_digests import KeptDigests
 from airlift.store.span import Span
 from shelves import MemoryShelf, cargo
 

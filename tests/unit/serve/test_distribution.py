@@ -9,7 +9,7 @@ import pytest
 
 from airlift.digest import Sha256, sha256
 from airlift.serve.dialect import Answer, Caller, Request, Shelf
-from airlift.serve.distribution import (
+from airlift.serve.distribution.dialect import (
     Content,
     Distribution,
     Manifest,

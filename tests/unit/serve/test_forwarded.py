@@ -3,7 +3,7 @@
 import pytest
 
 from airlift.errors import RequestError
-from airlift.serve.forwarded import Origin, origin, proxies
+from airlift.serve.http.forwarded import Origin, origin, proxies
 
 NGINX = proxies(["127.0.0.1", "10.1.0.0/16", "::1"])
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from airlift.serve.guard import Head, Refusal, refuse, single
+from airlift.serve.http.guard import Head, Refusal, refuse, single
 
 NAMES = frozenset({"models.plant7.example", "models"})
 LIMIT = 1 << 20

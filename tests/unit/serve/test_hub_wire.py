@@ -13,8 +13,8 @@ import pytest
 import wire
 from airlift.artifact import Kind
 from airlift.digest import sha256
-from airlift.serve.huggingface import HuggingFace
-from airlift.serve.settings import ServeSettings
+from airlift.serve.http.settings import ServeSettings
+from airlift.serve.hub.huggingface import HuggingFace
 from served import World, serving
 from shelves import MemoryShelf, cargo, git_oid
 from wire import Got

@@ -10,10 +10,10 @@ import pytest
 
 from airlift.artifact import Json, Kind
 from airlift.digest import sha256
+from airlift.serve.access.scope import parse_all
+from airlift.serve.access.scoped_shelf import ScopedShelf
 from airlift.serve.dialect import Answer, BlobBody, Caller, Request, Shelf
-from airlift.serve.huggingface import HTTP_LIMIT_BYTES, HuggingFace
-from airlift.serve.scope import parse_all
-from airlift.serve.scoped_shelf import ScopedShelf
+from airlift.serve.hub.huggingface import HTTP_LIMIT_BYTES, HuggingFace
 from served import grow, small_world
 from shelves import MemoryShelf, cargo, git_oid
 

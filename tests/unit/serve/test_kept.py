@@ -5,10 +5,10 @@ import weakref
 from pathlib import Path
 
 from airlift.artifact import Kind
-from airlift.serve import scope
+from airlift.serve.access import scope
+from airlift.serve.access.scoped_shelf import ScopedShelf
 from airlift.serve.dialect import Shelf
 from airlift.serve.kept import Kept
-from airlift.serve.scoped_shelf import ScopedShelf
 from served import small_world
 
 MODELS = frozenset({Kind.MODEL})

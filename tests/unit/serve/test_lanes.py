@@ -17,9 +17,9 @@ import pytest
 
 import private_ca
 from airlift.artifact import Kind
-from airlift.serve.access_log import AccessLog
-from airlift.serve.connection import Census
-from airlift.serve.settings import Limits, ServeSettings
+from airlift.serve.http.access_log import AccessLog
+from airlift.serve.http.connection import Census
+from airlift.serve.http.settings import Limits, ServeSettings
 from served import BIG, BIG_PATH, COMMIT, SMALL, SMALL_PATH, serving, small_world
 from shelves import MemoryShelf, cargo
 from wire import ask, connect, head, read
@@ -168,8 +168,8 @@ SHORT = """
 import resource, sys
 from pathlib import Path
 sys.path.insert(0, "tests")
-from airlift.serve.server import Host, serve
-from airlift.serve.settings import Limits, ServeSettings
+from airlift.serve.http.server import Host, serve
+from airlift.serve.http.settings import Limits, ServeSettings
 from served import small_world
 shelf = small_world(Path(sys.argv[1]))
 

@@ -10,9 +10,9 @@ from airlift.artifact import Kind, ReleaseFile
 from airlift.digest import Sha256
 from airlift.registry.held import Delivered, Event, Generation, Held, State
 from airlift.registry.overview import Knowledge, Stored
-from airlift.serve.access_log import Entry
 from airlift.serve.dialect import Caller, Request
-from airlift.serve.metrics import Metrics
+from airlift.serve.http.access_log import Entry
+from airlift.serve.http.metrics import Metrics
 from served import BIG, BIG_PATH, SMALL_PATH, World, small_world
 from shelves import MemoryShelf, cargo
 from wire import ask

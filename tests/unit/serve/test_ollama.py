@@ -12,8 +12,8 @@ from airlift.artifact import Kind
 from airlift.digest import Sha256, sha256
 from airlift.payload import ollama_names
 from airlift.serve.dialect import Answer, BlobBody, Caller, JoinedBody, Request
-from airlift.serve.distribution import Distribution
-from airlift.serve.ollama import OllamaLibrary
+from airlift.serve.distribution.dialect import Distribution
+from airlift.serve.distribution.ollama import OllamaLibrary
 from hubs.gguf_file import Gguf, number, string, tensor
 from hubs.ollama_registry import OllamaRegistry
 from shelves import MemoryShelf, cargo

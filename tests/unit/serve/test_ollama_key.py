@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from airlift.errors import RequestError
-from airlift.serve import ollama_key
-from airlift.serve.ollama_key import Proof
+from airlift.serve.access import ollama_key
+from airlift.serve.access.ollama_key import Proof
 
 URL = "http://models:8484/token"
 QUERY = [

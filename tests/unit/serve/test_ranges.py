@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airlift.serve.ranges import Cut, cut, unchanged
+from airlift.serve.http.ranges import Cut, cut, unchanged
 
 ETAG = "abc"
 SIZE = 1000

@@ -22,8 +22,8 @@ import private_ca
 from airlift.artifact import Kind
 from airlift.digest import Sha256, sha256
 from airlift.errors import RequestError
-from airlift.serve.server import running
-from airlift.serve.settings import Limits, ServeSettings
+from airlift.serve.http.server import running
+from airlift.serve.http.settings import Limits, ServeSettings
 from airlift.store.span import Span
 from served import (
     BIG,
@@ -658,8 +658,8 @@ def test_an_address_in_use_is_a_request_error(world: World) -> None:
 PROGRAM = """
 import sys
 from pathlib import Path
-from airlift.serve.server import Host, serve
-from airlift.serve.settings import Limits, ServeSettings
+from airlift.serve.http.server import Host, serve
+from airlift.serve.http.settings import Limits, ServeSettings
 from served import grow, small_world
 shelf = small_world(Path(sys.argv[1]))
 grow(shelf, 64 << 20)

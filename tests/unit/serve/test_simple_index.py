@@ -10,10 +10,10 @@ import pytest
 
 from airlift.artifact import Json, Kind
 from airlift.digest import sha256
-from airlift.serve import scope
+from airlift.serve.access import scope
+from airlift.serve.access.scoped_shelf import ScopedShelf
 from airlift.serve.dialect import ANYONE, Answer, BlobBody, Caller, Request, Shelf
-from airlift.serve.scoped_shelf import ScopedShelf
-from airlift.serve.simple_index import SimpleIndex
+from airlift.serve.wheels.simple_index import SimpleIndex
 from shelves import MemoryShelf, cargo
 
 JSON = "application/vnd.pypi.simple.v1+json"

@@ -22,11 +22,11 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from airlift.errors import FormatError, RequestError, TrustError
-from airlift.serve import authority, tls
-from airlift.serve.authority import Authority
-from airlift.serve.credentials import Proof
-from airlift.serve.settings import ServeSettings
-from airlift.serve.tls import TlsFiles
+from airlift.serve.access import authority, tls
+from airlift.serve.access.authority import Authority
+from airlift.serve.access.credentials import Proof
+from airlift.serve.access.tls import TlsFiles
+from airlift.serve.http.settings import ServeSettings
 from guarded import Door, bearer
 from served import SMALL, SMALL_PATH, World, serving, small_world
 from wire import clock

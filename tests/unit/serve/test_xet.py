@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 import wire
 from airlift.artifact import Kind
 from airlift.digest import sha256
+from airlift.serve.access.scope import parse_all
+from airlift.serve.access.scoped_shelf import ScopedShelf
 from airlift.serve.dialect import (
     Answer,
     BlobBody,
@@ -22,11 +24,9 @@ from airlift.serve.dialect import (
     Request,
     Shelf,
 )
-from airlift.serve.huggingface import HuggingFace
-from airlift.serve.scope import parse_all
-from airlift.serve.scoped_shelf import ScopedShelf
-from airlift.serve.settings import ServeSettings
-from airlift.serve.xet import CHUNK_BYTES, XORB_BYTES, Xet
+from airlift.serve.http.settings import ServeSettings
+from airlift.serve.hub.huggingface import HuggingFace
+from airlift.serve.hub.xet import CHUNK_BYTES, XORB_BYTES, Xet
 from served import grow, serving, small_world
 from shelves import MemoryShelf, cargo
 

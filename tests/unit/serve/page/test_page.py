@@ -10,9 +10,9 @@ from airlift import naming
 from airlift.artifact import Kind
 from airlift.registry.held import Event
 from airlift.registry.overview import Overview
-from airlift.serve import page_html
 from airlift.serve.dialect import Request
-from airlift.serve.page import Page
+from airlift.serve.page import rendering
+from airlift.serve.page.dialect import Page
 from page_world import DATA, GGUF, LLM, NOW, WHEELS, World, document, read, targets
 from sites import Site
 
@@ -120,7 +120,7 @@ def test_what_is_not_here_is_said_to_be_so(site: World, target: str) -> None:
 
 def test_assets_go_by_their_digest_and_are_kept(site: World) -> None:
     """A new release of airlift must not be shown in the clothes of the old one."""
-    assets = page_html.assets()
+    assets = rendering.assets()
     for name, asset in assets.by_name.items():
         answer = site.get(f"/-/assets/{name}")
         told = dict(answer.headers)

@@ -1,9 +1,9 @@
 """Who may read what of the catalogue."""
 
-from airlift.serve import page_html
+from airlift.serve.access.scope import parse_all
+from airlift.serve.access.scoped_shelf import ScopedShelf
 from airlift.serve.dialect import Caller
-from airlift.serve.scope import parse_all
-from airlift.serve.scoped_shelf import ScopedShelf
+from airlift.serve.page import rendering
 from page_world import DATA, GGUF, LLM, WHEELS, World, read, targets
 
 SECRET = (GGUF, DATA, "far/away", WHEELS, "foo-bar", "foo_bar", "org/waits")
@@ -47,7 +47,7 @@ def test_a_stranger_is_asked_to_sign_in(site: World) -> None:
         assert answer.status == 401, target
         told = dict(answer.headers)
         assert told["WWW-Authenticate"] == 'Basic realm="airlift", charset="UTF-8"'
-        assert told["Content-Security-Policy"] == page_html.POLICY
+        assert told["Content-Security-Policy"] == rendering.POLICY
         assert isinstance(answer.body, bytes)
         assert LLM not in answer.body.decode()
 

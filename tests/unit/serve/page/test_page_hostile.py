@@ -14,7 +14,7 @@ from airlift.digest import Sha256, sha256
 from airlift.registry.held import Delivered, Event, Generation, Held, State
 from airlift.registry.overview import Knowledge, Stored
 from airlift.serve.dialect import Answer, Caller, Request
-from airlift.serve.page import Page
+from airlift.serve.page.dialect import Page
 from airlift.trust.delivery import SignedBy
 from page_world import NOW, Reader, read
 from shelves import MemoryShelf, cargo

@@ -10,11 +10,11 @@ import pytest
 from airlift.artifact import Kind
 from airlift.digest import Sha256, sha256
 from airlift.serve.dialect import Answer, BlobBody, Dialect, JoinedBody, Request, Shelf
-from airlift.serve.distribution import Distribution
-from airlift.serve.huggingface import HuggingFace
-from airlift.serve.oci import libraries
-from airlift.serve.ollama import OllamaLibrary
-from airlift.serve.simple_index import SimpleIndex
+from airlift.serve.distribution.dialect import Distribution
+from airlift.serve.distribution.oci import libraries
+from airlift.serve.distribution.ollama import OllamaLibrary
+from airlift.serve.hub.huggingface import HuggingFace
+from airlift.serve.wheels.simple_index import SimpleIndex
 from hubs import gguf_file
 from page_world import DATA, GGUF, LLM, WHEELS, World, document, small_site
 

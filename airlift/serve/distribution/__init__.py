@@ -1,0 +1,1 @@
+"""The OCI distribution protocol: Ollama's dialect, and artifacts and images."""

@@ -1,0 +1,1 @@
+"""The Hugging Face hub, as its clients speak to it."""

@@ -1,0 +1,1 @@
+"""The simple index of Python packages."""
