@@ -1,58 +1,39 @@
 """Time and memory of a crossing against what an operator would type without airlift.
 
-    python scripts/bench_crossing.py [--gb 3] [--rounds 3] [--folder DIR] [--write]
+    python scripts/bench_crossing.py [--gb 1.18] [--rounds 3] [--folder DIR] [--write]
 
-Every round runs every row once, one after the other, so that a noisy machine is noisy
-for all; the table shows medians, and only its ratios mean anything. Peak memory is the
-largest resident set of the process, from the kernel.
+Real weights in six files: bf16, fp16, fp32, fp8 and two quantised GGUF; more than 1.18 GB
+go on with the same weights, shuffled. Every round runs every row once, so that a noisy
+machine is noisy for all; the table shows medians, ratios are taken within a round, and
+only they mean anything. Dirty pages of one row are written before the next begins. Peak
+memory is the largest resident set of a process, from the kernel.
 """
 
 import argparse
 import os
 import shutil
 import statistics
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
-from corpus import build
-from report import machine, publish
+from corpus import CACHE, build
+from gap import Gap, files_in
+from peers import Peer, versions
+from report import Row, machine, options, report
+from runs import Cost, measure, median, ratio, shell
+from ways import SUMS, Way, ways
 
-PASSPHRASE = "bench only"
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What one run of a row cost: seconds, CPU seconds, peak bytes of memory."""
-
-    wall: float
-    cpu: float
-    rss: int
-
-
-def measure(*commands: Sequence[str], cwd: Path, stdin: str = "") -> Cost:
-    """Run *commands* one after the other; return their cost in all."""
-    wall = cpu = 0.0
-    rss = 0
-    for command in commands:
-        begin = time.monotonic()
-        process = subprocess.Popen(
-            command, cwd=cwd, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
-        )
-        assert process.stdin
-        process.stdin.write(stdin.encode())
-        process.stdin.close()
-        _, status, usage = os.wait4(process.pid, 0)
-        if status:
-            raise SystemExit(f"{' '.join(command)} ended with {status}")
-        wall += time.monotonic() - begin
-        cpu += usage.ru_utime + usage.ru_stime
-        rss = max(rss, usage.ru_maxrss * 1024)
-    return Cost(wall, cpu, rss)
+STEPS = ("make", "check", "take in", "verify")
+AIRLIFT = {
+    "make": "airlift export",
+    "check": "airlift check",
+    "take in": "airlift import",
+    "verify": "airlift verify",
+}
+Costs = dict[tuple[str, str], list[Cost]]
+"""What rows cost in each round, by step and way."""
 
 
 class Bench:
@@ -63,138 +44,128 @@ class Bench:
         # In a process of its own: a child's peak memory begins with its parent's.
         with ProcessPoolExecutor(1) as pool:
             wanted = int(gigabytes * 1e9)
-            self.files = pool.submit(build, folder / f"mix-{wanted}", wanted).result()
-        self.size = sum(path.stat().st_size for path in self.files)
-        (folder / "phrase").write_text(PASSPHRASE)
-        self.manifest = folder / "bench.toml"
-        self.manifest.write_text(
-            f'manifest = 1\n[[folder]]\nname = "bench/model"\npath = "{self.files[0].parent}"\n'
-        )
-
-    def airlift(self, side: str, *arguments: str) -> list[str]:
-        """Return a command of airlift on the connected or the isolated side."""
-        return [
-            sys.executable,
-            "-m",
-            "airlift",
-            *arguments,
-            "--home",
-            str(self.folder / side),
-        ]
-
-    def prepare(self) -> None:
-        """Begin both sides anew; not timed."""
-        for name in ("connected", "isolated", "medium", "tar", "out"):
-            shutil.rmtree(self.folder / name, ignore_errors=True)
-            (self.folder / name).mkdir()
-        phrase = ("--passphrase-file", str(self.folder / "phrase"))
-        root = str(self.folder / "connected" / "root.json")
-        init = ("trust", "init", "--site", "bench")
-        measure(
-            self.airlift("connected", *init, "--kdf", "low-memory", *phrase),
-            self.airlift("isolated", *init, "--root", root, "--yes"),
-            cwd=self.folder,
-        )
-
-    def rows(self) -> dict[str, Callable[[], Cost]]:
-        """Return every row, in the order to run."""
-        medium, tar = str(self.folder / "medium"), self.folder / "tar"
-        phrase = ("--passphrase-file", str(self.folder / "phrase"))
-        source = str(self.files[0].parent)
-        out = str(self.folder / "out")
-        sums = "cd '%s' && find . -type f | xargs sha256sum > %s/sums"
-        export = ("export", str(self.manifest), "--to", medium, *phrase)
-
-        def run(*commands: Sequence[str]) -> Cost:
-            return measure(*commands, cwd=self.folder)
-
-        def shell(text: str) -> Cost:
-            return run(["bash", "-c", "set -o pipefail; " + text])
-
-        return {
-            "make: airlift export": lambda: run(self.airlift("connected", *export)),
-            "make: tar, zstd -T0 -3, sha256sum": lambda: shell(
-                f"{sums % (source, tar)}; tar -C '{source}' -cf - . | zstd -q -T0 -3 -o {tar}/x.tar.zst; sync {tar}/x.tar.zst"
-            ),
-            "check: airlift check": lambda: run(
-                self.airlift("connected", "check", medium)
-            ),
-            "check: sha256sum -c of the volumes": lambda: shell(
-                f"cd {medium} && sha256sum --quiet -c *SHA256SUMS"
-            ),
-            "take in: airlift import": lambda: run(
-                self.airlift("isolated", "import", medium, "--yes")
-            ),
-            "take in: zstd -d, tar x, sha256sum -c": lambda: shell(
-                f"zstd -q -dc {tar}/x.tar.zst | tar -C {out} -xf - && cd {out} && sha256sum --quiet -c {tar}/sums && sync -f ."
-            ),
-            "verify: airlift verify": lambda: run(self.airlift("isolated", "verify")),
-            "verify: sha256sum -c of the files": lambda: shell(
-                f"cd {source} && sha256sum --quiet -c {tar}/sums"
-            ),
+            made = pool.submit(build, folder / f"mix-{wanted}", wanted).result()
+        self.source = made[0].parent
+        self.size = sum(path.stat().st_size for path in made)
+        self.count = len(made)
+        self.ways = list(ways())
+        self.gap = Gap(folder / "gap")
+        self.costs: Costs = {}
+        self.carried: dict[str, int] = {}
+        self._there, self._out = folder / "there", folder / "out"
+        self._places = {
+            "SOURCE": str(self.source),
+            "THERE": str(self._there),
+            "OUT": str(self._out),
+            "SUMS": str(folder / "sums"),
         }
 
-    def sizes(self) -> dict[str, int]:
-        """Return the bytes that travel, by way."""
-        volumes = (self.folder / "medium").glob("*.tar")
-        return {
-            "airlift": sum(path.stat().st_size for path in volumes),
-            "tar.zst": (self.folder / "tar" / "x.tar.zst").stat().st_size,
-        }
+    def round(self) -> None:
+        """Run every row once."""
+        self._own()
+        for way in self.ways:
+            self._other(way)
+
+    def tools(self) -> list[Peer]:
+        """Return the peers that have rows."""
+        return [tool for way in self.ways for tool in way.tools]
+
+    def _own(self) -> None:
+        """Cross with airlift; volumes and files are hashed once as operators do it."""
+        gap = self.gap
+        gap.begin()
+        self._note("make", AIRLIFT["make"], lambda: gap.run(gap.export(self.source)))
+        self.carried[AIRLIFT["make"]] = gap.carried()
+        self._note("check", AIRLIFT["check"], lambda: gap.run(gap.check()))
+        sums = f"cd '{gap.medium}' && sha256sum --quiet -c *SHA256SUMS"
+        self._shell("check", "sha256sum -c of the volumes", sums)
+        self._note("take in", AIRLIFT["take in"], lambda: gap.run(gap.take_in()))
+        self._note("verify", AIRLIFT["verify"], lambda: gap.run(gap.verify()))
+        gap.end()
+        measure(shell(SUMS), cwd=self.folder, env=self._places)
+        sums = "cd $SOURCE && sha256sum --quiet -c $SUMS"
+        self._shell("verify", "sha256sum -c of the files", sums)
+
+    def _other(self, way: Way) -> None:
+        self._there.mkdir()
+        title, text = way.make
+        self._shell("make", title, text)
+        self.carried[title] = sum(one.stat().st_size for one in files_in(self._there))
+        for title, text in way.takes.items():
+            self._out.mkdir()
+            self._shell("take in", title, text)
+            shutil.rmtree(self._out)
+        shutil.rmtree(self._there)
+
+    def _shell(self, step: str, way: str, text: str) -> None:
+        run = shell(text)
+        self._note(step, way, lambda: measure(run, cwd=self.folder, env=self._places))
+
+    def _note(self, step: str, way: str, run: Callable[[], Cost]) -> None:
+        os.sync()
+        cost = run()
+        self.costs.setdefault((step, way), []).append(cost)
+        told = f"{step}: {way}: {cost.wall:.2f} s, {cost.cpu:.2f} CPU s"
+        print(told, f"{cost.rss >> 20} MiB", file=sys.stderr)
 
 
-def table(bench: Bench, costs: dict[str, list[Cost]]) -> str:
-    """Return the results as Markdown."""
-    lines = [
-        "| step | wall s | MB/s | CPU s | peak MiB | ratio |",
-        "|---|--:|--:|--:|--:|--:|",
-    ]
-    names = list(costs)
-    medians = {
-        name: statistics.median(one.wall for one in runs)
-        for name, runs in costs.items()
-    }
-    for index, name in enumerate(names):
-        cpu = statistics.median(one.cpu for one in costs[name])
-        rss = max(one.rss for one in costs[name]) / 2**20
-        other = names[index + 1 if index % 2 == 0 else index - 1]
-        ratio = f"{medians[other] / medians[name]:.2f}" if index % 2 == 0 else "1.00"
-        rate = bench.size / medians[name] / 1e6
-        lines.append(
-            f"| {name} | {medians[name]:.2f} | {rate:.0f} | {cpu:.2f} | {rss:.0f} | {ratio} |"
+def rows(bench: Bench) -> Iterator[Row]:
+    """Yield one row for each step of each way, airlift's first."""
+    for step in STEPS:
+        own = bench.costs[step, AIRLIFT[step]]
+        for (other, way), costs in bench.costs.items():
+            if other == step:
+                cost = median(costs)
+                cpus = [a.cpu / b.cpu for a, b in zip(costs, own, strict=True)]
+                yield {
+                    "step": step,
+                    "way": way,
+                    "raw": bench.size,
+                    "wall": cost.wall,
+                    "cpu": cost.cpu,
+                    "rss": cost.rss,
+                    "ratio": ratio(costs, own),
+                    "cpu_ratio": statistics.median(cpus),
+                    "carried": bench.carried.get(way) if step == "make" else None,
+                }
+
+
+def table(bench: Bench) -> Iterator[str]:
+    """Yield the results as lines of Markdown."""
+    yield "| step | way | wall s | MB/s | CPU s | peak MiB | wall to airlift | CPU to airlift |"
+    yield "|---|---|--:|--:|--:|--:|--:|--:|"
+    for row in rows(bench):
+        wall, cpu = float(row["wall"] or 0), float(row["cpu"] or 0)
+        yield (
+            f"| {row['step']} | {row['way']} | {wall:.2f} | {bench.size / wall / 1e6:.0f} "
+            f"| {cpu:.2f} | {int(row['rss'] or 0) >> 20} "
+            f"| {row['ratio']:.2f} | {row['cpu_ratio']:.2f} |"
         )
-    for name, size in bench.sizes().items():
-        lines.append(
-            f"| bytes carried: {name} | | | | | {size / bench.size:.3f} of raw |"
-        )
-    return "\n".join(lines)
+    yield ""
+    yield "| bytes carried | of raw |"
+    yield "|---|--:|"
+    for way, size in bench.carried.items():
+        yield f"| {way} | {100 * size / bench.size:.1f} % |"
 
 
 def main() -> None:
     """Run the rounds and print, or write, the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--gb", type=float, default=3.0)
+    parser.add_argument("--gb", type=float, default=1.18)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--folder", type=Path, default=Path("corpus"))
-    parser.add_argument("--write", action="store_true", help="into docs/performance.md")
+    parser.add_argument("--folder", type=Path, default=CACHE / "crossing")
+    options(parser)
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     bench = Bench(given.folder.absolute(), given.gb)
-    costs: dict[str, list[Cost]] = {}
-    for number in range(given.rounds):
-        bench.prepare()
-        for name, row in bench.rows().items():
-            cost = row()
-            costs.setdefault(name, []).append(cost)
-            print(
-                f"{number + 1} {name}: {cost.wall:.2f} s, {cost.rss >> 20} MiB",
-                file=sys.stderr,
-            )
+    for _ in range(given.rounds):
+        bench.round()
+    shutil.rmtree(bench.source)
     text = (
-        f"{len(bench.files)} model files, {bench.size / 1e9:.2f} GB; medians of "
-        f"{given.rounds} rounds; {machine()}.\n\n{table(bench, costs)}"
+        f"{bench.count} model files, {bench.size / 1e9:.2f} GB; medians of {given.rounds} "
+        f"rounds; {versions(bench.tools())}; {machine()}.\n\n" + "\n".join(table(bench))
     )
-    publish("bench_crossing", text, write=given.write)
+    report("bench_crossing", text, list(rows(bench)), given)
 
 
 if __name__ == "__main__":
