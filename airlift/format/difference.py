@@ -89,7 +89,7 @@ def difference(new: Buffer, old: Buffer, width: int) -> memoryview:
         np.right_shift(step.view(lane.signed), lane.top, out=spare.view(lane.signed))
         np.left_shift(step, lane.one, out=step)
         np.bitwise_xor(step, spare, out=step)
-    return memoryview(out.view(np.uint8))
+    return out.view(np.uint8).data
 
 
 def restore(stored: Buffer, old: Buffer, out: Buffer, width: int) -> None:
