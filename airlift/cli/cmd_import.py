@@ -9,7 +9,7 @@ import click
 
 from airlift import naming
 from airlift.artifact import ContentClass, Json
-from airlift.cli import config, output
+from airlift.cli import alike, config, output
 from airlift.errors import RequestError
 from airlift.format.reading import VolumeStream, read_front
 from airlift.inbound import landing, media
@@ -66,12 +66,18 @@ def command(
             landed = [_from_pipe(gate, desk, dry_run=dry_run)]
         else:
             landed = _from_media(paths, gate, desk, dry_run=dry_run)
+        confused = alike.live(gate.catalog)
     shown = [one for one in landed if one]
     if as_json:
-        output.as_json({"deliveries": [_as_json(one) for one in shown]})
-    else:
-        for one in shown:
-            _show(one)
+        deliveries: list[Json] = [_as_json(one) for one in shown]
+        output.as_json({"deliveries": deliveries, "confused": confused})
+        return
+    for one in shown:
+        _show(one)
+    for group in confused if shown else ():
+        names = " and ".join(map(naming.show, group))
+        output.note(f"warning: one name to container tools: {names}")
+        output.note(f"hint: {alike.HINT}")
 
 
 @contextlib.contextmanager

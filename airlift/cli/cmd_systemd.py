@@ -82,7 +82,10 @@ LimitNOFILE=8192
 PrivateNetwork=yes
 RestrictAddressFamilies=AF_UNIX
 
+# What it reads it cannot write, but for the digests of image layers it worked out.
+ExecStartPre=+/usr/bin/install -d -m 0700 -o $user $derived_argument
 ReadOnlyPaths=$home
+ReadWritePaths=$derived
 $sandbox
 [Install]
 WantedBy=multi-user.target
@@ -179,6 +182,8 @@ def _units(home: Path, listen: str, user: str) -> Mapping[str, str]:
         "user": user,
         "home": _quoted(home),
         "home_argument": _argument(home),
+        "derived": _quoted(home / "derived"),
+        "derived_argument": _argument(home / "derived"),
         "airlift": _program(),
         "protect_home": "read-only" if in_homes else "yes",
     }

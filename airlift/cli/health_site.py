@@ -8,20 +8,18 @@ from pathlib import Path
 from urllib.parse import quote
 
 from airlift import naming
-from airlift.cli import health
+from airlift.cli import alike, health
 from airlift.cli.cmd_gc import arriving
 from airlift.cli.health import Finding
 from airlift.errors import AirliftError, RegistryError, TrustError
-from airlift.payload import oci_name
 from airlift.registry.catalog import Catalog
 from airlift.registry.engine import FILE
 from airlift.registry.held import State
-from airlift.serve.distribution import oci_model
 from airlift.store.blobs import BlobStore
 from airlift.store.durable import names
-from airlift.trust import strict
 from airlift.trust.clock import days_from
 from airlift.trust.delivery import TrustState
+from airlift.trust.expiry import expiries
 from airlift.trust.verifier import ROOT_NOTICE_DAYS
 
 QUIET_DAYS = 60
@@ -89,7 +87,7 @@ def _trust(state: TrustState, now: str) -> Iterator[Finding]:
         yield health.problem("clock", text, "set the clock", TrustError)
     else:
         yield health.ok("clock", f"{now}, not before {state.floor}, which is verified")
-    expires = _expiries(state)
+    expires = expiries(state)
     root = expires.pop("root", "")
     if root and days_from(now, root) < ROOT_NOTICE_DAYS:
         text = f"the root expires on {root}"
@@ -105,28 +103,6 @@ def _trust(state: TrustState, now: str) -> Iterator[Finding]:
     elif expires:
         role, when = min(expires.items(), key=lambda item: item[1])
         yield health.ok("metadata", f"next to expire: {role} on {when}")
-
-
-def _expiries(state: TrustState) -> dict[str, str]:
-    """Return when each trusted document expires, by role."""
-    found: dict[str, str] = {}
-    roots = {
-        int(name.split(".")[0]): data
-        for name, data in state.metadata.items()
-        if name.endswith(".root.json")
-    }
-    root = roots[max(roots)] if roots else state.anchor
-    found["root"] = strict.root(root, name="the root").body.expires
-    readers = (
-        ("timestamp", strict.timestamp),
-        ("snapshot", strict.snapshot),
-        ("targets", strict.targets),
-        (f"site-{state.site}", strict.site_targets),
-    )
-    for role, read in readers:
-        if data := state.metadata.get(f"{role}.json"):
-            found[role] = read(data, name=role).body.expires
-    return found
 
 
 def _deliveries(catalog: Catalog, now: str) -> Finding:
@@ -165,14 +141,11 @@ def _quarantine(catalog: Catalog) -> Finding:
 
 def _names(catalog: Catalog) -> Finding:
     """Find live names that container tools, which take lower case only, mix up."""
-    live = catalog.releases(state=State.LIVE)
-    served = {one.release.name for one in live if one.release.kind in oci_model.KINDS}
-    groups = oci_name.collisions(served)
+    groups = alike.live(catalog)
     if not groups:
         return health.ok("names", "container tools can tell all live names apart")
     told = "; ".join(" and ".join(map(naming.show, group)) for group in groups)
-    hint = "they cannot be pulled as images; `airlift remove` all but one of each"
-    return health.warning("names", f"one name to container tools: {told}", hint)
+    return health.warning("names", f"one name to container tools: {told}", alike.HINT)
 
 
 def _agreement(catalog: Catalog, store: BlobStore) -> Finding:

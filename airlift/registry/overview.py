@@ -12,8 +12,7 @@ from airlift.digest import Sha256
 from airlift.registry import rows, schema
 from airlift.registry.engine import FILE, Database
 from airlift.registry.held import Delivered, Event, Generation, Held, State
-from airlift.trust import strict
-from airlift.trust.delivery import TrustState
+from airlift.trust.expiry import expiries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +153,7 @@ class Overview:
         """
         with self._database.read() as connection:
             state = rows.trust_state(connection)
-        return Knowledge(floor=state.floor, expires=_expires(state))
+        return Knowledge(floor=state.floor, expires=expiries(state))
 
 
 _SITE = select(schema.setting.c.value).where(schema.setting.c.key == "site")
@@ -192,23 +191,3 @@ def _stored() -> Select[tuple[str, int, int, int]]:
 
 
 _STORED = _stored()
-
-
-def _expires(state: TrustState) -> dict[str, str]:
-    """Return when each trusted document expires, by role; the root's first."""
-    roots = {
-        int(name.split(".")[0]): data
-        for name, data in state.metadata.items()
-        if name.endswith(".root.json")
-    }
-    root = roots[max(roots)] if roots else state.anchor
-    found = {"root": strict.root(root, name="the root").body.expires}
-    for role, read in (
-        ("timestamp", strict.timestamp),
-        ("snapshot", strict.snapshot),
-        ("targets", strict.targets),
-        (f"site-{state.site}", strict.site_targets),
-    ):
-        if data := state.metadata.get(f"{role}.json"):
-            found[role] = read(data, name=role).body.expires
-    return found

@@ -89,6 +89,25 @@ def test_names_that_container_tools_mix_up_are_a_warning(
     )
 
 
+def test_an_import_says_which_names_container_tools_mix_up(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever brought the second of the two is still there to be asked."""
+    crossing = Crossing(tmp_path)
+    files = {"a.json": b"{}"}
+    connected = crossing.connected
+    pinned = [connected.folder(name, files) for name in ("Acme/M", "acme/m")]
+    connected.export(crossing.medium, *pinned)
+    crossing.isolated.catalog.close()
+    done = Shell(crossing.isolated.home, capsys)(
+        "import", str(crossing.medium), "--yes"
+    )
+    assert done.err.splitlines()[-2:] == [
+        "airlift: warning: one name to container tools: Acme/M and acme/m",
+        "airlift: hint: they cannot be pulled as images; `airlift remove` all but one of each",
+    ]
+
+
 def test_a_blob_that_is_gone_is_a_problem(run: Shell) -> None:
     """Found without hashing, because the records say what must be there."""
     BlobStore(run.home / "store").remove([sha256(b"print(1)\n")])

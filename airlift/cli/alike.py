@@ -1,0 +1,19 @@
+"""Live names that some clients cannot tell apart."""
+
+from airlift.payload import oci_name
+from airlift.registry.catalog import Catalog
+from airlift.registry.held import State
+from airlift.serve.distribution import oci_model
+
+
+def live(catalog: Catalog) -> tuple[tuple[str, ...], ...]:
+    """Return the groups of live names that are one name to container tools.
+
+    They take lower case only, so the server answers none of such a group to them.
+    """
+    held = catalog.releases(state=State.LIVE)
+    served = {one.release.name for one in held if one.release.kind in oci_model.KINDS}
+    return oci_name.collisions(served)
+
+
+HINT = "they cannot be pulled as images; `airlift remove` all but one of each"
