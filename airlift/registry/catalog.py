@@ -233,7 +233,7 @@ class Catalog:
         Raises:
             RegistryError: The database cannot answer.
         """
-        users = select(schema.file.c.release).where(schema.file.c.sha256 == blob)
+        users = select(schema.named.c.release).where(schema.named.c.sha256 == blob)
         with self._database.read() as connection:
             return rows.held(connection, schema.release.c.number.in_(users))
 

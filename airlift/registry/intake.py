@@ -11,13 +11,10 @@ from airlift.artifact import Json
 from airlift.errors import RegistryError, StoreError
 from airlift.format import dispatch
 from airlift.format.dispatch import HISTORY, Earlier
-from airlift.registry import rows, schema
+from airlift.registry import bulk, rows, schema
 from airlift.registry.held import Delivered, Event, Generation
 from airlift.store.store import Store
 from airlift.trust.delivery import TrustState, VerifiedDelivery, VerifiedRelease
-
-_ROWS = 10_000
-"""Rows of one insert: 142,000 a second at this size."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,14 +160,16 @@ def add_delivery(
         )
     )
     known = rows.numbers(connection, [one.id for one in releases])
-    for one in releases:
-        if one.id not in known:
-            _add_release(connection, one, told)
+    fresh = [
+        _add_release(connection, one, told) for one in releases if one.id not in known
+    ]
+    bulk.name_blobs(connection, fresh)
 
 
 def _add_release(
     connection: Connection, verified: VerifiedRelease, told: Delivered
-) -> None:
+) -> int:
+    """Record a release and its files; return the number of its row."""
     release = verified.release
     header: Mapping[str, Json] = {
         "refs": release.refs,
@@ -200,26 +199,8 @@ def _add_release(
     refs = [{"release": number, "ref": ref} for ref in sorted(set(release.refs))]
     if refs:
         connection.execute(insert(schema.release_ref), refs)
-    _add_files(connection, number, verified)
-
-
-def _add_files(connection: Connection, number: int, verified: VerifiedRelease) -> None:
-    found = verified.release.files
-    for start in range(0, len(found), _ROWS):
-        several: list[dict[str, Any]] = [
-            {
-                "release": number,
-                "path": one.path,
-                "sha256": one.sha256,
-                "size": one.size,
-                "git_oid": one.git_oid,
-                "format": one.format,
-                "content_class": one.content_class.value,
-                "facts": one.facts,
-            }
-            for one in found[start : start + _ROWS]
-        ]
-        connection.execute(insert(schema.file), several)
+    bulk.add_files(connection, number, release.files)
+    return int(number)
 
 
 def append_generation(
@@ -295,9 +276,9 @@ def add_event(connection: Connection, told: Event) -> None:
 
 def drop_releases(connection: Connection, numbers: Collection[int]) -> None:
     """Forget releases, their files and their part in every generation."""
+    bulk.drop(connection, numbers)
     for some in rows.batches(sorted(numbers)):
         for table in (
-            schema.file,
             schema.document,
             schema.release_ref,
             schema.member,

@@ -163,7 +163,7 @@ _BY_RANK = (State.LIVE, State.QUARANTINE, State.RETIRED)
 
 
 def _stored() -> Select[tuple[str, int, int, int]]:
-    release, file = schema.release, schema.file
+    release, named = schema.release, schema.named
     rank = case(
         (release.c.number.in_(rows.live()), 0),
         (release.c.number.in_(rows.ever_live()), 2),
@@ -175,9 +175,9 @@ def _stored() -> Select[tuple[str, int, int, int]]:
     # The smallest text of rank and kind is the kind that belongs to the smallest rank.
     key = func.min(placed.c.rank.concat(placed.c.kind))
     each = (
-        select(func.max(file.c.size).label("size"), key.label("key"))
-        .join(placed, placed.c.number == file.c.release)
-        .group_by(file.c.sha256)
+        select(func.max(named.c.size).label("size"), key.label("key"))
+        .join(placed, placed.c.number == named.c.release)
+        .group_by(named.c.sha256)
         .subquery()
     )
     kind = func.substr(each.c.key, 2).label("kind")

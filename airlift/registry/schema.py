@@ -145,7 +145,17 @@ file = Table(
     Column("format", Text, nullable=False),
     Column("content_class", Text, nullable=False),
     Column("facts", Record),
-    Index("file_by_sha256", "sha256"),
+    sqlite_with_rowid=False,
+)
+
+# Which release names which blob, each pair once, by digest. No foreign key: SQLite
+# would walk all of it for each release that is deleted. `bulk` keeps it in step.
+named = Table(
+    "named",
+    METADATA,
+    Column("sha256", Digest, primary_key=True),
+    Column("release", Integer, primary_key=True),
+    Column("size", Integer, nullable=False),
     sqlite_with_rowid=False,
 )
 

@@ -162,8 +162,8 @@ class Shelf:
             return self._now(connection)
 
 
-_USERS = select(schema.file.c.release).where(
-    schema.file.c.sha256 == bindparam("sha256")
+_USERS = select(schema.named.c.release).where(
+    schema.named.c.sha256 == bindparam("sha256")
 )
 
 

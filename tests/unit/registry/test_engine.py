@@ -100,7 +100,9 @@ def test_a_registry_of_every_earlier_release_opens(
     catalog = Catalog.open(home)
     (held,) = catalog.releases()
     assert (held.release.name, held.state) == ("org/saved", "live")
-    assert [one.path for one in catalog.files(held.id)] == ["file-0.json"]
+    (file,) = catalog.files(held.id)
+    assert file.path == "file-0.json"
+    assert catalog.using(file.sha256) == (held,)
     assert catalog.trust_state().deliveries[0].sequence == 1
     assert [one.action for one in catalog.events()] == ["create", "import"]
     with catalog._database.read() as connection:
