@@ -8,6 +8,7 @@ from typing import Protocol
 from airlift.format.reading import Fault
 from airlift.inbound.media import Candidate, VolumeKey
 from airlift.inbound.staging import Staging
+from airlift.inbound.volume_file import Buffers
 from airlift.progress import Progress
 from airlift.registry.catalog import Catalog
 from airlift.store.blobs import BlobStore
@@ -25,6 +26,7 @@ class Arrival:
         faulty: What is wrong with volumes that were read, by volume.
         damaged: What is wrong with files that do not even say which volume they are.
         duplicates: Volumes that are there more than once.
+        buffers: Memory that slabs are read into.
     """
 
     delivery: VerifiedDelivery
@@ -33,6 +35,7 @@ class Arrival:
     faulty: dict[VolumeKey, list[Fault]] = field(default_factory=dict)
     damaged: list[Fault] = field(default_factory=list)
     duplicates: list[str] = field(default_factory=list)
+    buffers: Buffers = field(default_factory=Buffers)
 
     def unresolved(self) -> list[Fault]:
         """Return the faults of what was read and no good copy made up for."""

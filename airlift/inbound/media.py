@@ -4,6 +4,7 @@ Media may be read-only, hostile, or have been through scan stations and other sy
 whatever is not a regular file is not opened, and nothing is ever written.
 """
 
+import io
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,8 +16,10 @@ from typing import TypeAlias
 from airlift import naming
 from airlift.digest import Sha256
 from airlift.errors import FormatError, RequestError
-from airlift.format.reading import Fault, VolumeError, VolumeStream, read_label
+from airlift.format.reading import Fault, VolumeError, read_label
 from airlift.format.volume import SIDECARS, Label
+from airlift.inbound.volume_file import Buffers, VolumeFile
+from airlift.store import direct
 
 VolumeKey: TypeAlias = tuple[str, int]
 """Cutting and ordinal: which volume of a delivery."""
@@ -87,25 +90,35 @@ def group(candidates: Sequence[Candidate]) -> list[tuple[Sha256, list[Candidate]
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[VolumeStream]:
+def opened(path: Path, buffers: Buffers | None = None) -> Iterator[VolumeFile]:
     """Open a regular file as a volume; links, pipes and devices are refused.
+
+    Args:
+        path: The file.
+        buffers: Where memory for its slabs comes from; whose are given back there.
 
     Raises:
         FormatError: It cannot be opened, or is not a regular file.
     """
     name = naming.show(str(path))
+    with _open(path, name) as file, _open(path, name) as bulk:
+        direct.past_cache(bulk.fileno())
+        yield VolumeFile(file, bulk.fileno(), name, buffers or Buffers())
+
+
+def _open(path: Path, name: str) -> io.FileIO:
     try:
         # NONBLOCK: opening a FIFO left on a stick must not hang the import.
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        descriptor = os.open(path, flags)
+        file = io.FileIO(os.open(path, flags))
     except OSError as error:
         problem = f"{name}: cannot be opened: {error.strerror}"
         raise FormatError(problem, hint="check the medium") from error
-    with os.fdopen(descriptor, "rb", buffering=0) as stream:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            problem = f"{name}: is not a regular file"
-            raise FormatError(problem)
-        yield VolumeStream(stream, name)
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        problem = f"{name}: is not a regular file"
+        raise FormatError(problem)
+    return file
 
 
 def _files(path: Path, depth: int, found: Found) -> Iterator[Path]:

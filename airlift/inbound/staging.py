@@ -4,47 +4,96 @@ Verified slabs gather in private files until every blob of the delivery is whole
 then do the blobs enter the store, all of them before the one transaction that records
 them. What is noted as done was synced before, so that a kill or a power cut costs at
 most the volume that was being read.
+
+    expect, in the order of the volume -> take or lose, from any thread, in any order
+    -> SHA-256 of the blob, in the order of ``expect`` -> the blob is whole
 """
 
 import hashlib
-import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from airlift.artifact import Json
-from airlift.digest import Sha256, sha256, sha256_of
+from airlift.digest import Sha256, sha256
 from airlift.errors import AirliftError, StoreError
 from airlift.format import canonical
 from airlift.format.fields import Fields
 from airlift.format.packing import PackedBlob, PackingList
-from airlift.format.reading import GoodSlab
+from airlift.format.reading import Lent
+from airlift.format.slabs import StoredSlab
 from airlift.inbound.small import SmallBlobs
-from airlift.store.blobs import SMALL, BlobStore, Partial
+from airlift.lanes import Lane
+from airlift.store import direct
+from airlift.store.blobs import CHUNK, BlobStore, Partial
 from airlift.store.durable import Disk, failing
 
 _FORMAT = "airlift/staging/1"
 
 
-@dataclass(slots=True)
+Release = Callable[[], None]
+"""Called once, when the bytes of a slab are not needed any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Raw bytes of a blob that were written, to be hashed; None if they never came."""
+
+    offset: int
+    raw: Lent
+    release: Release
+
+
+@dataclass(slots=True, eq=False)
 class _Arriving:
     """A blob that is arriving: which slabs are here, and the hash so far.
 
     Attributes:
+        name: Its digest.
         size: Bytes of the whole blob.
         slabs: For each part, by index in the packing list, a bit mask of its slabs.
+        due: Slabs that are under way to here, in the same form.
         arrived: Bytes that are here.
         partial: The open file, once something arrived in this process.
         hasher: Hashes the bytes as they come, while they come in order.
         hashed: Bytes the hasher has seen; less than ``arrived`` out of order.
+        lane: Brings the bytes to the hasher, in the order they were expected.
+        turns: Slabs that were expected.
+        passed: Slabs whose turn in the lane is over.
     """
 
+    name: Sha256
     size: int
     slabs: dict[int, int] = field(default_factory=dict)
+    due: dict[int, int] = field(default_factory=dict)
     arrived: int = 0
     partial: Partial | None = None
     hasher: "hashlib._Hash" = field(default_factory=hashlib.sha256)
     hashed: int = 0
+    lane: Lane[_Piece | None] | None = None
+    turns: int = 0
+    passed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticket:
+    """A slab that is expected; of no use to anybody but the staging area.
+
+    Attributes:
+        blob: What it is of.
+        part: Index of its part in the packing list.
+        bit: Of the slab in the masks of its part.
+        turn: When it is to be hashed.
+        offset: Where its raw bytes begin in the blob.
+    """
+
+    blob: _Arriving
+    part: int
+    bit: int
+    turn: int
+    offset: int
 
 
 class Staging:
@@ -65,6 +114,7 @@ class Staging:
         self._sizes = {blob.sha256: blob.size for blob in packing.blobs}
         self._missing = store.missing(self._sizes)
         self._arriving: dict[Sha256, _Arriving] = {}
+        self._lock = threading.Lock()
         self.volumes: set[tuple[str, int]] = set()
         Disk().make_folder(folder, mode=0o700)
         with failing("create", folder):
@@ -72,7 +122,7 @@ class Staging:
         self._whole = self._small.names & self._missing
         self._load()
         if (empty := sha256(b"")) in self._missing:
-            self._take_small(empty, b"")
+            self.take_small(PackedBlob(sha256=empty, size=0, parts=()), b"")
 
     def wanted(self, blob: PackedBlob) -> bool:
         """Say whether bytes of *blob* are still needed."""
@@ -91,34 +141,90 @@ class Staging:
         arrived = sum(one.arrived for one in self._arriving.values())
         return sum(self._sizes[one] for one in self.missing()) - arrived
 
-    def take(self, slab: GoodSlab) -> None:
-        """Take a good slab in; a second copy of one is passed over.
+    def expect(self, slab: StoredSlab) -> Ticket | None:
+        """Prepare for a slab that was read; None where it is not needed.
+
+        Called in the order of the volume. Each ticket is used once, for ``take`` or
+        for ``lose``; until then later slabs of its blob wait to be hashed.
+        """
+        with self._lock:
+            if not self.wanted(slab.blob):
+                return None
+            name, part, bit = slab.blob.sha256, slab.run.index, 1 << slab.number
+            blob = self._arriving.get(name)
+            if blob is None:
+                blob = self._arriving[name] = _Arriving(name, slab.blob.size)
+            if (blob.slabs.get(part, 0) | blob.due.get(part, 0)) & bit:
+                return None
+            blob.due[part] = blob.due.get(part, 0) | bit
+            blob.turns += 1
+            offset = self._starts[part] + slab.place
+            turn = blob.turns - 1
+        return Ticket(blob=blob, part=part, bit=bit, turn=turn, offset=offset)
+
+    def take(self, ticket: Ticket, raw: Lent, release: Release) -> None:
+        """Take a good slab in; may be called from several threads at once.
+
+        Args:
+            ticket: What ``expect`` gave for it.
+            raw: Its raw bytes.
+            release: Called when *raw* is not needed any more, which may be later.
 
         Raises:
             StoreError: It cannot be written, or a whole blob does not hash to its
                 name although every slab had its signed digest.
         """
-        name = slab.blob.sha256
-        if not self.wanted(slab.blob):
-            return
-        if slab.blob.size < SMALL:
-            self._take_small(name, bytes(slab.raw))
-            return
-        blob = self._arriving.setdefault(name, _Arriving(slab.blob.size))
-        bit = 1 << slab.number
-        if blob.slabs.get(slab.index, 0) & bit:
-            return
-        offset = self._starts[slab.index] + slab.offset
-        if blob.partial is None:
-            blob.partial = self._store.partial(self._partial_key(name), blob.size)
-        blob.partial.write(slab.raw, offset)
-        blob.slabs[slab.index] = blob.slabs.get(slab.index, 0) | bit
-        blob.arrived += len(slab.raw)
-        if offset == blob.hashed:
-            blob.hasher.update(slab.raw)
-            blob.hashed += len(slab.raw)
-        if blob.arrived == blob.size:
-            self._finish(name, blob)
+        blob = ticket.blob
+        self._file_of(blob).write(raw, ticket.offset)
+        with self._lock:
+            blob.due[ticket.part] &= ~ticket.bit
+            blob.slabs[ticket.part] = blob.slabs.get(ticket.part, 0) | ticket.bit
+            blob.arrived += len(raw)
+        self._lane_of(blob).put(ticket.turn, _Piece(ticket.offset, raw, release))
+
+    def lose(self, ticket: Ticket) -> None:
+        """Expect a slab no longer; another copy of it may come."""
+        blob = ticket.blob
+        with self._lock:
+            blob.due[ticket.part] &= ~ticket.bit
+        self._lane_of(blob).put(ticket.turn, None)
+
+    def take_small(self, blob: PackedBlob, raw: bytes) -> None:
+        """Take in a blob below ``SMALL`` bytes that came as one slab.
+
+        Raises:
+            StoreError: As ``take``.
+        """
+        if (found := sha256(raw)) != blob.sha256:
+            raise _contradiction(blob.sha256, found)
+        with self._lock, failing("write", self._folder):
+            self._small.add(blob.sha256, raw)
+            self._whole.add(blob.sha256)
+
+    def _file_of(self, blob: _Arriving) -> Partial:
+        with self._lock:
+            if blob.partial is None:
+                key = self._partial_key(blob.name)
+                blob.partial = self._store.partial(key, blob.size, scattered=True)
+            return blob.partial
+
+    def _lane_of(self, blob: _Arriving) -> Lane[_Piece | None]:
+        with self._lock:
+            if blob.lane is None:
+                blob.lane = Lane(partial(self._hash, blob))
+            return blob.lane
+
+    def _hash(self, blob: _Arriving, piece: _Piece | None) -> None:
+        """Bring the next expected slab to the hasher; the last one ends the blob."""
+        if piece:
+            if piece.offset == blob.hashed:
+                blob.hasher.update(piece.raw)
+                blob.hashed += len(piece.raw)
+            piece.release()
+        blob.passed += 1
+        # Nothing is expected of a blob that has arrived: the last turn is the last.
+        if blob.arrived == blob.size and blob.passed == blob.turns:
+            self._finish(blob)
 
     def save(self) -> None:
         """Make all that arrived durable, then note it."""
@@ -151,8 +257,8 @@ class Staging:
         self._store.add_small(self._small.entries())
         for name in sorted(self._whole - self._small.names):
             if not self._store.has(name):
-                with self._store.partial(self._partial_key(name)) as partial:
-                    self._store.adopt(partial, name)
+                with self._store.partial(self._partial_key(name)) as file:
+                    self._store.adopt(file, name)
 
     def close(self) -> None:
         """Close every open file; what was saved stays."""
@@ -171,14 +277,8 @@ class Staging:
     def _partial_key(self, name: Sha256) -> str:
         return f"{self._key}-{name}"
 
-    def _take_small(self, name: Sha256, raw: bytes) -> None:
-        if sha256(raw) != name:
-            raise _contradiction(name, sha256(raw))
-        with failing("write", self._folder):
-            self._small.add(name, raw)
-        self._whole.add(name)
-
-    def _finish(self, name: Sha256, blob: _Arriving) -> None:
+    def _finish(self, blob: _Arriving) -> None:
+        name = blob.name
         assert blob.partial
         found = blob.hasher.hexdigest()
         if blob.hashed != blob.size:
@@ -186,12 +286,14 @@ class Staging:
         if found != name:
             blob.partial.close()
             self._store.discard(self._partial_key(name))
-            del self._arriving[name]
+            with self._lock:
+                del self._arriving[name]
             raise _contradiction(name, found)
         blob.partial.sync()
         blob.partial.close()
-        del self._arriving[name]
-        self._whole.add(name)
+        with self._lock:
+            del self._arriving[name]
+            self._whole.add(name)
 
     def _load(self) -> None:
         """Take up what an earlier process noted; anything odd is simply not used."""
@@ -219,6 +321,7 @@ class Staging:
                 one = arriving.table(name)
                 slabs = one.table("slabs")
                 self._arriving[name] = _Arriving(
+                    name=name,
                     size=self._sizes[name],
                     slabs={
                         int(part): int(slabs.text(part), 16) for part in slabs.names()
@@ -242,14 +345,15 @@ def _part_starts(packing: PackingList) -> list[int]:
     return starts
 
 
-def _hash_file(partial: Partial) -> str:
-    def chunks() -> Iterator[bytes]:
-        position = 0
-        while chunk := os.pread(partial.fd, 1 << 20, position):
-            position += len(chunk)
-            yield chunk
-
-    return sha256_of(chunks())[0]
+def _hash_file(file: Partial) -> str:
+    """Return the digest of a blob that did not come in order, or not at once."""
+    hasher, position = hashlib.sha256(), 0
+    view = direct.buffer(CHUNK)
+    with failing("read", file.path):
+        while got := direct.read_into(file.fd, view, position, len(view)):
+            hasher.update(view[:got])
+            position += got
+    return hasher.hexdigest()
 
 
 def _contradiction(name: str, found: str) -> StoreError:

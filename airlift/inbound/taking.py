@@ -10,16 +10,13 @@ from airlift.format.reading import (
     VolumeStream,
     fault_of,
     read_front,
-    read_slabs,
 )
 from airlift.inbound import media
 from airlift.inbound.arrival import Arrival
 from airlift.inbound.media import VolumeKey
+from airlift.inbound.unloading import Unloading
 from airlift.progress import Advance, Progress
 from airlift.trust.delivery import VerifiedDelivery
-
-_SAVE_EVERY = 2 << 30
-"""Bytes between two notes of progress inside a volume: what a kill costs at most."""
 
 
 def take_volumes(arrival: Arrival, progress: Progress) -> None:
@@ -37,7 +34,7 @@ def take_volumes(arrival: Arrival, progress: Progress) -> None:
             if one.key in taken:
                 arrival.duplicates.append(one.name)
             elif one.key not in staging.volumes:
-                with media.opened(one.path) as source:
+                with media.opened(one.path, arrival.buffers) as source:
                     faults = _take(source, None, arrival, advance, alone=True)
                 if faults:
                     arrival.faulty.setdefault(one.key, []).extend(faults)
@@ -109,19 +106,10 @@ def _take(
         _check_records(front, delivery, source)
     except FormatError as error:
         return [fault_of(source, error)]
-    faults: list[Fault] = []
-    unsaved = 0
-    slabs = read_slabs(source, front.label, delivery.packing, staging.wanted)
-    for item in slabs:
-        if isinstance(item, Fault):
-            faults.append(item)
-            continue
-        staging.take(item)
-        advance(len(item.raw))
-        unsaved += len(item.raw)
-        if unsaved > _SAVE_EVERY:
-            staging.save()
-            unsaved = 0
+    unloading = Unloading(
+        source, front.label, delivery.packing, staging, arrival.buffers
+    )
+    faults = unloading.run(advance)
     if alone and not faults and not source.at_end():
         problem = "bytes follow the end of the volume"
         fault = Fault(volume=source.name, offset=source.offset, problem=problem)

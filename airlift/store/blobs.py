@@ -10,8 +10,8 @@ Below the root::
 
 A blob that can be found is whole and hashes to its name: every name is given by
 ``airlift.store.durable``, after the bytes are durable. Several processes may use one
-root at once. Deleting is the exception: whoever deletes holds the registry's writer
-lock, under which nobody relies on a blob that no record names yet.
+root at once. Whoever deletes, though, holds the registry's writer lock, under which
+nobody relies on a blob that no record names yet.
 """
 
 import contextlib
@@ -112,7 +112,7 @@ class BlobStore:
     ) -> Iterator[bytes]:
         """Return bytes *start* to *stop* of a blob in chunks of at most 1 MiB.
 
-        Bytes are given as the disk gives them; ``check`` is what hashes them.
+        They are as the disk gives them; ``check`` is what hashes them.
 
         Raises:
             StoreError: It is not held, has no such bytes, or ends early.
@@ -204,18 +204,22 @@ class BlobStore:
 
     # --- partial files ----------------------------------------------------------
 
-    def partial(self, key: str, size: int | None = None) -> Partial:
+    def partial(
+        self, key: str, size: int | None = None, *, scattered: bool = False
+    ) -> Partial:
         """Open the unfinished file *key*, or begin it; held by this caller alone.
 
         Args:
             key: 1 to 200 of ``A-Z a-z 0-9 . _ -``, the first a letter or digit.
             size: Bytes it will have: set aside at once, and what is beyond is cut.
+            scattered: It is filled in large pieces from anywhere (``partial.take``).
 
         Raises:
             StoreError: Somebody else holds it, or the disk refused.
             ValueError: The key is not one.
         """
-        return partial.take(self._disk, self._partial_path(key), size)
+        path = self._partial_path(key)
+        return partial.take(self._disk, path, size, scattered=scattered)
 
     def _partial_path(self, key: str) -> Path:
         if not partial.is_key(key):
@@ -265,9 +269,9 @@ class BlobStore:
     def settle(self, blobs: Iterable[Sha256]) -> None:
         """Make the names of *blobs*, which can be found now, durable.
 
-        A process killed between a rename and the sync of its folder leaves a blob
-        that can be found and may still vanish with the power. Called before records
-        name blobs. Costs a sync for each folder they lie in, 257 at most (0.3 s).
+        A process killed between a rename and the sync of its folder leaves a blob that
+        can be found and may vanish with the power. Called before records name blobs.
+        Costs a sync for each folder they lie in, 257 at most (0.3 s).
 
         Raises:
             StoreError: The disk refused.
@@ -292,8 +296,8 @@ class BlobStore:
     def remove(self, gone: Collection[Sha256]) -> int:
         """Forget the blobs *gone*; return the bytes freed on disk.
 
-        Packs that hold some of them are written again without, the new one durable
-        before the old one goes; many small packs become one. Call it under the registry's writer lock.
+        Packs that hold some are written again without, durable before the old one
+        goes; many small packs become one. Call it under the registry's writer lock.
 
         Raises:
             StoreError: The disk refused, or a blob to keep in such a pack is rotten.
@@ -334,12 +338,9 @@ class BlobStore:
         return sum(pack.size for pack in old) - writer.size
 
     def quarantine(self, sha256: Sha256) -> Path:
-        """Move the bytes of a rotten blob to ``quarantine/``, never to be served.
+        """Move the bytes of a rotten blob to ``quarantine/``; return where they are.
 
         Where it lies in a pack, whatever else in that pack is rotten goes with it.
-
-        Returns:
-            Where the bytes are now.
 
         Raises:
             StoreError: It is not held, or the disk refused.

@@ -226,8 +226,8 @@ class Disk:
                 view, offset = view[done:], offset + done
 
     def truncate(self, fd: int, path: Path, size: int) -> None:
-        """Cut *fd* down to *size* bytes."""
-        with failing("shorten", path):
+        """Make *fd* exactly *size* bytes long; what is new reads as zeros."""
+        with failing("resize", path):
             os.ftruncate(fd, size)
 
     def sync(self, fd: int, path: Path, *, mode: int | None = None) -> None:

@@ -12,6 +12,7 @@ from typing import Self
 
 from airlift import naming
 from airlift.errors import StoreError
+from airlift.store import direct
 from airlift.store.durable import FLAGS, Buffer, Disk, failing, let_go, names
 
 SCRATCH = ".new-"
@@ -58,7 +59,7 @@ class Partial:
         """Return the end of what was written so far, in bytes.
 
         Space set aside for ``size`` does not count, so whoever writes from front to
-        back resumes here. After a power cut the last bytes may be zeros unless
+        back resumes here; of a scattered one it says nothing. After a power cut the last bytes may be zeros unless
         ``sync`` was called: the caller checks the digest of the whole.
         """
         with failing("look at", self.path):
@@ -96,8 +97,17 @@ class Partial:
         self.close()
 
 
-def take(disk: Disk, path: Path, size: int | None = None) -> Partial:
+def take(
+    disk: Disk, path: Path, size: int | None = None, *, scattered: bool = False
+) -> Partial:
     """Open or create the partial at *path*, locked against every other taker.
+
+    Args:
+        disk: What changes the disk.
+        path: Where it lies.
+        size: Bytes it will have, if known.
+        scattered: It will be written in large pieces from anywhere: it is made *size*
+            long at once, and they go past the page cache where that can be.
 
     Raises:
         StoreError: Somebody else holds it, or the disk refused.
@@ -111,6 +121,8 @@ def take(disk: Disk, path: Path, size: int | None = None) -> Partial:
             let_go(fd)
             raise
         if usable:
+            if scattered and size is not None:
+                _scatter(disk, fd, path, size)
             return Partial(disk, path, fd, size)
         let_go(fd)
         if not locked:
@@ -184,6 +196,16 @@ def _settle(disk: Disk, fd: int, path: Path, size: int | None) -> bool:
             disk.truncate(fd, path, size)
         disk.reserve(fd, path, size)
     return True
+
+
+def _scatter(disk: Disk, fd: int, path: Path, size: int) -> None:
+    try:
+        # Writes that move the end of a file wait for each other in the kernel.
+        disk.truncate(fd, path, size)
+        direct.past_cache(fd)
+    except BaseException:
+        let_go(fd)
+        raise
 
 
 def remove(disk: Disk, path: Path) -> bool:

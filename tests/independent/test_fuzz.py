@@ -14,7 +14,7 @@ import pytest
 
 from airlift.errors import AirliftError, FormatError
 from airlift.format import block, head
-from airlift.format.reading import Fault, VolumeStream, read_front, read_slabs
+from airlift.format.reading import Fault, VolumeStream, read_front
 from airlift.trust.delivery import TrustState
 from airlift.trust.site import accept_root
 from airlift.trust.verifier import verify
@@ -22,6 +22,7 @@ from independent.delivery import Site
 from independent.reader import read
 from independent.record import RefusedError, sha256
 from independent.specimen import regions
+from unloaded import unloaded
 from vectors.cases import MODEL
 from vectors.running import FOLDER
 from vectors.running import read as read_vector
@@ -105,13 +106,13 @@ def airlift_refuses(data: bytes, state: TrustState) -> bool:
     try:
         front = read_front(source)
         delivery = verify(front.records, state, now=NOW)
-        slabs = read_slabs(source, front.label, delivery.packing, lambda _: True)
+        slabs = unloaded(source, front.label, delivery.packing)
         found = []
         for item in slabs:
             if isinstance(item, Fault):
                 found.append(item)
                 continue
-            true = BLOBS[item.blob.sha256][item.offset :]
+            true = BLOBS[item.blob.sha256][item.place :]
             assert item.raw == true[: len(item.raw)]
         return bool(found) or not source.at_end()
     except AirliftError:

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from airlift.errors import AirliftError, FormatError
 from airlift.format import framing
-from airlift.format.reading import Fault, VolumeStream, read_front, read_slabs
+from airlift.format.reading import Fault, VolumeStream, read_front
 from airlift.inbound import landing, media
 from airlift.trust.verifier import verify
 from crossing import NOW, Crossing, noise, weights
+from unloaded import unloaded
 
 FILES = {
     "a.json": b'{"a": 1}',
@@ -46,7 +47,7 @@ class Exhibit:
         """Return what a reader finds wrong behind the signed files of volume one."""
         source = VolumeStream(io.BytesIO(data), "v")
         read_front(source)
-        items = read_slabs(source, self.label, self.delivery.packing, lambda _: True)
+        items = unloaded(source, self.label, self.delivery.packing)
         found = [item for item in items if isinstance(item, Fault)]
         return (
             found

@@ -8,18 +8,17 @@ import pytest
 
 from airlift.digest import sha256
 from airlift.errors import FormatError
-from airlift.format import block, framing, packing, reading, volume
+from airlift.format import framing, packing, reading, volume
 from airlift.format.packing import PackingList
 from airlift.format.reading import (
     Fault,
-    GoodSlab,
     VolumeError,
     VolumeStream,
     read_front,
     read_label,
-    read_slabs,
 )
 from airlift.format.volume import Cut
+from unloaded import GoodSlab, unloaded
 from vectors.running import FOLDER
 from vectors.sender import Sender, Sent
 
@@ -219,7 +218,7 @@ def items(data: bytes, listing: PackingList) -> list[GoodSlab | Fault]:
     """Return all that is read of a volume."""
     source = VolumeStream(io.BytesIO(data), "v")
     front = read_front(source)
-    return list(read_slabs(source, front.label, listing, lambda _: True))
+    return unloaded(source, front.label, listing)
 
 
 def listing(sent: Sent) -> PackingList:
@@ -298,7 +297,7 @@ def test_a_label_whose_cut_points_lie_outside_the_parts_is_a_fault(sent: Sent) -
     read_front(source)
     fields = {name: getattr(front.label, name) for name in front.label.__slots__}
     label = volume.Label(**{**fields, "first": Cut(0, 9)})
-    found = list(read_slabs(source, label, listing(sent), lambda _: True))
+    found = unloaded(source, label, listing(sent))
     assert isinstance(found[-1], Fault)
     assert found[-1].problem == "the label's cut points lie outside the parts"
 
@@ -313,14 +312,3 @@ def test_a_slab_that_is_signed_and_cannot_be_decoded_names_its_place() -> None:
     assert str(caught.value).startswith("v: byte 15872: blobs/sha256/")
     assert str(caught.value).endswith(": block of unknown kind 4")
     assert caught.value.hint == "a newer airlift is needed here"
-
-
-def test_what_is_not_wanted_is_checked_all_the_same(sent: Sent) -> None:
-    """A blob held already must not be a place where damage goes unseen."""
-    (data,) = sent.volumes()
-    at = data.index(sent.part_name("1.safetensors")) + 512
-    source = VolumeStream(io.BytesIO(data[:at] + b"\xee" + data[at + 1 :]), "v")
-    front = read_front(source)
-    found = list(read_slabs(source, front.label, listing(sent), lambda _: False))
-    assert [type(item) for item in found] == [Fault]
-    assert block.BLOCK == 1 << 20

@@ -1,0 +1,202 @@
+"""The slabs of a volume: where each of them lies, and whether it is what was signed.
+
+The law of this file: the place and the digest of every byte follow from signed data;
+nothing is decoded before its digest was checked. A fault is noted with its place and
+reading goes on, because the place of everything after it is known too.
+
+    walk -> a slab's stored bytes -> ``judge`` -> ``restore``
+
+Only ``walk`` has an order; the rest may happen to many slabs at once.
+"""
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+
+from blake3 import blake3
+
+from airlift.digest import sha256
+from airlift.errors import FormatError
+from airlift.format import block, framing, head, volume
+from airlift.format.head import Codec, PartHead, Slab
+from airlift.format.packing import SLAB, PackedBlob, PackingList, Part
+from airlift.format.reading import Fault, Lent, VolumeError, VolumeStream, fault_of
+from airlift.format.volume import Label, Run
+
+_BLOBS = "blobs/sha256/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredSlab:
+    """A slab as it was read; nothing of it was looked at yet.
+
+    Attributes:
+        run: The slabs of its part in this volume.
+        table: The head of its part; None for a part that is one raw slab.
+        number: Index of the slab in its part.
+        place: Where what it decodes to begins among what its part's slabs decode to.
+        offset: Byte of the volume where its stored bytes begin.
+        data: Its stored bytes.
+    """
+
+    run: Run
+    table: PartHead | None
+    number: int
+    place: int
+    offset: int
+    data: Lent
+
+    @property
+    def slab(self) -> Slab:
+        """Its sizes and its digest."""
+        return self.run.slabs[self.number - self.run.first]
+
+    @property
+    def blob(self) -> PackedBlob:
+        """The blob it is of."""
+        return self.run.blob
+
+    @property
+    def coded(self) -> bool:
+        """Whether its raw bytes are other than its stored bytes."""
+        return self.table is not None and self.table.codec is Codec.BLOCKS
+
+
+def walk(
+    source: VolumeStream, label: Label, packing: PackingList
+) -> Iterator[StoredSlab | Fault]:
+    """Yield every slab of a volume, and every fault of what lies between them.
+
+    Args:
+        source: Positioned behind the signed files, which were verified.
+        label: The volume's own; its cut points are compared as framing.
+        packing: The verified packing list.
+    """
+    try:
+        for index, blob, part in volume.spanned(packing, label.first, label.end):
+            yield from _part(source, label, index, blob, part)
+        start = source.offset
+        if source.take(len(framing.END)) != framing.END:
+            yield _fault(source, start, "the end mark is damaged")
+    except FormatError as error:
+        yield fault_of(source, error)
+
+
+def judge(stored: StoredSlab, volume: str) -> Fault | None:
+    """Return what is wrong with a slab that was read; None if nothing is.
+
+    Args:
+        stored: The slab.
+        volume: What the volume is called.
+    """
+    slab, run, data = stored.slab, stored.run, stored.data
+    # A head vouches for each slab, so nobody has to hash the part as a whole.
+    good = (
+        blake3(data).digest() == slab.blake3
+        if slab.blake3
+        else sha256(data) == run.part.sha256
+    )
+    if good:
+        return None
+    stop = stored.offset + len(data)
+    problem = f"{run.name}: bytes up to {stop} differ from their signed digest"
+    return Fault(volume=volume, offset=stored.offset, problem=problem)
+
+
+def restore(stored: StoredSlab, out: memoryview, volume: str) -> None:
+    """Decode a coded slab that was judged good.
+
+    Args:
+        stored: The slab.
+        out: Memory for its raw bytes, of exactly that length.
+        volume: What the volume is called.
+
+    Raises:
+        FormatError: What was signed cannot be decoded: no other copy of the volume
+            will help.
+    """
+    try:
+        block.decode_slab_into(memoryview(stored.data), out)
+    except FormatError as error:
+        name = stored.run.name
+        problem = f"{volume}: byte {stored.offset}: {name}: {error.problem}"
+        raise FormatError(problem, hint=error.hint) from error
+
+
+def _part(
+    source: VolumeStream, label: Label, index: int, blob: PackedBlob, part: Part
+) -> Iterator[StoredSlab | Fault]:
+    table = None
+    if part.head:
+        table = yield from _head(source, label, index, part)
+        if table is None:
+            return
+    run = volume.run_of(index, blob, part, table, label)
+    if run is None:
+        problem = "the label's cut points lie outside the parts"
+        raise source.error(problem)
+    yield from _expect(source, framing.header(run.name, run.size))
+    place = sum(one.raw for one in volume.slabs_of(part, table)[: run.first])
+    for number, slab in enumerate(run.slabs, run.first):
+        start = source.offset
+        try:
+            data = source.slab(slab.stored)
+        except VolumeError as error:
+            if not source.resume(start + slab.stored):
+                raise
+            yield error.fault
+        else:
+            yield StoredSlab(
+                run=run,
+                table=table,
+                number=number,
+                place=place,
+                offset=start,
+                data=data,
+            )
+        place += slab.raw
+    yield from _expect(source, bytes(framing.padding(run.size)))
+
+
+def _head(
+    source: VolumeStream, label: Label, index: int, part: Part
+) -> Generator[Fault, None, PartHead | None]:
+    """Take a part's head; None when it is damaged and the part was passed over."""
+    assert part.head
+    size = part.head.size
+    name = f"{_BLOBS}{part.head.sha256}"
+    yield from _expect(source, framing.header(name, size))
+    start = source.offset
+    data = source.take(size)
+    yield from _expect(source, bytes(framing.padding(size)))
+    if sha256(data) == part.head.sha256:
+        table = head.decode(data, name=name)
+        if table.pieces:
+            problem = f"{name}: the part refers to {len(table.bases)} other blobs"
+            raise FormatError(problem, hint="a newer airlift is needed here")
+        if (table.stored, table.raw) != (part.size, part.raw):
+            problem = f"{name} contradicts the packing list"
+            raise source.error(problem, offset=start)
+        return table
+    yield _fault(source, start, f"head hashes to {sha256(data)}, expected {name}")
+    if index == label.end.part or (index == label.first.part and label.first.slab):
+        problem = "what follows a damaged head of a cut part cannot be placed"
+        raise source.error(problem)
+    left = framing.RECORD + part.size + framing.padding(part.size)
+    while left:
+        left -= len(source.take(min(left, SLAB)))
+    return None
+
+
+def _expect(source: VolumeStream, expected: bytes) -> Iterator[Fault]:
+    """Take framing that can only be *expected*."""
+    start = source.offset
+    found = source.take(len(expected))
+    if found != expected:
+        pairs = enumerate(zip(found, expected, strict=True))
+        at = next(i for i, (a, b) in pairs if a != b)
+        problem = "framing differs from what signed data gives"
+        yield _fault(source, start + at, problem)
+
+
+def _fault(source: VolumeStream, offset: int, problem: str) -> Fault:
+    return Fault(volume=source.name, offset=offset, problem=problem)

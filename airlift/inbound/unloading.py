@@ -1,0 +1,146 @@
+"""Unloading a volume: every slab is read, checked, decoded, written and hashed at once.
+
+The worker that reads a slab does all the rest of it while its bytes are in the
+processor's cache (``airlift.lanes``). Nothing is decoded before its digest was checked.
+At most ``ALIVE`` slabs and one more for each worker are in memory.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from airlift import lanes
+from airlift.format import slabs
+from airlift.format.packing import PackingList
+from airlift.format.reading import Fault, Lent, VolumeStream
+from airlift.format.slabs import StoredSlab
+from airlift.format.volume import Label
+from airlift.inbound.staging import Staging, Ticket
+from airlift.inbound.volume_file import Buffers
+from airlift.progress import Advance
+from airlift.store.blobs import SMALL
+
+SAVE_EVERY = 2 << 30
+"""Bytes between two notes of progress inside a volume: what a kill costs at most."""
+_BATCH = 512
+"""Small blobs that one worker takes in at once: each alone is less than the price of
+passing it from thread to thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Slab:
+    stored: StoredSlab
+    ticket: Ticket | None
+
+
+_Job = _Slab | list[StoredSlab]
+
+
+class Unloading:
+    """Takes in what lies behind the signed files of one volume.
+
+    Args:
+        source: The volume, positioned there.
+        label: Its own.
+        packing: The verified packing list.
+        staging: Where good slabs go.
+        buffers: Where *source* has its memory from.
+    """
+
+    def __init__(
+        self,
+        source: VolumeStream,
+        label: Label,
+        packing: PackingList,
+        staging: Staging,
+        buffers: Buffers,
+    ) -> None:
+        self._name, self._staging, self._buffers = source.name, staging, buffers
+        self._walk = slabs.walk(source, label, packing)
+        self._faults: list[Fault] = []
+        self._over = False
+
+    def run(self, advance: Advance) -> list[Fault]:
+        """Take all of it in; return what is wrong with it, by place.
+
+        Progress is noted every 2 GiB, while no worker is at work; the caller notes
+        the rest.
+
+        Raises:
+            FormatError: A signed slab cannot be decoded.
+            StoreError: The disk refuses.
+        """
+        while not self._over:
+            lanes.run(self._jobs(), lambda job, done: self._do(job, done, advance))
+            if not self._over:
+                self._staging.save()
+        return sorted(self._faults, key=lambda fault: fault.offset)
+
+    def _jobs(self) -> Iterator[_Job]:
+        """Yield slabs up to the next note of progress; runs on one thread at a time."""
+        batch: list[StoredSlab] = []
+        unsaved = 0
+        for item in self._walk:
+            if isinstance(item, Fault):
+                self._faults.append(item)
+                continue
+            if item.slab.raw == item.blob.size < SMALL:
+                batch.append(item)
+                if len(batch) == _BATCH:
+                    yield batch
+                    batch = []
+                continue
+            yield _Slab(item, self._staging.expect(item))
+            unsaved += item.slab.raw
+            if unsaved > SAVE_EVERY:
+                break
+        else:
+            self._over = True
+        if batch:
+            yield batch
+
+    def _do(self, job: _Job, done: Callable[[], None], advance: Advance) -> None:
+        if isinstance(job, _Slab):
+            self._take(job, done, advance)
+            return
+        taken = sum(self._take_small(stored) for stored in job)
+        done()
+        advance(taken)
+
+    def _take(self, job: _Slab, done: Callable[[], None], advance: Advance) -> None:
+        stored, ticket = job.stored, job.ticket
+        good = self._is_good(stored)
+        if not good or ticket is None:
+            self._buffers.give(stored.data)
+            done()
+            if ticket:
+                self._staging.lose(ticket)
+            return
+        raw = self._raw(stored)
+
+        def release() -> None:
+            self._buffers.give(raw)
+            done()
+
+        self._staging.take(ticket, raw, release)
+        advance(len(raw))
+
+    def _take_small(self, stored: StoredSlab) -> int:
+        if not self._is_good(stored) or not self._staging.wanted(stored.blob):
+            return 0
+        raw = bytes(self._raw(stored))
+        self._staging.take_small(stored.blob, raw)
+        return len(raw)
+
+    def _is_good(self, stored: StoredSlab) -> bool:
+        if fault := slabs.judge(stored, self._name):
+            self._faults.append(fault)
+        return fault is None
+
+    def _raw(self, stored: StoredSlab) -> Lent:
+        """Return the raw bytes of a good slab, lent like the stored ones."""
+        if not stored.coded:
+            return stored.data
+        raw = self._buffers.take()[: stored.slab.raw]
+        slabs.restore(stored, raw, self._name)
+        self._buffers.give(stored.data)
+        return raw
