@@ -9,9 +9,18 @@ from blake3 import blake3
 
 from airlift.artifact import Kind, Release, ReleaseFile
 from airlift.digest import Sha256, sha256
-from airlift.format import block, dispatch, framing, head, packing, release, volume
+from airlift.format import (
+    block,
+    difference,
+    dispatch,
+    framing,
+    head,
+    packing,
+    release,
+    volume,
+)
 from airlift.format.dispatch import Dispatch, Need
-from airlift.format.head import Codec, PartHead, Slab
+from airlift.format.head import Codec, Op, PartHead, Piece, Slab
 from airlift.format.packing import SLAB, Head, PackedBlob, PackingList, Part
 from airlift.format.volume import Cut, Label
 from crossing import NOW, Connected
@@ -70,6 +79,47 @@ def whole(data: bytes, codec: Codec = Codec.BLOCKS) -> Made:
     """Return *data* as one part that builds on nothing."""
     table, stored = slabs(data, codec)
     return Made(data, (MadePart(PartHead(codec, table), stored),))
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of a blob: a literal, or what *base* has from *offset* on.
+
+    With a *width* it is the difference of elements of so many bytes.
+    """
+
+    length: int
+    base: bytes = b""
+    offset: int = 0
+    width: int = 0
+
+
+def built(data: bytes, *parts: Sequence[Run], codec: Codec = Codec.BLOCKS) -> Made:
+    """Return *data* made of *parts*; one without a base is a plain part."""
+    made, at = [], 0
+    for runs in parts:
+        bases = sorted({sha256(one.base) for one in runs if one.base})
+        pieces: list[Piece] = []
+        table: list[Slab] = []
+        stored: list[bytes] = []
+        for one in runs:
+            base = bases.index(sha256(one.base)) if one.base else 0
+            op = Op.LITERAL
+            if one.base:
+                op = Op.DIFFERENCE if one.width else Op.REFERENCE
+            pieces.append(Piece(op, one.width, base, one.length, one.offset))
+            raw = data[at : at + one.length]
+            if one.width:
+                old = one.base[one.offset : one.offset + one.length]
+                raw = bytes(difference.difference(raw, old, one.width))
+            if op is not Op.REFERENCE:
+                more, bytes_ = slabs(raw, codec)
+                table += more
+                stored += bytes_
+            at += one.length
+        built_of = (tuple(bases), tuple(pieces)) if bases else ((), ())
+        made.append(MadePart(PartHead(codec, tuple(table), *built_of), tuple(stored)))
+    return Made(data, tuple(made))
 
 
 @dataclass(frozen=True)
