@@ -41,7 +41,7 @@ def text(name: str, head: bytes, tail: bytes) -> Finding | None:
         finding = "script", ContentClass.CODE
     elif name.endswith(_TEMPLATES) or name.startswith("chat_template"):
         finding = "jinja", ContentClass.TEMPLATE
-    elif head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
+    elif _JSON.match(head):
         finding = "json", _json(name, head, tail)
     elif _YAML_OBJECT.search(head + tail):
         finding = "yaml", ContentClass.CODE
@@ -96,4 +96,8 @@ def _named(value: object) -> ContentClass:
     return found
 
 
+# A list begins with a value or ends: a vocabulary's first line may be `[PAD]`.
+_JSON = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:\{|\[\s*(?:[\]\[{\"0-9-]|true|false|null|NaN|Infinity|$))"
+)
 _TELLING = (str, list, dict)

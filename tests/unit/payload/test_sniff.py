@@ -254,6 +254,8 @@ TABLE: dict[str, tuple[str, bytes, tuple[str, ContentClass]]] = {
     "a script": ("run", b"#!/bin/sh\n", ("script", CODE)),
     "a notebook": ("a.ipynb", b'{"cells": []}', ("json", CODE)),
     "json": ("config.json", b'{"a": [1]}', ("json", DATA)),
+    "a list": ("a.json", b' [\n  "x"]', ("json", DATA)),
+    "a vocabulary": ("vocab.txt", b"[PAD]\n[unused0]\n", ("text", DATA)),
     "json lines": ("train.jsonl", b'{"a": 1}\n{"a": 2}\n', ("json", DATA)),
     "a configuration that names code": (
         "config.json",
