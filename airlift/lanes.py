@@ -63,6 +63,7 @@ def run(
     *,
     alive: int = ALIVE,
     threads: int = THREADS,
+    stop: Stop | None = None,
 ) -> None:
     """Call ``do(job, done)`` for every job on *threads* threads; return when all are.
 
@@ -77,8 +78,10 @@ def run(
             whatever thread.
         alive: Most jobs that are begun and not done.
         threads: Workers.
+        stop: Set when it is over; whatever waits inside of *do* must look at it.
     """
-    room, feed, inside = threading.Semaphore(alive), _Feed(jobs), _Inside()
+    room, feed = threading.Semaphore(alive), _Feed(jobs)
+    inside = _Inside(stop or Stop())
     loop = partial(_loop, feed, do, room, inside)
     try:
         work([loop] * threads, workers=threads, stop=inside.stop)
@@ -89,8 +92,8 @@ def run(
 class _Inside:
     """How many threads are doing a job; none begins one after the stop."""
 
-    def __init__(self) -> None:
-        self.stop = Stop()
+    def __init__(self, stop: Stop) -> None:
+        self.stop = stop
         self._count, self._changed = 0, threading.Condition()
 
     def __enter__(self) -> None:

@@ -7,20 +7,17 @@ told, never assumed.
 """
 
 import contextlib
-import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from airlift import naming
-from airlift.digest import Sha256
 from airlift.errors import FormatError, RequestError
-from airlift.outbound import mounts
+from airlift.outbound import hashing, mounts
 from airlift.outbound.ledger import Entry, VolumeNote
 from airlift.progress import Advance, Progress
 
-_CHUNK = 4 << 20
 _DROP = Path("/proc/sys/vm/drop_caches")
 
 
@@ -92,13 +89,7 @@ def _drop_caches(paths: Sequence[Path]) -> bool:
 
 
 def _compare(path: Path, note: VolumeNote, advance: Advance) -> None:
-    hasher, size = hashlib.sha256(), 0
-    with path.open("rb", buffering=0) as stream:
-        while chunk := stream.read(_CHUNK):
-            hasher.update(chunk)
-            size += len(chunk)
-            advance(len(chunk))
-    found = Sha256(hasher.hexdigest())
+    found, size = hashing.sha256_of(path, advance)
     if size != note.size:
         problem = f"has {size} bytes, {note.size} were written"
         raise FormatError(problem)

@@ -5,24 +5,35 @@ name without ``.part`` is a whole volume, whatever interrupts the writing. One t
 already there whole is not written again.
 """
 
+import contextlib
 import errno
 import hashlib
+import itertools
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from blake3 import blake3
 
+from airlift import lanes
+from airlift.crew import Stop
 from airlift.digest import Sha256, sha256
 from airlift.errors import RequestError, StoreError
 from airlift.format import framing, head, volume
-from airlift.format.head import PartHead
+from airlift.format.head import PartHead, Slab
 from airlift.format.packing import PackingList
 from airlift.format.volume import Label, Run
+from airlift.lanes import Lane
+from airlift.outbound import hashing
 from airlift.outbound.packing import Packer
+from airlift.outbound.slabs import Hold, Slots
+from airlift.outbound.spool import StoredSlabs
+from airlift.outbound.windows import Windows
 from airlift.progress import Advance, Progress
-from airlift.store.durable import Disk
+from airlift.store.blobs import SMALL
+from airlift.store.durable import Disk, failing
 
 _CHUNK = 4 << 20
 
@@ -63,7 +74,7 @@ class Cutter:
     def __init__(self, cargo: Cargo, packer: Packer) -> None:
         self._cargo, self._packer = cargo, packer
         self._heads = {index: one for index, one in enumerate(cargo.heads) if one}
-        self._starts = _part_starts(cargo.listing)
+        self._places = _places(cargo)
 
     def size(self, label: Label) -> int:
         """Return the exact size in bytes of the volume *label*."""
@@ -96,58 +107,82 @@ class Cutter:
 
     def _keep(self, label: Label, path: Path, advance: Advance) -> WrittenVolume:
         """Hash a volume that is already there, and refuse any other file."""
-        front = next(iter(self._front(label)))
-        hasher, size = hashlib.sha256(), self.size(label)
+        front, size = b"".join(self._front(label)), self.size(label)
         with path.open("rb") as stream:
             if os.fstat(stream.fileno()).st_size != size or (
                 stream.read(len(front)) != front
             ):
                 problem = f"{path} is another volume, or one of another cutting"
                 raise RequestError(problem, hint="choose an empty folder")
-            hasher.update(front)
-            while chunk := stream.read(_CHUNK):
-                hasher.update(chunk)
-                advance(len(chunk))
-        return WrittenVolume(
-            label=label,
-            path=path,
-            size=size,
-            sha256=Sha256(hasher.hexdigest()),
-            kept=True,
-        )
+        with failing("read", path):
+            found, _ = hashing.sha256_of(path, advance)
+        return WrittenVolume(label=label, path=path, size=size, sha256=found, kept=True)
 
     def _write(self, label: Label, path: Path, advance: Advance) -> WrittenVolume:
         unfinished = path.with_name(path.name + ".part")
-        hasher, size = hashlib.sha256(), 0
+        size = self.size(label)
         try:
             with unfinished.open("wb", buffering=0) as out:
-                for data in self._bytes(label):
-                    view = memoryview(data)
-                    while view:
-                        view = view[out.write(view) :]
-                    hasher.update(data)
-                    size += len(data)
-                    advance(len(data))
+                found = self._fill(label, out.fileno(), size, advance)
+                assert os.fstat(out.fileno()).st_size == size
                 os.fsync(out.fileno())
             unfinished.rename(path)
             Disk().sync_folder(path.parent)
         except OSError as error:
             raise medium_error(error, unfinished) from error
-        assert size == self.size(label)
         return WrittenVolume(
-            label=label,
-            path=path,
-            size=size,
-            sha256=Sha256(hasher.hexdigest()),
-            kept=False,
+            label=label, path=path, size=size, sha256=found, kept=False
         )
 
-    def _bytes(self, label: Label) -> Iterator[bytes]:
+    def _fill(self, label: Label, out: int, size: int, advance: Advance) -> Sha256:
+        """Write all bytes of a volume to the file *out*; return their digest."""
+        stop, slots, hasher = Stop(), Slots(), hashlib.sha256()
+        windows = Windows(out, size, advance, stop)
+
+        def digest(item: tuple[_Step, memoryview, Hold]) -> None:
+            step, stored, hold = item
+            hasher.update(step.before)
+            hasher.update(stored)
+            hold.drop()
+
+        lane = Lane(digest)
+
+        def do(step: _Step, done: Callable[[], None]) -> None:
+            slot = slots.take()
+            hold = slots.hold(slot, 2, done)
+            stored = step.slab.into(slot.coded) if step.slab else slot.coded[:0]
+            lane.put(step.number, (step, stored, hold))
+            windows.put(memoryview(step.before), step.offset)
+            windows.put(stored, step.offset + len(step.before))
+            hold.drop()
+
+        with contextlib.ExitStack() as opened:
+            lanes.run(self._steps(label, opened), do, stop=stop)
+        return Sha256(hasher.hexdigest())
+
+    def _steps(self, label: Label, opened: contextlib.ExitStack) -> Iterator["_Step"]:
+        """Yield what a volume is made of, in order."""
+        before, offset, numbers = bytearray(), 0, itertools.count()
+        for item in self._items(label, opened):
+            if isinstance(item, bytes):
+                before += item
+                if len(before) < _CHUNK:
+                    continue
+            slab = None if isinstance(item, bytes) else item
+            step = _Step(next(numbers), offset, bytes(before), slab)
+            offset += len(before) + (slab.size if slab else 0)
+            before.clear()
+            yield step
+        yield _Step(next(numbers), offset, bytes(before), None)
+
+    def _items(
+        self, label: Label, opened: contextlib.ExitStack
+    ) -> Iterator["bytes | _StoredSlab"]:
         yield from self._front(label)
         for run in self._runs(label):
             yield from self._head(run)
             yield framing.header(run.name, run.size)
-            yield from self._stored(run)
+            yield from self._stored(run, opened)
             yield bytes(framing.padding(run.size))
         yield framing.END
 
@@ -181,35 +216,79 @@ class Cutter:
                 + bytes(framing.padding(len(data)))
             )
 
-    def _stored(self, run: Run) -> Iterator[bytes]:
-        """Yield a run's slabs, each checked against its digest before it is written."""
-        slabs = volume.slabs_of(run.part, self._heads.get(run.index))
-        offset = self._starts[run.index] + sum(one.stored for one in slabs[: run.first])
-        for slab in run.slabs:
-            stop = offset + slab.stored
-            data = b"".join(self._packer.read(run.blob, offset, stop))
-            good = (
-                blake3(data).digest() == slab.blake3
-                if slab.blake3
-                else sha256(data) == run.part.sha256
-            )
-            if not good:
-                problem = f"blob {run.blob.sha256}: bytes {offset}-{stop} changed"
-                hint = "`airlift verify` finds what is damaged; fetch it again"
-                raise StoreError(problem, hint=hint)
-            yield data
-            offset = stop
+    def _stored(
+        self, run: Run, opened: contextlib.ExitStack
+    ) -> Iterator["bytes | _StoredSlab"]:
+        """Yield a run's slabs; what is small is read at once."""
+        first, count, begin = self._places[run.index]
+        heads = self._cargo.heads[first : first + count]
+        stored = self._packer.open(run.blob, heads)
+        opened.callback(stored.close)
+        # Closed after its last slab: a volume may hold more blobs than a process may
+        # have files.
+        uses = Hold(len(run.slabs), stored.close)
+        for number, slab in enumerate(run.slabs, begin + run.first):
+            distrust = partial(self._packer.distrust, run.blob.sha256)
+            one = _StoredSlab(stored, number, slab, run, uses, distrust)
+            if slab.stored < SMALL:
+                yield bytes(one.into(memoryview(bytearray(SMALL))))
+            else:
+                yield one
 
 
-def _part_starts(listing: PackingList) -> list[int]:
-    """Return where each part's stored bytes begin among those of its blob."""
-    starts = []
-    for blob in listing.blobs:
-        position = 0
-        for part in blob.parts:
-            starts.append(position)
-            position += part.size
-    return starts
+@dataclass(frozen=True, slots=True)
+class _StoredSlab:
+    """A slab as it travels, still to be read."""
+
+    stored: StoredSlabs
+    number: int
+    slab: Slab
+    run: Run
+    uses: Hold
+    distrust: Callable[[], None]
+
+    @property
+    def size(self) -> int:
+        """Stored bytes."""
+        return self.slab.stored
+
+    def into(self, view: memoryview) -> memoryview:
+        """Read it to *view*; return it, checked against its digest."""
+        self.stored.into(view, self.number, self.size)
+        self.uses.drop()
+        data = view[: self.size]
+        good = (
+            blake3(data).digest() == self.slab.blake3
+            if self.slab.blake3
+            else sha256(data) == self.run.part.sha256
+        )
+        if not good:
+            self.distrust()
+            problem = f"blob {self.run.blob.sha256}: stored slab {self.number} changed"
+            hint = "run the same command again; `airlift verify` finds what is damaged"
+            raise StoreError(problem, hint=hint)
+        return data
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """Some bytes of a volume, in order: *before*, then a slab if there is one."""
+
+    number: int
+    offset: int
+    before: bytes
+    slab: _StoredSlab | None
+
+
+def _places(cargo: Cargo) -> list[tuple[int, int, int]]:
+    """Return, for each part, its blob's first part, how many, and slabs before it."""
+    found: list[tuple[int, int, int]] = []
+    for blob in cargo.listing.blobs:
+        first, slabs = len(found), 0
+        for index, part in enumerate(blob.parts, first):
+            found.append((first, len(blob.parts), slabs))
+            slabs += len(volume.slabs_of(part, cargo.heads[index]))
+    return found
 
 
 def medium_error(error: OSError, path: Path) -> StoreError:

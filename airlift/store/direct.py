@@ -84,3 +84,27 @@ def read_into(fd: int, view: memoryview, offset: int, length: int) -> int:
             break
         done += got
     return min(done, length)
+
+
+def write_from(fd: int, view: memoryview, offset: int) -> None:
+    """Write all of *view* at byte *offset* of *fd*.
+
+    Where *fd* goes past the cache and *view* is not of whole pages, or the file system
+    cannot, it goes through the cache from here on.
+
+    Raises:
+        OSError: The disk refuses.
+    """
+    tried = False
+    while view:
+        try:
+            done = os.pwrite(fd, view, offset)
+        except OSError as error:
+            if error.errno != errno.EINVAL or tried:
+                raise
+            # Even where *fd* goes through the cache by now: another thread may have
+            # come first.
+            through_cache(fd)
+            tried = True
+            continue
+        view, offset = view[done:], offset + done

@@ -210,20 +210,9 @@ class Disk:
         Where *fd* goes past the page cache and *piece* is not of whole pages, or the
         file system cannot, it goes through the cache from here on.
         """
-        view, tried = memoryview(piece).cast("B"), False
+        view = memoryview(piece).cast("B")
         with failing("write", path, needed=len(view)):
-            while view:
-                try:
-                    done = os.pwrite(fd, view, offset)
-                except OSError as error:
-                    if error.errno != errno.EINVAL or tried:
-                        raise
-                    # Even where *fd* goes through the cache by now: another thread
-                    # may have come first.
-                    direct.through_cache(fd)
-                    tried = True
-                    continue
-                view, offset = view[done:], offset + done
+            direct.write_from(fd, view, offset)
 
     def truncate(self, fd: int, path: Path, size: int) -> None:
         """Make *fd* exactly *size* bytes long; what is new reads as zeros."""

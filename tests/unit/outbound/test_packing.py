@@ -10,10 +10,16 @@ import pytest
 
 from airlift.artifact import ReleaseFile
 from airlift.digest import sha256
-from airlift.format import block
-from airlift.format.head import Codec
+from airlift.errors import StoreError
+from airlift.format import block, difference, volume
+from airlift.format.head import Codec, Op, Piece
+from airlift.format.packing import PackedBlob
+from airlift.outbound import recipe
 from airlift.outbound.packing import Packed, Packer
+from airlift.outbound.recipe import Recipe
+from airlift.outbound.slabs import CODED
 from airlift.progress import Silent
+from airlift.store import direct
 from airlift.store.blobs import BlobStore
 
 NUMBERS = np.random.default_rng(3).normal(0, 0.02, 2_500_000).astype("<f2").tobytes()
@@ -35,8 +41,22 @@ def packed(folder: Path, content: bytes, kind: str) -> tuple[Packed, bytes]:
     file = ReleaseFile(path="f", size=len(content), sha256=sha256(content), format=kind)
     made = packer.pack([file], Silent())
     (blob,) = made.listing.blobs
-    size = sum(part.size for part in blob.parts)
-    return made, b"".join(packer.read(blob, 0, size))
+    return made, stored_bytes(packer, made, blob)
+
+
+def stored_bytes(packer: Packer, made: Packed, blob: PackedBlob) -> bytes:
+    """Return the stored bytes of *blob*, the only one of *made*."""
+    slabs = [
+        slab
+        for part, table in zip(blob.parts, made.heads, strict=True)
+        for slab in volume.slabs_of(part, table)
+    ]
+    opened, view, found = packer.open(blob, made.heads), direct.buffer(CODED), b""
+    for number, slab in enumerate(slabs):
+        opened.into(view, number, slab.stored)
+        found += view[: slab.stored]
+    opened.close()
+    return found
 
 
 @pytest.mark.parametrize("pad", range(8))
@@ -73,3 +93,98 @@ def test_what_is_not_worth_coding_travels_as_it_is(
     made, stored = packed(tmp_path, content, kind)
     assert stored == content
     assert {table.codec for table in made.heads if table} <= {Codec.RAW}
+
+
+def recipe_of(base: bytes) -> Recipe:
+    """Return a recipe of pieces of every kind, each of a slab and a bit more."""
+    of_base = sha256(base)
+    long = (4 << 20) + 8192
+    return recipe.of(
+        [of_base],
+        [
+            (Piece(Op.REFERENCE, 0, 0, 1000, 24), of_base),
+            (Piece(Op.LITERAL, 0, 0, long, 0), None),
+            (Piece(Op.DIFFERENCE, 2, 0, long, 4096), of_base),
+            (Piece(Op.REFERENCE, 0, 0, 70_001, 3), of_base),
+        ],
+    )
+
+
+def made_of(base: bytes, made: Packed, stored: bytes) -> bytes:
+    """Return the blob that the heads and stored slabs of *made* give."""
+    decoded, at = b"", 0
+    for table in made.heads:
+        assert table is not None
+        for slab in table.slabs:
+            one = memoryview(stored)[at : at + slab.stored]
+            decoded += block.decode_slab(one, slab.raw)
+            at += slab.stored
+    found, at = b"", 0
+    for piece in (one for table in made.heads if table for one in table.pieces):
+        there = base[piece.offset : piece.offset + piece.length]
+        if piece.op is Op.REFERENCE:
+            found += there
+            continue
+        some = decoded[at : at + piece.length]
+        at += piece.length
+        if piece.op is Op.DIFFERENCE:
+            out = bytearray(some)
+            difference.restore(some, there, out, piece.width)
+            some = bytes(out)
+        found += some
+    return found
+
+
+def test_a_blob_is_packed_by_its_recipe(tmp_path: Path) -> None:
+    """Only what the far side lacks travels, and it gives the blob again."""
+    long = (4 << 20) + 8192
+    moved = np.frombuffer(NUMBERS[4096 : 4096 + long], "<u2") + np.uint16(1)
+    front = NUMBERS[24:1024] + NUMBERS[-long:]
+    content = front + moved.tobytes() + NUMBERS[3:70_004]
+    store = BlobStore(tmp_path / "store")
+    for one in (NUMBERS, content):
+        store.add([one], expect=sha256(one))
+    packer = Packer(store, tmp_path / "spool")
+    file = ReleaseFile(
+        path="f", size=len(content), sha256=sha256(content), format="safetensors"
+    )
+    recipes = {file.sha256: recipe_of(NUMBERS)}
+    made = packer.pack([file], Silent(), recipes)
+    (blob,) = made.listing.blobs
+    stored = stored_bytes(packer, made, blob)
+    assert made_of(NUMBERS, made, stored) == content
+    assert [one and one.bases for one in made.heads] == [(sha256(NUMBERS),)]
+    assert packer.pack([file], Silent(), recipes) == made
+    # The same blob without a recipe is another packing.
+    whole = packer.pack([file], Silent())
+    assert [one and one.bases for one in whole.heads] == [()]
+
+
+def test_rot_is_found_where_a_recipe_takes_no_bytes(tmp_path: Path) -> None:
+    """The far side makes the whole blob: what is wrong here would be refused there."""
+    store = BlobStore(tmp_path / "store")
+    content = NUMBERS[24:1024] + NUMBERS[: 4 << 20]
+    for one in (NUMBERS, content):
+        store.add([one], expect=sha256(one))
+    span = store.span(sha256(content))
+    assert span is not None
+    span.path.chmod(0o600)
+    with span.path.open("r+b") as stream:
+        stream.write(b"rot")
+    of_base = sha256(NUMBERS)
+    runs = [
+        (Piece(Op.REFERENCE, 0, 0, 1000, 24), of_base),
+        (Piece(Op.LITERAL, 0, 0, 4 << 20, 0), None),
+    ]
+    file = ReleaseFile(
+        path="f", size=len(content), sha256=sha256(content), format="safetensors"
+    )
+    found = sha256(b"rot" + content[3:])
+    with pytest.raises(StoreError) as caught:
+        Packer(store, tmp_path / "spool").pack(
+            [file], Silent(), {file.sha256: recipe.of([of_base], runs)}
+        )
+    assert str(caught.value) == (
+        f"f: the store's bytes hash to {found}, expected {file.sha256}"
+    )
+    assert not list((tmp_path / "spool").glob("*.coded"))
