@@ -35,6 +35,7 @@ FILES = {"tiny-Q8_0.gguf": MODEL, "LICENSE": b"Terms\n", "params": b'{"top_k": 3
 IMAGE = "application/vnd.ollama.image."
 TABLE = (Distribution([OllamaLibrary()]),)
 PART = 1_000_000
+SPLIT = {f"big-Q4_0-0000{n}-of-00002.gguf": MODEL for n in (1, 2)}
 
 
 @pytest.fixture
@@ -49,6 +50,7 @@ def shelf(tmp_path: Path) -> MemoryShelf:
         tmp_path / "shelf",
         [
             cargo(Kind.GGUF, "Acme/Tiny-GGUF", FILES),
+            cargo(Kind.GGUF, "Acme/Split-GGUF", SPLIT),
             cargo(
                 Kind.OLLAMA,
                 "library/tiny",
@@ -169,6 +171,22 @@ def test_what_is_not_held_does_not_exist(world: World, ollama: Ollama) -> None:
     """The client's own words for a 404."""
     with pytest.raises(PullError, match="file does not exist"):
         ollama.pull(f"{at(world)}/Acme/Nothing")
+
+
+def test_shards_end_in_a_line_that_says_what_to_do(
+    world: World, ollama: Ollama
+) -> None:
+    """The client prints the status and the answer as it stands: that must be enough."""
+    with pytest.raises(PullError) as caught:
+        ollama.pull(f"{at(world)}/Acme/Split-GGUF")
+    status, _, answer = str(caught.value).partition(": ")
+    assert status == "400"
+    assert json.loads(answer)["errors"][0]["message"] == (
+        "`big-Q4_0-00001-of-00002.gguf` is one of 2 shards; Ollama takes one file: "
+        "carry it merged by `llama-gguf-split --merge`, or run this one with "
+        "`llama-server -hf`"
+    )
+    assert not (ollama.models / "manifests").exists()
 
 
 # --- under access control -------------------------------------------------------------

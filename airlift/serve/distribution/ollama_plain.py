@@ -131,10 +131,23 @@ class Plain:
         if model.name.shards > 1:
             shown = naming.show(model.first.path)
             problem = f"`{shown}` is one of {model.name.shards} shards"
-            hint = "Ollama takes one file; use another quantisation, or llama-server"
-            raise FormatError(problem, hint=hint)
+            raise FormatError(problem, hint=self._instead())
         whole = ollama.layer_of(model.first, "model")
         return ollama.compose(model, self.files, self._source, whole)
+
+    def _instead(self) -> str:
+        """Return what to do about shards, which the manifest has no place for."""
+        tags = [
+            naming.show(tag)
+            for tag in gguf_repo.tags(self.models)
+            if tag != gguf_repo.LATEST
+            and gguf_repo.choose(self.models, tag)[0].name.shards == 1
+        ]
+        way = "run this one with `llama-server -hf`"
+        if tags:
+            return f"Ollama takes one file: pull {' or '.join(tags)}, or {way}"
+        merged = "carry it merged by `llama-gguf-split --merge`"
+        return f"Ollama takes one file: {merged}, or {way}"
 
     def _out(self, body: bytes) -> Manifest:
         release = self._revision.release

@@ -277,8 +277,8 @@ def test_shards_are_refused_with_the_reason(world: World) -> None:
     """Ollama takes one file. It shows its user the text of a 400, not of a 404."""
     answer = world.ask("/v2/Acme/Tiny-GGUF/manifests/F16")
     message = (
-        "`tiny-F16-00001-of-00002.gguf` is one of 2 shards; Ollama takes one file;"
-        " use another quantisation, or llama-server"
+        "`tiny-F16-00001-of-00002.gguf` is one of 2 shards; Ollama takes one file: "
+        "pull Q4_K_M or Q8_0, or run this one with `llama-server -hf`"
     )
     assert refusal(answer) == (400, "UNSUPPORTED", message)
 
