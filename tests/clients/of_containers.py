@@ -2,10 +2,12 @@
 
 import io
 import json
+import os
 import shutil
 import subprocess
 import tarfile
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,6 +25,8 @@ from clients.matrix import MODEL, Failed, Operation, Place, files_below, run
 ARTIFACT, IMAGE = "artifacts/acme/tiny:main", "images/acme/tiny:main"
 NO_PREFIX = MappingProxyType({Operation.PREFIX: "asks below /v2/ of a host alone"})
 ORAS = "0.2.43"
+ORAS_PATIENCE_S = 120
+ORAS_REFUSED = "This endpoint requires a token."
 
 
 @cache
@@ -169,8 +173,39 @@ class Oras:
             f"{sign_in if place.token else ''}"
             f"c.pull(target='{place.host}/{ARTIFACT}', outdir={str(out)!r})\n"
         )
-        run([bins / "python", "-W", "ignore", "-c", code], told, home=home)
+        _told_at_once([bins / "python", "-W", "ignore", "-c", code], told, home=home)
         return files_below(out)
+
+
+def _told_at_once(
+    words: Sequence[str | Path], variables: Mapping[str, str], *, home: Path
+) -> None:
+    """Run oras-py; stop it when it has told its user that it may not pull.
+
+    It goes on trying for 131 seconds after that, whatever it is answered.
+
+    Raises:
+        Failed: It ended with an error, or was stopped.
+    """
+    with subprocess.Popen(
+        words,
+        env={"PATH": os.defpath, "HOME": str(home), **variables},
+        cwd=home,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        printed = []
+        late = threading.Timer(ORAS_PATIENCE_S, process.kill)
+        late.start()
+        for line in process.stdout:
+            printed.append(line)
+            if ORAS_REFUSED in line:
+                process.kill()
+        late.cancel()
+    if process.returncode:
+        raise Failed("".join(printed))
 
 
 CLIENTS = (
