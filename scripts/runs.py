@@ -18,6 +18,18 @@ class Cost:
     rss: int
 
 
+class Failed(SystemExit):
+    """A program failed: half a run has no cost.
+
+    Attributes:
+        status: What it ended with; below 0, the signal that ended it.
+    """
+
+    def __init__(self, command: Sequence[str], status: int) -> None:
+        super().__init__(f"ended with {status}: {' '.join(command)}")
+        self.status = status
+
+
 def measure(
     *commands: Sequence[str], cwd: Path, env: Mapping[str, str] | None = None
 ) -> Cost:
@@ -32,7 +44,7 @@ def measure(
         env: Added to this process's environment.
 
     Raises:
-        SystemExit: One of them failed: half a run has no cost.
+        Failed: One of them ended with another status than 0.
     """
     wall = cpu = 0.0
     rss = 0
@@ -48,8 +60,7 @@ def measure(
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         if status:
-            failed = " ".join(command)
-            raise SystemExit(f"ended with {process.returncode}: {failed}")
+            raise Failed(command, process.returncode)
         wall += time.monotonic() - begun
         cpu += usage.ru_utime + usage.ru_stime
         rss = max(rss, usage.ru_maxrss * 1024)

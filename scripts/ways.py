@@ -2,7 +2,8 @@
 
 A way makes something to carry of the folder ``$SOURCE``, in ``$THERE``; the other side
 ends with synced files in ``$OUT``, whose SHA-256 were compared with the sums in the file
-``$SUMS``: what airlift does, as far as the tool can.
+``$SUMS``: what airlift does, as far as the tool can. A patch is a way whose other side
+holds the old version already: the folder ``$BASE``, in it the one file ``$OLD``.
 """
 
 from collections.abc import Iterator, Mapping
@@ -36,6 +37,35 @@ class Way:
     takes: Mapping[str, str]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Patch:
+    """A way for updates.
+
+    Attributes:
+        name: As tables have it.
+        tools: What it needs, with versions.
+        base: Brings the old version into ``$THERE``, once; ``$STATE`` is the tool's own.
+        make: Adds to ``$THERE`` what has to be carried; `timeout` may end it.
+        take: Makes the new version of it in ``$OUT``.
+    """
+
+    name: str
+    tools: tuple[Peer, ...]
+    base: str = ":"
+    make: str
+    take: str
+
+
+BORG = (
+    "export BORG_BASE_DIR=$STATE BORG_REPO=$THERE/repo"
+    " BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK=yes && "
+)
+RESTIC = "export RESTIC_PASSWORD=bench RESTIC_REPOSITORY=$THERE/repo && "
+SYNC = " && sync -f $THERE"
+LIMIT_S = 20
+"""Seconds that a patch may take to make; slower tools would take all day."""
+
+
 def ways() -> Iterator[Way]:
     """Yield the ways whose tools are here."""
     zstd, openssl = program("zstd"), program("openssl")
@@ -57,34 +87,29 @@ def ways() -> Iterator[Way]:
         )
     borg, restic, lmz = program("borg"), program("restic"), environment("lmzip")
     if borg:
-        settings = (
-            "export BORG_BASE_DIR=$THERE BORG_REPO=$THERE/repo"
-            " BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK=yes && "
-        )
         yield Way(
             tools=(borg,),
             make=(
                 "borg create -C zstd,3",
-                settings + "cd $SOURCE && borg init -e none"
+                BORG + "cd $SOURCE && borg init -e none"
                 " && borg create -C zstd,3 ::a . && sync -f $THERE",
             ),
             takes={
-                "borg extract, sha256sum -c": settings
+                "borg extract, sha256sum -c": BORG
                 + "cd $OUT && borg extract ::a && "
                 + SHA256SUM
             },
         )
     if restic:
-        settings = "export RESTIC_PASSWORD=bench RESTIC_REPOSITORY=$THERE/repo && "
         yield Way(
             tools=(restic,),
             make=(
                 "restic backup",
-                settings + "cd $SOURCE && restic init -q"
+                RESTIC + "cd $SOURCE && restic init -q"
                 " && restic backup -q --no-cache . && sync -f $THERE",
             ),
             takes={
-                "restic restore, sha256sum -c": settings
+                "restic restore, sha256sum -c": RESTIC
                 + "restic restore -q --no-cache latest --target $OUT && "
                 + SHA256SUM
             },
@@ -102,3 +127,62 @@ def ways() -> Iterator[Way]:
                 + SHA256SUM
             },
         )
+
+
+def patches() -> Iterator[Patch]:
+    """Yield the ways for updates whose tools are here."""
+    borg, restic, zstd = program("borg"), program("restic"), program("zstd")
+    xdelta = program("xdelta3")
+    if borg:
+        create = "borg create -C zstd,3 ::"
+        yield Patch(
+            name="borg",
+            tools=(borg,),
+            base=BORG + f"borg init -e none && cd $BASE && {create}old .",
+            make=BORG + f"cd $SOURCE && {create}new ." + SYNC,
+            take=BORG + "cd $OUT && borg extract ::new && " + SHA256SUM,
+        )
+    if restic:
+        backup = "restic backup -q --no-cache ."
+        yield Patch(
+            name="restic",
+            tools=(restic,),
+            base=RESTIC + f"restic init -q && cd $BASE && {backup}",
+            make=RESTIC + f"cd $SOURCE && {backup}" + SYNC,
+            take=RESTIC
+            + "restic restore -q --no-cache latest --target $OUT && "
+            + SHA256SUM,
+        )
+    if zstd:
+        yield _each(
+            "zstd --patch-from",
+            zstd,
+            "zstd -q -3 --long=31 --patch-from=$OLD $SOURCE/$f -o $THERE/$f.x",
+            "zstd -q -d --long=31 --patch-from=$OLD $THERE/$f.x -o $OUT/$f",
+        )
+    if xdelta:
+        yield _each(
+            "xdelta3",
+            xdelta,
+            # A window as large as the file: the default finds nothing that moved far.
+            "xdelta3 -f -B 1073741824 -e -s $OLD $SOURCE/$f $THERE/$f.x",
+            "xdelta3 -f -B 1073741824 -d -s $OLD $THERE/$f.x $OUT/$f",
+        )
+    if zstd:
+        yield _each(
+            "whole, zstd -3",
+            zstd,
+            "zstd -q -T0 -3 $SOURCE/$f -o $THERE/$f.x",
+            "zstd -q -d $THERE/$f.x -o $OUT/$f",
+        )
+
+
+def _each(name: str, tool: Peer, make: str, take: str) -> Patch:
+    """Return a patch whose commands treat one file, whose name is in ``$f``."""
+    files = "for f in $(cd $SOURCE && ls); do "
+    return Patch(
+        name=name,
+        tools=(tool,),
+        make=f"{files}timeout {LIMIT_S} {make}; done" + SYNC,
+        take=f"{files}{take}; done && " + SHA256SUM,
+    )
