@@ -262,13 +262,16 @@ def _cut(source: Path, path: Path, start: int, size: int) -> None:
 def _stream(values: Array, start: int, count: int) -> Array:
     """Return *count* elements of *values*, whose later laps are shuffled in blocks."""
     whole = values[: values.size // BLOCK * BLOCK].reshape(-1, BLOCK)
-    first, last = start // whole.size, (start + count - 1) // whole.size
-    laps = [
-        whole[np.random.default_rng(lap).permutation(len(whole))] if lap else whole
-        for lap in range(first, last + 1)
-    ]
-    begin = start - first * whole.size
-    return np.concatenate(laps).reshape(-1)[begin : begin + count]
+    out = np.empty(count, values.dtype)
+    done = 0
+    while done < count:  # one lap in memory at a time
+        lap, begin = divmod(start + done, whole.size)
+        order = np.random.default_rng(lap).permutation(len(whole))
+        elements = (whole[order] if lap else whole).reshape(-1)[begin:]
+        part = elements[: count - done]
+        out[done : done + part.size] = part
+        done += part.size
+    return out
 
 
 def main() -> None:
