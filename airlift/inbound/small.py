@@ -11,15 +11,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from airlift.digest import Sha256, sha256
+from airlift.store.blobs import SMALL
 
 _ENTRY = struct.Struct("<32sI")
+_BUFFER = 1 << 20
 
 
 class SmallBlobs:
     """Small blobs gathered in the file *path*; its OSErrors are the caller's."""
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("a+b")
+        self._path = path
+        self._file = path.open("a+b", buffering=_BUFFER)
         self.names: set[Sha256] = set()
         end = 0
         for name, raw in self.entries():
@@ -41,16 +44,14 @@ class SmallBlobs:
     def entries(self) -> Iterator[tuple[Sha256, bytes]]:
         """Yield every whole entry, its digest checked, up to the first torn one."""
         self._file.flush()
-        position = 0
-        while top := os.pread(self._file.fileno(), _ENTRY.size, position):
-            if len(top) < _ENTRY.size:
-                return
-            digest, size = _ENTRY.unpack(top)
-            raw = os.pread(self._file.fileno(), size, position + _ENTRY.size)
-            if sha256(raw) != digest.hex():
-                return
-            yield Sha256(digest.hex()), raw
-            position += _ENTRY.size + size
+        with self._path.open("rb", buffering=_BUFFER) as file:
+            while len(top := file.read(_ENTRY.size)) == _ENTRY.size:
+                digest, size = _ENTRY.unpack(top)
+                # A torn length may say 4 GiB; no entry is that long.
+                raw = file.read(min(size, SMALL))
+                if (name := sha256(raw)) != digest.hex():
+                    return
+                yield name, raw
 
     def close(self) -> None:
         """Close the file."""

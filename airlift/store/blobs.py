@@ -171,26 +171,17 @@ class BlobStore:
             StoreError: Bytes do not hash to their digest, or the disk refused;
                 nothing of the unfinished pack is kept.
         """
-        self._held.refresh()
-        seen: set[bytes] = set()
+        seen: set[Sha256] = set()
         with self._writing() as writer:
-            for name, blob in blobs:
-                if (found := digest_of(blob)) != name:
-                    raise _wrong(name, f"bytes that hash to {found}", name)
-                digest = bytes.fromhex(name)
-                if digest in seen or self._is_known(name, digest):
-                    continue
-                if len(blob) >= SMALL:
-                    self.add([blob], expect=name, size=len(blob))
-                else:
-                    seen.add(digest)
-                    writer.add(digest, blob)
-
-    def _is_known(self, name: Sha256, digest: bytes) -> bool:
-        return (
-            self._held.packed(digest) is not None
-            or self._held.whole_size(name) is not None
-        )
+            for lot in packs.lots(_checked(blobs)):
+                fresh = self._held.missing(lot.keys() - seen)
+                seen |= fresh
+                for name in filter(fresh.__contains__, lot):
+                    blob = lot[name]
+                    if len(blob) >= SMALL:
+                        self.add([blob], expect=name, size=len(blob))
+                    else:
+                        writer.add(bytes.fromhex(name), blob)
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[Packer]:
@@ -271,12 +262,12 @@ class BlobStore:
 
         A process killed between a rename and the sync of its folder leaves a blob that
         can be found and may vanish with the power. Called before records name blobs.
-        Costs a sync for each folder they lie in, 257 at most (0.3 s).
+        One sync where all are packed, 257 at most (0.3 s).
 
         Raises:
             StoreError: The disk refused.
         """
-        for fan in sorted({one[:2] for one in blobs}):
+        for fan in sorted({one[:2] for one in self._held.unpacked(blobs)}):
             self._disk.sync_folder(self._whole / fan)
         self._disk.sync_folder(self._pack_folder)
 
@@ -373,6 +364,15 @@ class BlobStore:
         """
         with failing("look at", self.root):
             return free_bytes(self.root)
+
+
+def _checked(
+    blobs: Iterable[tuple[Sha256, bytes]],
+) -> Iterator[tuple[Sha256, bytes]]:
+    for name, blob in blobs:
+        if (found := digest_of(blob)) != name:
+            raise _wrong(name, f"bytes that hash to {found}", name)
+        yield name, blob
 
 
 def _fill(file: Partial, chunks: Iterable[bytes], expect: Sha256 | None) -> Sha256:

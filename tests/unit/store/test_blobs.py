@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from airlift.digest import Sha256, sha256
 from airlift.errors import StoreError
 from airlift.store.blobs import SMALL, BlobStore
+from airlift.store.durable import Disk
 
 
 def big(seed: int, size: int = SMALL + 5) -> bytes:
@@ -481,6 +482,74 @@ def test_threads_share_one_store(tmp_path: Path) -> None:
             other.add_small(extra.items())
             other.remove(extra)
     assert [one.result() for one in looks] == [1000] * 4
+
+
+class Counting(Disk):
+    """A disk that notes which files and folders it makes durable."""
+
+    def __init__(self) -> None:
+        self.synced: list[Path] = []
+
+    def sync(self, fd: int, path: Path, *, mode: int | None = None) -> None:
+        """Note it, and do it."""
+        self.synced.append(path)
+        super().sync(fd, path, mode=mode)
+
+    def sync_folder(self, path: Path) -> None:
+        """Note it, and do it."""
+        self.synced.append(path)
+        super().sync_folder(path)
+
+
+@pytest.mark.parametrize("count", [1, 5000])
+def test_small_blobs_cost_two_syncs_however_many(tmp_path: Path, count: int) -> None:
+    """One each would make a delivery of 100,000 small files take minutes."""
+    disk = Counting()
+    store = BlobStore(tmp_path, disk=disk)
+    disk.synced.clear()
+    store.add_small(small(count).items())
+    file, folder = disk.synced
+    assert (file.parent, folder) == (tmp_path / "partial", tmp_path / "packs")
+
+
+def test_settling_packed_blobs_is_one_sync(tmp_path: Path) -> None:
+    """Folders of whole blobs that none of them lies in need none."""
+    disk = Counting()
+    store = BlobStore(tmp_path, disk=disk)
+    blobs = small(1000)
+    store.add_small(blobs.items())
+    whole = store.add([b"x" * SMALL])
+    disk.synced.clear()
+    store.settle(blobs)
+    assert disk.synced == [tmp_path / "packs"]
+    disk.synced.clear()
+    store.settle([*blobs, whole])
+    fan = tmp_path / "blobs" / "sha256" / whole[:2]
+    assert disk.synced == [fan, tmp_path / "packs"]
+
+
+def test_one_wrong_blob_among_thousands_is_refused(tmp_path: Path) -> None:
+    """They are looked for in lots, and still checked one by one."""
+    store = BlobStore(tmp_path)
+    names = [*small(3000)]
+    blobs = [*small(3000).items()]
+    blobs[2999] = (names[2999], b"other")
+    with pytest.raises(StoreError, match=f"^blob {names[2999]} came as bytes that"):
+        store.add_small(blobs)
+    assert store.missing(names) == set(names)
+
+
+@pytest.mark.parametrize("count", [3, 20_000])
+def test_whole_files_are_found_among_any_number_asked_for(
+    tmp_path: Path, count: int
+) -> None:
+    """Few are looked at each; for many the folders are listed: same answer."""
+    store = BlobStore(tmp_path)
+    held = {store.add([b"%d" % n]) for n in range(40)}
+    odd = sha256(b"no file")
+    (tmp_path / "blobs" / "sha256" / odd[:2] / odd).mkdir()
+    absent = {sha256(b"absent %d" % n) for n in range(count)}
+    assert store.missing(held | absent | {odd}) == absent | {odd}
 
 
 def test_a_hundred_thousand_small_blobs_are_packed_in_seconds(tmp_path: Path) -> None:

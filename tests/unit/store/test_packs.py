@@ -71,6 +71,36 @@ def test_a_pack_holds_what_went_in_and_nothing_else(
     assert pack.find(b"\xff" * 32) is None
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    held=st.sets(st.integers(0, 400), min_size=1, max_size=200),
+    asked=st.sets(st.integers(0, 400), max_size=300),
+)
+def test_many_are_found_in_one_go_as_one_by_one(
+    tmp_path_factory: pytest.TempPathFactory, held: set[int], asked: set[int]
+) -> None:
+    """A blob told to be there that is not would be recorded and never served."""
+    blobs = [b"%d" % one for one in sorted(held)]
+    pack = Pack(packed(tmp_path_factory.mktemp("pack"), blobs), None)
+    wanted = {hashlib.sha256(b"%d" % one).digest() for one in asked}
+    expected = {digest for digest in wanted if pack.find(digest)}
+    assert pack.among(wanted) == expected
+    assert pack.holds_any(wanted) == bool(expected)
+
+
+def test_digests_that_begin_alike_are_told_apart(tmp_path: Path) -> None:
+    """Whoever can make digests share 8 bytes must not hide a blob, or feign one."""
+    alike = [bytes(8) + n.to_bytes(24, "big") for n in range(200)]
+    last = [b"\xff" * 8 + n.to_bytes(24, "big") for n in range(200)]
+    packer = packs.Packer(Disk(), tmp_path, tmp_path)
+    for digest in alike[::2] + last[::2]:
+        packer.add(digest, b"x")  # the pack takes the caller's word for digests
+    packer.publish()
+    (path,) = tmp_path.glob("*.pack")
+    pack = Pack(path, None)
+    assert pack.among([*alike, *last]) == {*alike[::2], *last[::2]}
+
+
 @settings(
     deadline=None,
     max_examples=60,
