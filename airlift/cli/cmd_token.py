@@ -1,6 +1,7 @@
 """``airlift token``: who may ask this site's server, and for what."""
 
 import re
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from airlift import naming
 from airlift.artifact import Json
 from airlift.cli import config, output
 from airlift.errors import RequestError
+from airlift.registry.catalog import Catalog
+from airlift.registry.engine import FILE
+from airlift.registry.held import Event
 from airlift.serve.access import credentials, ollama_key, scope
 from airlift.serve.access.credentials import ANYONE, Credential, Proof
 from airlift.serve.access.file import AccessFile
@@ -122,6 +126,7 @@ def revoke(home: Path, name: str) -> None:
     with held.changing("token revoke") as write:
         register = held.read() or credentials.fresh_register()
         write(register.revoke(name, config.now()))
+    _log(home, "token revoke", name)
     output.note(f"`{name}` counts no more")
 
 
@@ -170,9 +175,26 @@ def _add(
     with held.changing("token create") as write:
         register = held.read()
         write((register or credentials.fresh_register()).add(made))
+    _log(home, "token create", name, shown_as=proof.value, allows=", ".join(allowed))
     if register is None:
         output.note("access control is on now: others need a token, a key or a grant")
     return made
+
+
+def _log(home: Path, action: str, name: str, **detail: Json) -> None:
+    """Tell the registry's log, where there is a registry: who may read is on record."""
+    if not (home / FILE).exists():
+        return
+    event = Event(
+        time=config.now(),
+        actor=config.actor(),
+        action=action,
+        outcome="done",
+        subject=name,
+        detail=detail,
+    )
+    with closing(Catalog.open(home)) as catalog:
+        catalog.log(event)
 
 
 def _end(text: str, now: str) -> str:

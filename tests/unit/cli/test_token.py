@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from airlift.cli import config, main
+from airlift.registry.catalog import Catalog
 from airlift.serve.access.credentials import Proof, mark_of
 from airlift.serve.access.file import AccessFile
 from commands import Shell
@@ -40,6 +42,26 @@ def test_a_token_is_printed_once_and_kept_as_its_hash(run: Shell) -> None:
     again = run.good("token", "create", "cd", "--allow", "*")
     assert again.out.strip() != token
     assert ON not in again.err
+
+
+def test_who_may_read_is_on_record(run: Shell) -> None:
+    """An auditor asks a year later since when a token could read a model."""
+    made = run.good("token", "create", "ci", "--allow", "models:acme/*")
+    run.good("token", "revoke", "ci")
+    with closing(Catalog.open(run.home, readonly=True)) as catalog:
+        told = [one for one in catalog.events() if one.action.startswith("token")]
+    assert [
+        (one.action, one.subject, one.outcome, dict(one.detail)) for one in told
+    ] == [
+        (
+            "token create",
+            "ci",
+            "done",
+            {"shown_as": "token", "allows": "models:acme/*"},
+        ),
+        ("token revoke", "ci", "done", {}),
+    ]
+    assert made.out.strip() not in str(told)
 
 
 def test_the_list_tells_all_but_secrets(run: Shell) -> None:
