@@ -10,44 +10,27 @@ knows every length before it decodes and accounts for every stored byte.
 """
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from threading import local
 from typing import Final
 
 import numpy as np
-import zstandard
 
 from airlift.errors import FormatError
-from airlift.format import planes
+from airlift.format import frame, planes
 from airlift.format.packing import SLAB
 from airlift.format.planes import Bytes
 
 BLOCK: Final = 1 << 20
 """Most raw bytes of a block."""
-WINDOW_LOG: Final = 23
-"""Largest zstd window a reader accepts, 8 MiB: bounds its memory (window bombs)."""
 
 _HEADER = struct.Struct("<BBHI")
 _PLANE = struct.Struct("<BI")
-_ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 _PROBE: Final = 64 << 10
 _PROBES: Final = 8
-_SAMPLE: Final = 8 << 10
-
-# zstd's match finder made all but idle: what is left is a Huffman coder whose table is
-# new every 128 KiB, inside an ordinary frame. On exponents it is smaller than levels 1
-# to 9, at twice their speed both ways: short matches cost more than they save there.
-_HUFFMAN = zstandard.ZstdCompressionParameters(
-    strategy=zstandard.STRATEGY_FAST,
-    min_match=7,
-    hash_log=6,
-    window_log=17,
-    target_length=0,
-    write_content_size=True,
-    write_checksum=False,
-)
+_SAMPLE: Final = 4 << 10
 
 
 class BlockKind(IntEnum):
@@ -68,12 +51,16 @@ class BlockKind(IntEnum):
         return planes.WIDTHS[self]
 
 
+_NARROW: Final = (BlockKind.BYTES, BlockKind.HALVES, BlockKind.WORDS)
+
+
 class Mode(IntEnum):
     """How a plane is stored."""
 
     CONST = 0
     RAW = 1
     ZSTD = 2
+    BITS = 3
 
 
 class Coder(IntEnum):
@@ -105,28 +92,21 @@ class _Plane:
     payload: bytes | memoryview
 
 
-class _Contexts(local):
-    """zstd contexts, which are not thread-safe, one set a thread."""
+class _Room(local):
+    """Working memory of one thread: the planes of one slab."""
 
     def __init__(self) -> None:
-        # No checksum: BLAKE3 of the slab covers the frame. The content size is in
-        # the frame so that a decoder of another team can allocate.
-        self.coders = {
-            Coder.HUFFMAN: zstandard.ZstdCompressor(compression_params=_HUFFMAN),
-            Coder.MATCHES: zstandard.ZstdCompressor(
-                level=3, write_checksum=False, write_content_size=True
-            ),
-        }
-        self.reader = zstandard.ZstdDecompressor(max_window_size=1 << WINDOW_LOG)
+        self.planes = np.empty(SLAB, np.uint8)
 
 
-_contexts = _Contexts()
+_room = _Room()
 
 
 def plan(samples: Iterable[memoryview]) -> Plan:
     """Return how bytes like *samples* are best coded; content decides, not a label.
 
-    Each kind is tried on the samples. On equal terms the kind of fewer planes wins.
+    Kinds are tried on the samples, from the narrowest; on equal terms the kind of
+    fewer planes wins.
 
     Args:
         samples: Each begins at an element, that is at a multiple of 8 bytes.
@@ -135,7 +115,10 @@ def plan(samples: Iterable[memoryview]) -> Plan:
     raw = np.concatenate(parts) if parts else np.empty(0, np.uint8)
     if not raw.size:
         return Plan(BlockKind.BYTES, (Coder.NONE,), 1000)
-    found = (_try(raw, kind) for kind in BlockKind)
+    found = [_try(raw, kind) for kind in _NARROW]
+    # What 64-bit numbers gain by eight planes they gain in half by four.
+    if found[-1].cost < min(one.cost for one in found[:-1]):
+        found.append(_try(raw, BlockKind.DOUBLES))
     return min(found, key=lambda one: one.cost)
 
 
@@ -148,7 +131,7 @@ def _try(raw: Bytes, kind: BlockKind) -> Plan:
     if raw.size % kind.width:
         return Plan(kind, (), 1 << 30)
     coders, stored = [], 0
-    for plane in planes.split(raw, kind.width):
+    for plane in planes.split(raw, kind.width, np.empty_like(raw)):
         coder, size = _cheapest(plane, matches=kind is BlockKind.BYTES)
         coders.append(coder)
         stored += size
@@ -157,10 +140,9 @@ def _try(raw: Bytes, kind: BlockKind) -> Plan:
 
 def _cheapest(plane: Bytes, *, matches: bool) -> tuple[Coder, int]:
     """Return the coder of *plane* and what it stores of it."""
-    coder = Coder.HUFFMAN
-    size = len(_contexts.coders[coder].compress(plane.data))
-    if matches:
-        other = len(_contexts.coders[Coder.MATCHES].compress(plane.data))
+    coder, size = Coder.HUFFMAN, len(frame.huffman(plane.data))
+    if matches and frame.repeats(plane.data):
+        other = len(frame.matches(plane.data))
         # Matches take twice the time: they must save at least a twentieth for it.
         if other * 20 < size * 19:
             coder, size = Coder.MATCHES, other
@@ -195,52 +177,72 @@ def probe_offsets(size: int, lead: int = 0) -> list[tuple[int, int]]:
 
 
 def encode_slab(raw: memoryview) -> bytes:
-    """Return *raw*, at most 4 MiB, as blocks."""
+    """Return *raw* as blocks; the same bytes for the same *raw*.
+
+    Raises:
+        FormatError: *raw* has more than the 4 MiB of a slab.
+    """
+    _check_length(len(raw))
     starts = range(0, len(raw), BLOCK)
     chosen = plan(_middle(raw[start : start + BLOCK]) for start in starts)
-    return b"".join(
-        _encode_block(raw[start : start + BLOCK], chosen) for start in starts
-    )
+    stored: list[bytes | memoryview] = []
+    for start in starts:
+        block = np.frombuffer(raw[start : start + BLOCK], np.uint8)
+        room = _room.planes[start : start + block.size]
+        stored.extend(_encode_block(block, chosen, room))
+    return b"".join(stored)
 
 
 def _middle(raw: memoryview) -> memoryview:
-    """Return 16 KiB from the middle of a block, from a multiple of 8 bytes on."""
+    """Return 4 KiB from the middle of a block, from a multiple of 8 bytes on."""
     start = max(0, len(raw) - _SAMPLE) // 2 & -planes.WIDTHS[-1]
     return raw[start : start + _SAMPLE]
 
 
-def _encode_block(raw: memoryview, chosen: Plan) -> bytes:
+def _encode_block(
+    raw: Bytes, chosen: Plan, room: Bytes
+) -> Iterator[bytes | memoryview]:
+    """Yield the bytes of a block in pieces, some of them views of *room* or *raw*."""
     kind, coders = chosen.kind, chosen.coders
-    if len(raw) % kind.width:  # the end of a blob of odd length
+    if raw.size % kind.width:  # the end of a blob of odd length
         kind, coders = BlockKind.BYTES, (Coder.MATCHES,)
-    cut = planes.split(np.frombuffer(raw, np.uint8), kind.width)
+    cut = planes.split(raw, kind.width, room)
     coded = [_encode_plane(one, coder) for one, coder in zip(cut, coders, strict=True)]
-    head = _HEADER.pack(kind, len(coded), 0, len(raw))
-    table = [_PLANE.pack(plane.mode, len(plane.payload)) for plane in coded]
-    return b"".join([head, *table, *(plane.payload for plane in coded)])
+    yield _HEADER.pack(kind, len(coded), 0, raw.size)
+    for plane in coded:
+        yield _PLANE.pack(plane.mode, len(plane.payload))
+    for plane in coded:
+        yield plane.payload
 
 
 def _encode_plane(plane: Bytes, coder: Coder) -> _Plane:
     # The ends first: they tell noise from a constant without a pass over it.
     if plane[0] == plane[-1] and not (plane != plane[0]).any():
         return _Plane(Mode.CONST, plane[:1].tobytes())
+    if coder is not Coder.MATCHES and (packed := planes.pack(plane)):
+        # Huffman codes take a bit an element as well, and half as much again for the
+        # matches that chance brings there; but an alternation is one long match.
+        sample = _sample(plane)
+        if len(frame.huffman(sample)) * 8 >= len(sample):
+            return _Plane(Mode.BITS, packed)
     # The plan is of the slab; whether coding pays is asked again of each block. Half
     # of what a float32 saves lies in single blocks whose low planes are not noise.
-    if coder is not Coder.MATCHES:
-        coder = Coder.HUFFMAN if _probe(plane) else Coder.NONE
-    if coder is not Coder.NONE:
-        frame = _contexts.coders[coder].compress(plane.data)
-        if _pays(len(frame), plane.size):
-            return _Plane(Mode.ZSTD, frame)
-    return _Plane(Mode.RAW, plane.data)
+    if coder is Coder.NONE and not _shrinks(_sample(plane)):
+        return _Plane(Mode.RAW, plane.data)
+    code = frame.matches if coder is Coder.MATCHES else frame.huffman
+    found = code(plane.data)
+    if not _pays(len(found), plane.size):
+        return _Plane(Mode.RAW, plane.data)
+    return _Plane(Mode.ZSTD, found)
 
 
-def _probe(plane: Bytes) -> bool:
-    """Say whether the middle of *plane* shrinks by a Huffman code."""
+def _sample(plane: Bytes) -> memoryview:
     start = max(0, plane.size - _SAMPLE) // 2
-    sample = plane[start : start + _SAMPLE]
-    frame = _contexts.coders[Coder.HUFFMAN].compress(sample.data)
-    return _pays(len(frame), sample.size)
+    return plane[start : start + _SAMPLE].data
+
+
+def _shrinks(sample: memoryview) -> bool:
+    return _pays(len(frame.huffman(sample)), len(sample))
 
 
 def decode_slab(stored: memoryview, raw_length: int) -> memoryview:
@@ -321,36 +323,8 @@ def _decode_plane(mode: int, payload: memoryview, length: int) -> Bytes:
     if mode == Mode.RAW and len(payload) == length:
         return np.frombuffer(payload, np.uint8)
     if mode == Mode.ZSTD:
-        return np.frombuffer(_decode_frame(payload, length), np.uint8)
+        return np.frombuffer(frame.decode(payload, length), np.uint8)
+    if mode == Mode.BITS:
+        return planes.unpack(np.frombuffer(payload, np.uint8), length)
     problem = f"plane of mode {mode} with {len(payload)} bytes for {length}"
     raise FormatError(problem)
-
-
-def _decode_frame(frame: memoryview, length: int) -> bytes:
-    # The library would skip skippable frames, ignore trailing bytes and allocate
-    # what the frame claims: look at the header first, and let exactly one frame
-    # give exactly the length the block states.
-    if bytes(frame[:4]) != _ZSTD_MAGIC:
-        problem = "plane is not one zstd frame"
-        raise FormatError(problem)
-    try:
-        parameters = zstandard.get_frame_parameters(frame)
-        if parameters.dict_id or parameters.has_checksum:
-            problem = "zstd frame has a dictionary or a checksum"
-            raise FormatError(problem)
-        if parameters.content_size != length:
-            problem = f"zstd frame claims {parameters.content_size}, expected {length}"
-            raise FormatError(problem)
-        # The window bounds nothing here, as the frame is decoded in one go, but a
-        # reader of another kind would have to keep it.
-        if parameters.window_size > 1 << WINDOW_LOG:
-            problem = f"zstd frame needs a window of {parameters.window_size} bytes"
-            raise FormatError(problem)
-        raw = _contexts.reader.decompress(frame, allow_extra_data=False)
-    except zstandard.ZstdError as error:
-        problem = f"zstd frame cannot be decoded: {error}"
-        raise FormatError(problem) from error
-    if len(raw) != length:
-        problem = f"zstd frame gave {len(raw)} bytes of {length}"
-        raise FormatError(problem)
-    return raw

@@ -2,6 +2,7 @@
 
 import random
 import struct
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -134,6 +135,108 @@ def test_a_changed_slab_is_refused_or_gives_the_stated_length(
     except FormatError:
         return
     assert len(found) == len(raw)
+
+
+PATTERNS = st.one_of(
+    st.binary(max_size=300),
+    st.builds(
+        lambda unit, times: unit * times,
+        st.binary(min_size=1, max_size=24),
+        st.integers(1, 20_000),
+    ),
+    st.builds(
+        lambda dtype, count, odd: weights(dtype, count)[: -odd or None],
+        st.sampled_from(["bf16", "<f2", "<f4", "<f8"]),
+        st.integers(1, 20_000),
+        st.integers(0, 7),
+    ),
+    st.builds(
+        lambda n, seed: random.Random(seed).randbytes(n),
+        st.integers(0, 99_999),
+        st.integers(0, 9),
+    ),
+    st.builds(
+        lambda two, n, seed: bytes(random.Random(seed).choices(two, k=n)),
+        st.binary(min_size=2, max_size=2),
+        st.integers(1, 99_999),
+        st.integers(0, 9),
+    ),
+)
+
+
+@given(st.lists(PATTERNS, max_size=4), st.integers(0, 7))
+@settings(max_examples=300, deadline=None)
+def test_whatever_the_bytes_they_come_back_and_cost_no_more_than_headers(
+    parts: list[bytes], start: int
+) -> None:
+    """Numbers, text, noise, patterns, one byte, mixed and misaligned: one promise."""
+    raw = b"".join(parts)
+    held = memoryview(bytes(start) + raw)[start:]
+    stored = block.encode_slab(held)
+    blocks = -(-len(raw) // block.BLOCK)
+    assert block.decode_slab(memoryview(stored), len(raw)) == raw
+    assert len(stored) <= len(raw) + 48 * blocks
+    assert stored == block.encode_slab(memoryview(raw))
+
+
+@pytest.mark.parametrize("size", [1 << 20, (1 << 20) + 1, (4 << 20) - 3, 4 << 20])
+@pytest.mark.parametrize("shift", [0, 1, 3])
+def test_noise_and_numbers_side_by_side_cost_no_more_than_headers(
+    size: int, shift: int
+) -> None:
+    """The plan is made for a slab; a block it does not fit must not grow by it."""
+    noise, numbers = random.Random(3).randbytes(size), weights("bf16", 1 << 20)
+    raw = (noise[: size // 2 + shift] + numbers * 2)[:size]
+    stored = block.encode_slab(memoryview(raw))
+    assert block.decode_slab(memoryview(stored), size) == raw
+    assert len(stored) <= size + size // 1000 + 48
+
+
+def test_numbers_that_do_not_lie_at_their_multiples_read_back() -> None:
+    """A file may put its numbers anywhere; cut through, they are noise, not an error."""
+    raw = b"x" + weights("<f4", 500_000)
+    stored = block.encode_slab(memoryview(raw))
+    assert block.decode_slab(memoryview(stored), len(raw)) == raw
+    assert len(stored) <= len(raw) + 96
+
+
+def test_a_plane_of_two_values_takes_a_bit_an_element() -> None:
+    """Published float32 weights with 16 bits of mantissa: chance matches cost half."""
+    drawn = np.random.default_rng(4)
+    words = drawn.integers(0, 1 << 32, 1 << 18, np.uint32) & np.uint32(0xFFFF8000)
+    raw = words.tobytes()
+    stored = block.encode_slab(memoryview(raw))
+    # Two planes of noise, a bit an element, one constant; a header and its table.
+    assert len(stored) == (2 << 18) + (2 + (1 << 15)) + 1 + 8 + 4 * 5
+    assert block.decode_slab(memoryview(stored), len(raw)) == raw
+
+
+def test_two_values_that_alternate_are_one_match_not_a_bit_each() -> None:
+    """The cheaper way is asked for, not assumed."""
+    raw = struct.pack("<2I", 0x3F800000, 0xBF000000) * (1 << 17)
+    stored = block.encode_slab(memoryview(raw))
+    assert len(stored) < 1000
+    assert block.decode_slab(memoryview(stored), len(raw)) == raw
+
+
+def test_more_than_a_slab_is_not_encoded() -> None:
+    """A caller's mistake ends here, not in a part that no reader takes."""
+    with pytest.raises(
+        FormatError, match="slab of 4194305 bytes, the limit is 4194304"
+    ):
+        block.encode_slab(memoryview(bytes((4 << 20) + 1)))
+
+
+def test_threads_code_side_by_side_as_one_does() -> None:
+    """Working memory belongs to a thread: shared, planes of two slabs would mix."""
+    slabs = [weights("bf16", 300_000, seed=seed) for seed in range(8)]
+    alone = [block.encode_slab(memoryview(raw)) for raw in slabs]
+    with ThreadPoolExecutor(4) as pool:
+        coded = list(pool.map(block.encode_slab, map(memoryview, slabs * 3)))
+        lengths = [len(raw) for raw in slabs * 3]
+        back = list(pool.map(block.decode_slab, map(memoryview, coded), lengths))
+    assert coded == alone * 3
+    assert back == slabs * 3
 
 
 @given(BYTES, st.binary(min_size=1, max_size=40))
