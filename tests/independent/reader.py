@@ -308,8 +308,20 @@ def _elements(planes: list[bytes]) -> bytes:
 def _plane(mode: int, payload: bytes, length: int) -> bytes:
     if mode == 2:
         return _frame(payload, length)
+    if mode == 3:
+        return _two_values(payload, length)
     need(len(payload) == {0: 1, 1: length}.get(mode, -1), "an unknown plane")
     return payload * length if mode == 0 else payload
+
+
+def _two_values(payload: bytes, length: int) -> bytes:
+    """Return the bytes that two values and a bit for each give."""
+    need(len(payload) == 2 + (length + 7) // 8, "a plane of another length")
+    low, high = payload[:2]
+    need(low < high, "two values in another order")
+    bits = int.from_bytes(payload[2:], "little")
+    need(bits < 1 << length, "bits of no element")
+    return bytes(high if digit == "1" else low for digit in f"{bits:0{length}b}"[::-1])
 
 
 def _frame(payload: bytes, length: int) -> bytes:

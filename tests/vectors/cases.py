@@ -220,8 +220,8 @@ PACKED: Mapping[str, tuple[str, Coder | None, Callable[[bytes], bytes]]] = {
         _same,
     ),
     "plane-unknown-mode": (
-        "planes of mode 3, with the right digests",
-        _blocks(0, 3, _zstd),
+        "planes of mode 4, with the right digests",
+        _blocks(0, 4, _zstd),
         _same,
     ),
     "zstd-skippable-before": (
@@ -365,6 +365,48 @@ def _numbers() -> Iterator[RecordCase]:
         )
 
 
+def _two_values() -> Iterator[RecordCase]:
+    """Yield slabs whose third plane has two values, and what breaks their rules."""
+    drawn = random.Random(6)
+    words = [drawn.getrandbits(32) & 0xFFFF8000 for _ in range(1003)]
+    raw = struct.pack("<1003I", *words)
+    table = struct.pack("<BBHI", 2, 4, 0, len(raw))
+    planes = [
+        bytes(word >> 23 & 0xFF for word in words),
+        bytes(word >> 24 & 0x80 | word >> 16 & 0x7F for word in words),
+        b"\0\x80"
+        + sum((word >> 15 & 1) << n for n, word in enumerate(words)).to_bytes(
+            126, "little"
+        ),
+        b"\0",
+    ]
+    for mode, plane in zip((1, 1, 3, 0), planes, strict=True):
+        table += struct.pack("<BI", mode, len(plane))
+    slab, at = table + b"".join(planes), len(table) + 2006
+    changes: Mapping[str, tuple[str, bytes]] = {
+        "": ("a plane of two values", slab),
+        "-order": ("the greater first", slab[:at] + b"\x80\0" + slab[at + 2 :]),
+        "-same": ("one value twice", slab[:at] + b"\x80\x80" + slab[at + 2 :]),
+        "-spare": (
+            "a bit of no element",
+            slab[:-2] + bytes([slab[-2] | 0x80]) + slab[-1:],
+        ),
+        "-short": (
+            "a byte too few",
+            slab[:19] + struct.pack("<I", 127) + slab[23:-2] + slab[-1:],
+        ),
+    }
+    for end, (because, data) in changes.items():
+        yield RecordCase(
+            name=f"slab-two-values{end}",
+            because=because,
+            kind="slab",
+            data=data,
+            expect="format" if end else "ok",
+            raw=len(raw),
+        )
+
+
 def records(folder: Path) -> Iterator[RecordCase]:
     """Yield single records, good and bad."""
     sender = Sender(folder / "records", FIRST)
@@ -398,6 +440,7 @@ def records(folder: Path) -> Iterator[RecordCase]:
         case = RecordCase(name=name, because=because, kind="slab", data=data)
         yield replace(case, expect=expect, raw=70_000)
     yield from _numbers()
+    yield from _two_values()
     bad: Mapping[str, tuple[str, bytes, str]] = {
         "dispatch-float": (
             "dispatch",
