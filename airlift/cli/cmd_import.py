@@ -1,6 +1,7 @@
 """``airlift import``: verify volumes and take them into the registry."""
 
 import contextlib
+import io
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -208,7 +209,9 @@ def _from_media(
 
 def _from_pipe(gate: Gate, desk: CounterDesk, *, dry_run: bool) -> Landed | None:
     now = config.now()
-    stream = sys.stdin.buffer
+    # Unbuffered: a worker that waits for a silent pipe holds the lock of a buffer, and
+    # the interpreter aborts when it cannot have that at its end.
+    stream = io.FileIO(sys.stdin.fileno(), closefd=False)
     if not dry_run:
         return landing.land_stream(stream, gate, desk, now=now)
     source = VolumeStream(stream, "volume 1 of the stream")

@@ -18,6 +18,9 @@ RECORDS_LIMIT = 512 << 20
 """Most bytes of signed files a volume may carry; bounds memory before any check."""
 RECORDS_COUNT = 100_000
 
+_CHUNK = 1 << 20
+"""Most that is asked of a stream at once: an unbuffered one sets that much aside."""
+
 Lent: TypeAlias = bytes | memoryview
 """Bytes, or a view of memory that its owner uses again once it is given back."""
 
@@ -75,10 +78,9 @@ class VolumeStream:
         Raises:
             FormatError: The volume ends or cannot be read before that.
         """
-        chunks, left = [self._pushed], size - len(self._pushed)
-        if not self._pushed:
-            chunks.clear()
-        self._pushed = b""
+        pushed, self._pushed = self._pushed[:size], self._pushed[size:]
+        # One chunk alone is not copied again.
+        chunks, left = [pushed] if pushed else [], size - len(pushed)
         while left > 0:
             chunk = self._read(left)
             if not chunk:
@@ -133,7 +135,7 @@ class VolumeStream:
 
     def _read(self, size: int) -> bytes:
         try:
-            return self._stream.read(size)
+            return self._stream.read(min(size, _CHUNK))
         except OSError as error:
             problem = f"cannot be read: {error.strerror}"
             raise self.error(problem) from error
