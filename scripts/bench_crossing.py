@@ -154,8 +154,11 @@ def main() -> None:
     parser.add_argument("--gb", type=float, default=1.18)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--folder", type=Path, default=CACHE / "crossing")
+    parser.add_argument("--quick", action="store_true", help="one round, 0.1 GB")
     options(parser)
     given = parser.parse_args()
+    if given.quick:
+        given.gb, given.rounds = 0.1, 1
     given.folder.mkdir(parents=True, exist_ok=True)
     bench = Bench(given.folder.absolute(), given.gb)
     for _ in range(given.rounds):

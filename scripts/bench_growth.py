@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from corpus import CACHE, MIX, build
@@ -104,12 +105,9 @@ def _peer(source: Path, folder: Path) -> Iterator[tuple[str, Cost]]:
     for name in ("THERE", "OUT"):
         env[name] = str(folder / name.lower())
         (folder / name.lower()).mkdir()
-    for step, text in (
-        ("make", way.make[1]),
-        ("take in", next(iter(way.takes.values()))),
-    ):
-        run = shell(text)
-        yield step, _synced(lambda run=run: measure(run, cwd=folder, env=env))
+    texts = {"make": way.make[1], "take in": next(iter(way.takes.values()))}
+    for step, text in texts.items():
+        yield step, _synced(partial(measure, shell(text), cwd=folder, env=env))
 
 
 def _synced(run: Callable[[], Cost]) -> Cost:

@@ -1,6 +1,6 @@
 """How fast one file of 2 GiB goes out, beside nginx with sendfile.
 
-    python scripts/bench_serve.py [--rounds 7] [--size-mib 2048] [--write]
+    python scripts/bench_serve.py [--rounds 7] [--size-mib 2048] [--write] [--json FILE]
 
 All servers serve the same file from the page cache over loopback, in turn within each
 round, so that load from elsewhere hits all of them. nginx runs as packaged sites run
@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from report import machine, publish
+from report import Row, machine, options, report
 from servers import Server, airlift, authority, fetch, nginx
 
 PEER = "nginx, 1 worker"
@@ -53,8 +53,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--size-mib", type=int, default=2048)
-    parser.add_argument("--write", action="store_true", help="into docs/performance.md")
+    parser.add_argument("--quick", action="store_true", help="one round, 64 MiB")
+    options(parser)
     given = parser.parse_args()
+    if given.quick:
+        given.rounds, given.size_mib = 1, 64
     if shutil.which("nginx") is None:
         sys.exit("nginx is not on the path")
     size = given.size_mib << 20
@@ -67,7 +70,7 @@ def main() -> None:
         held = [_half_open(server) for server in servers]
     title = f"{given.size_mib} MiB from the page cache; medians of {given.rounds} rounds; {machine()}."
     parts = [title, "", *_speeds(table), "", *_crowds(crowd), "", *_delays(held)]
-    publish("bench_serve", "\n".join(parts), write=given.write)
+    report("bench_serve", "\n".join(parts), list(_rows(table)), given)
 
 
 @contextlib.contextmanager
@@ -138,6 +141,16 @@ def _speeds(table: Table) -> Iterator[str]:
             f"| {statistics.median(run.cpu for run in runs):.3f} "
             f"| {statistics.median(rates):.2f} | {statistics.median(costs):.2f} |"
         )
+
+
+def _rows(table: Table) -> Iterator[Row]:
+    for (title, name), runs in table.items():
+        yield {
+            "transfer": title,
+            "server": name,
+            "rate": statistics.median(run.rate for run in runs),
+            "cpu": statistics.median(run.cpu for run in runs),
+        }
 
 
 # --- many at once ---------------------------------------------------------------------

@@ -32,18 +32,21 @@ def machine() -> str:
     )
 
 
-def publish(name: str, text: str, *, write: bool) -> None:
-    """Print *text*; put it between the marks of the bench *name* where asked to."""
-    print(text)
-    if write:
-        mark = f"<!-- {name} -->"
-        front, _, rest = DOCUMENT.read_text().partition(mark)
-        _, _, back = rest.partition(mark)
-        DOCUMENT.write_text(f"{front}{mark}\n{text}\n{mark}{back}")
+def put(name: str, text: str, document: Path = DOCUMENT) -> None:
+    """Put *text* between the two marks of the bench *name* in *document*.
+
+    Raises:
+        SystemExit: It has not two: what follows them would be lost.
+    """
+    mark = f"<!-- {name} -->"
+    parts = document.read_text().split(mark)
+    if len(parts) != 3:
+        raise SystemExit(f"{document} has {len(parts) - 1} marks {mark}, not 2")
+    document.write_text(f"{parts[0]}{mark}\n{text}\n{mark}{parts[2]}")
 
 
 def report(name: str, text: str, rows: Sequence[Row], given: Namespace) -> None:
-    """Publish *text*, and keep *rows* where the options in *given* say.
+    """Print *text*; put it and *rows* where the options in *given* say.
 
     Args:
         name: The bench's, as its marks in the document have it.
@@ -51,7 +54,9 @@ def report(name: str, text: str, rows: Sequence[Row], given: Namespace) -> None:
         rows: What charts are drawn from, one measurement each.
         given: Parsed by a parser with `options`.
     """
-    publish(name, text, write=given.write)
+    print(text)
+    if given.write:
+        put(name, text)
     if given.json:
         given.json.parent.mkdir(parents=True, exist_ok=True)
         figures = {"bench": name, "machine": machine(), "rows": list(rows)}
