@@ -98,15 +98,7 @@ def _known(
 
 
 def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as stream:
-            return stream.read(_LIMIT).decode()
-    except UnicodeDecodeError as error:
-        problem = f"{naming.show(str(path))} is not UTF-8 text"
-        raise RequestError(problem, hint="`airlift show --json` writes it") from error
-    except OSError as error:
-        problem = f"cannot read {naming.show(str(path))}: {error.strerror}"
-        raise RequestError(problem, hint="`airlift show --json` writes it") from error
+    return config.text(path, limit=_LIMIT, hint="`airlift show --json` writes it")
 
 
 @dataclass

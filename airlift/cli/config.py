@@ -12,6 +12,7 @@ from typing import TypeVar
 import click
 import platformdirs
 
+from airlift import naming
 from airlift.errors import RequestError
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -114,3 +115,25 @@ def ollama_models() -> Path:
     own = Path("~/.ollama/models").expanduser()
     service = Path("/usr/share/ollama/.ollama/models")
     return service if service.is_dir() and not own.is_dir() else own
+
+
+def text(path: Path, *, limit: int, hint: str) -> str:
+    """Return what the file *path*, which a person wrote or chose, says.
+
+    Args:
+        path: The file.
+        limit: Bytes that are read of it at most.
+        hint: What to do where it cannot be read.
+
+    Raises:
+        RequestError: It cannot be read, or is no text.
+    """
+    try:
+        with path.open("rb") as stream:
+            return stream.read(limit).decode()
+    except UnicodeDecodeError as error:
+        problem = f"{naming.show(str(path))} is not UTF-8 text"
+        raise RequestError(problem, hint=hint) from error
+    except OSError as error:
+        problem = f"cannot read {naming.show(str(path))}: {error.strerror}"
+        raise RequestError(problem, hint=hint) from error

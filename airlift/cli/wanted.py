@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from airlift import naming
 from airlift.artifact import Json, Kind, Pinned, Wish
+from airlift.cli import config
 from airlift.digest import Sha256, sha256
-from airlift.errors import RequestError
 from airlift.fetch import Settings
 from airlift.format import lock, manifest
 from airlift.outbound.fetching import resolve
@@ -85,15 +84,11 @@ def read(path: Path, table: Sources, progress: Progress) -> Wanted:
 
 
 def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as stream:
-            return stream.read(_LIMIT).decode()
-    except UnicodeDecodeError as error:
-        problem = f"{naming.show(str(path))} is not UTF-8 text"
-        raise RequestError(problem, hint="is it a manifest or a lock?") from error
-    except OSError as error:
-        problem = f"cannot read {naming.show(str(path))}: {error.strerror}"
-        raise RequestError(problem, hint="`manifests/` holds examples") from error
+    return config.text(
+        path,
+        limit=_LIMIT,
+        hint="is it a manifest or a lock? `manifests/` holds examples",
+    )
 
 
 def _anchored(wish: Wish, folder: Path) -> Wish:
