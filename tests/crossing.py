@@ -78,6 +78,7 @@ class Connected:
             sources=lambda kind: connect(kind, Settings()),
             publisher=self.publisher,
             spool=home / "spool",
+            pieces=home / "pieces",
             ledger=Ledger(home / "ledger"),
         )
 
@@ -102,6 +103,7 @@ class Connected:
         site: str = "plant7",
         now: str = NOW,
         again: int = 0,
+        build_on: str = "none",
     ) -> Departure:
         """Make a delivery on *medium*."""
         order = Order(
@@ -111,6 +113,7 @@ class Connected:
             capacity=capacity,
             operator="alice",
             again=again,
+            build_on=build_on,
         )
         return departure.export(
             order, self.dock, [self.key], now=now, progress=Silent()

@@ -5,12 +5,12 @@ from pathlib import Path
 import click
 
 from airlift.artifact import Json
-from airlift.cli import config, keyring, output, wanted
+from airlift.cli import basis, config, keyring, output, wanted
 from airlift.cli.capacity import Capacity
 from airlift.cli.keyring import Passphrases
 from airlift.errors import RequestError
 from airlift.format.volume import DEFAULT_CAPACITY
-from airlift.outbound import departure
+from airlift.outbound import bases, departure
 from airlift.outbound.departure import Departure, Dock, Order
 from airlift.outbound.ledger import Ledger
 from airlift.store.blobs import BlobStore
@@ -42,6 +42,7 @@ from airlift.trust.publisher import Publisher
     show_default="2047MiB",
     help="Largest volume: 4GiB, 700MB, bytes, or fat32, cd, dvd, bd-25, bd-50, bd-100.",
 )
+@basis.option
 @click.option("--operator", default=config.actor, help="Who makes it, as it is signed.")
 @keyring.key_option
 @config.passphrase_options
@@ -55,6 +56,7 @@ def command(
     folder: Path,
     site: str | None,
     capacity: int,
+    build_on: str,
     operator: str,
     key_names: tuple[str, ...],
     passphrase_fd: int | None,
@@ -67,10 +69,16 @@ def command(
     Volumes that have their final name are whole. With --again, the volumes of an
     earlier delivery are written once more, for lost or damaged media or for media of
     another size; nothing new is signed.
+
+    With --build-on, the delivery counts on what earlier ones brought. The site must
+    have taken them: it refuses the delivery, naming what is missing, if it has not.
     """
     if (manifest is None) == (again is None):
         problem = "say what to carry: a MANIFEST, or --again with a delivery's number"
         raise RequestError(problem, hint="`airlift export MANIFEST --to FOLDER`")
+    if again and build_on != bases.NONE:
+        problem = "--again writes a delivery as it was signed, on what it was built on"
+        raise RequestError(problem, hint="leave --build-on out")
     progress = output.progress(quiet=as_json)
     publisher = Publisher.open(home / "trust")
     chosen = choose_site(publisher, site)
@@ -85,12 +93,14 @@ def command(
         capacity=capacity,
         operator=operator,
         again=again or 0,
+        build_on=build_on,
     )
     dock = Dock(
         store=BlobStore(home / "store"),
         sources=table,
         publisher=publisher,
         spool=home / "spool",
+        pieces=home / "pieces",
         ledger=Ledger(home / "ledger"),
     )
     done = departure.export(order, dock, signers, now=config.now(), progress=progress)
@@ -116,8 +126,9 @@ def choose_site(publisher: Publisher, named: str | None) -> str:
 
 
 def _show(done: Departure, folder: Path, *, as_json: bool) -> None:
-    record = done.record
-    stored = done.packed.listing.stored_size
+    record, stored = done.record, done.packed.listing.stored_size
+    raw = sum({f.sha256: f.size for one in done.releases for f in one.files}.values())
+    built_on = sorted({one.sequence for one in record.needs})
     if as_json:
         volumes: list[Json] = [
             {"name": one.label.file_name, "size": one.size, "sha256": one.sha256}
@@ -129,8 +140,10 @@ def _show(done: Departure, folder: Path, *, as_json: bool) -> None:
                 "sequence": record.sequence,
                 "dispatch": done.id,
                 "releases": record.releases,
-                "raw_bytes": done.packed.listing.raw_size,
+                "raw_bytes": raw,
                 "stored_bytes": stored,
+                "saved_bytes": raw - stored,
+                "builds_on": tuple(built_on),
                 "resumed": done.resumed,
                 "volumes": volumes,
             }
@@ -145,6 +158,11 @@ def _show(done: Departure, folder: Path, *, as_json: bool) -> None:
         output.line(f"{written.label.file_name}  {output.size(written.size)}{kept}")
     output.line(
         f"delivery {record.sequence} to {record.site}: {len(done.volumes)} volume(s), "
-        f"{output.size(done.packed.listing.raw_size)} carried in {output.size(stored)}"
+        f"{output.size(raw)} carried in {output.size(stored)}"
     )
+    if built_on:
+        names = ", ".join(map(str, built_on))
+        output.line(
+            f"it builds on delivery {names}: {record.site} must have taken that"
+        )
     output.line(f"next: unmount, mount again, and `airlift check {folder}`")

@@ -1,10 +1,10 @@
 """The export journey: fetch, number, pack, sign, cut, write.
 
-    pinned artifacts -> blobs in the store -> releases -> parts -> signed records
-                     -> volumes on the medium
+    pinned artifacts -> blobs in the store -> releases -> what travels, and how -> parts
+                     -> signed records -> volumes on the medium
 
-The content is decided by the pinned artifacts alone: the same lock gives the same
-release documents and the same parts, byte for byte. What was signed is kept before a
+The content is decided by the pinned artifacts and the deliveries built on alone: the
+same lock gives the same release documents and parts, byte for byte. What was signed is kept before a
 volume is written, so that a killed export goes on with the same delivery.
 """
 
@@ -18,9 +18,9 @@ from airlift.artifact import Kind, Pinned, Release, ReleaseFile
 from airlift.digest import Sha256, sha256
 from airlift.errors import RequestError, SourceError, StoreError
 from airlift.format import dispatch, packing, release, volume
-from airlift.format.dispatch import HISTORY, Dispatch
+from airlift.format.dispatch import HISTORY, Dispatch, Need
 from airlift.format.volume import Cut, Label
-from airlift.outbound import medium, sidecars
+from airlift.outbound import bases, loading, medium, sidecars
 from airlift.outbound.cutting import Cargo, Cutter, WrittenVolume
 from airlift.outbound.fetching import fetch
 from airlift.outbound.ledger import Entry, Ledger, VolumeNote
@@ -46,6 +46,8 @@ class Order:
         operator: Who makes it, as it will be signed.
         again: Sequence of an earlier delivery to write again, signing nothing; 0 to
             make a new one of what is pinned.
+        build_on: Which earlier deliveries the site has taken, as ``bases.choose``
+            reads it; what they brought does not travel again.
     """
 
     pinned: tuple[Pinned, ...]
@@ -54,6 +56,7 @@ class Order:
     capacity: int
     operator: str
     again: int = 0
+    build_on: str = bases.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +68,7 @@ class Dock:
         sources: The source of each kind.
         publisher: The trust repository.
         spool: Folder for coded blobs.
+        pieces: Folder of the index of pieces.
         ledger: What was begun and what was written.
     """
 
@@ -72,6 +76,7 @@ class Dock:
     sources: Callable[[Kind], Source]
     publisher: Publisher
     spool: Path
+    pieces: Path
     ledger: Ledger
 
 
@@ -161,6 +166,7 @@ def _sign(  # noqa: PLR0913 - one step of the journey above, with all it has
     progress: Progress,
 ) -> _Signed:
     """Fetch, number, pack and sign what is ordered."""
+    sequences = bases.choose(order.build_on, dock.ledger, order.site)
     releases: list[Release] = []
     for pinned in order.pinned:
         source = dock.sources(pinned.kind)
@@ -169,10 +175,14 @@ def _sign(  # noqa: PLR0913 - one step of the journey above, with all it has
         _gate(one, dock)
         releases.append(one)
     documents = {release.identify(data): data for data in map(release.encode, releases)}
-    packed = packer.pack([file for one in releases for file in one.files], progress)
+    built_on = bases.held(dock.publisher, order.site, sequences)
+    load = loading.load(releases, built_on, dock.store, dock.pieces, progress)
+    packed = packer.pack(load.carried, progress, load.recipes)
     listing = packing.encode(packed.listing)
 
-    record, resumed = _dispatch(order, dock, documents, listing, now)
+    content = _Content(tuple(sorted(documents)), load.needs, listing)
+    record, resumed = _dispatch(order, dock, content, now)
+    dock.ledger.keep_recipes(order.site, record.sequence, load.recipes)
     dock.ledger.write(Entry(record=record))
     records = dock.publisher.publish(
         site=order.site,
@@ -203,7 +213,9 @@ def _signed_before(
         if name.startswith("records/releases/")
     )
     files = {file.sha256: file for one in releases for file in one.files}
-    packed = packer.pack([files[blob.sha256] for blob in listing.blobs], progress)
+    recipes = dock.ledger.recipes(order.site, order.again)
+    carried = [files[blob.sha256] for blob in listing.blobs]
+    packed = packer.pack(carried, progress, recipes)
     if packed.listing != listing:
         problem = f"delivery {order.again} to {order.site} packs differently today"
         hint = "another airlift or zstd made it: use that one, or export anew"
@@ -278,12 +290,17 @@ def _number(
     return replace(fresh, counter=counter + 1)
 
 
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What a dispatch record says of its content: ids, needs, the packing list."""
+
+    releases: tuple[Sha256, ...]
+    needs: tuple[Need, ...]
+    listing: bytes
+
+
 def _dispatch(
-    order: Order,
-    dock: Dock,
-    documents: Mapping[Sha256, bytes],
-    listing: bytes,
-    now: str,
+    order: Order, dock: Dock, content: _Content, now: str
 ) -> tuple[Dispatch, bool]:
     """Return the record of this delivery; the last one's if that was never finished."""
     earlier = dock.publisher.deliveries(order.site)
@@ -293,10 +310,10 @@ def _dispatch(
         earlier=tuple(earlier[:HISTORY]),
         issued=now,
         operator=order.operator,
-        releases=tuple(sorted(documents)),
-        needs=(),
-        packing_sha256=sha256(listing),
-        packing_size=len(listing),
+        releases=content.releases,
+        needs=content.needs,
+        packing_sha256=sha256(content.listing),
+        packing_size=len(content.listing),
     )
     last = dock.ledger.newest(order.site)
     if (

@@ -1,10 +1,12 @@
 """The ledger of deliveries on the connected side: what was begun and what was written.
 
-One folder a site, one canonical JSON file a delivery, replaced as a whole. A delivery
+One folder a site, one canonical JSON file a delivery, replaced as a whole; beside it
+the recipes of blobs that were made of others, if there are any. A delivery
 whose records were signed and whose volumes were not finished is taken up again by the
 next export of the same content.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +15,14 @@ from airlift.digest import Sha256
 from airlift.format import canonical, dispatch
 from airlift.format.dispatch import Dispatch
 from airlift.format.fields import Fields
+from airlift.outbound import recipe
+from airlift.outbound.recipe import Recipe
 from airlift.store.durable import Disk, read_file
 
 FORMAT = "airlift/ledger/1"
+RECIPES = "airlift/recipes/1"
 _LIMIT = 64 << 20
+_RECIPES_LIMIT = 1 << 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,10 +100,63 @@ class Ledger:
             checks=top.texts("checks"),
         )
 
+    def written(self, site: str) -> tuple[int, ...]:
+        """Return the deliveries to *site* whose volumes were finished, newest first."""
+        numbers = sorted(self._numbers(site), reverse=True)
+        entries = ((number, self.read(site, number)) for number in numbers)
+        return tuple(number for number, entry in entries if entry and entry.written)
+
+    def keep_recipes(
+        self, site: str, sequence: int, recipes: Mapping[Sha256, Recipe]
+    ) -> None:
+        """Keep how blobs of a delivery were made of others, to make them so again.
+
+        Raises:
+            StoreError: The disk refuses.
+        """
+        path = self._recipes_path(site, sequence)
+        disk = Disk()
+        if not recipes:
+            # What an export left that was killed before it signed.
+            disk.unlink(path)
+            return
+        listed: list[Json] = [
+            {"blob": blob, **recipes[blob].as_table()} for blob in sorted(recipes)
+        ]
+        disk.make_folder(path.parent, mode=0o700)
+        data = canonical.encode({"format": RECIPES, "recipes": listed})
+        disk.write_file(path, data)
+
+    def recipes(self, site: str, sequence: int) -> Mapping[Sha256, Recipe]:
+        """Return how blobs of a delivery were made of others.
+
+        Raises:
+            FormatError: The file is damaged.
+            StoreError: It cannot be read.
+        """
+        path = self._recipes_path(site, sequence)
+        if not path.exists():
+            return {}
+        data = read_file(path, limit=_RECIPES_LIMIT)
+        top = Fields(
+            canonical.decode(data, name=str(path), limit=_RECIPES_LIMIT),
+            record=str(path),
+        )
+        top.expect("format", RECIPES)
+        return {
+            one.sha256("blob"): recipe.from_table(one) for one in top.tables("recipes")
+        }
+
     def newest(self, site: str) -> Entry | None:
         """Return the newest delivery to *site*; None before the first."""
-        numbers = [int(path.stem) for path in (self._folder / site).glob("*.json")]
+        numbers = self._numbers(site)
         return self.read(site, max(numbers)) if numbers else None
+
+    def _numbers(self, site: str) -> list[int]:
+        return [int(path.stem) for path in (self._folder / site).glob("*.json")]
+
+    def _recipes_path(self, site: str, sequence: int) -> Path:
+        return self._path(site, sequence).with_suffix(".recipes")
 
     def _path(self, site: str, sequence: int) -> Path:
         return self._folder / site / f"{sequence:06d}.json"

@@ -35,7 +35,7 @@ def test_chunks_are_all_of_a_file_in_their_bounds() -> None:
     assert 15 <= len(found) <= 60
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(st.integers(1, 1 << 20), st.integers(0, 3_000_000))
 def test_chunks_do_not_depend_on_how_a_file_is_read(size: int, length: int) -> None:
     """The same content has the same chunks, whatever the windows of the reader."""
