@@ -1,17 +1,24 @@
 """``airlift plan``: what an export would carry."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from airlift import naming
 from airlift.artifact import Json, Pinned
-from airlift.cli import config, output, wanted
+from airlift.cli import basis, config, output, wanted
 from airlift.cli.capacity import Capacity
+from airlift.cli.cmd_export import choose_site
 from airlift.digest import Sha256
 from airlift.format.volume import DEFAULT_CAPACITY
+from airlift.outbound import bases
+from airlift.outbound.forecast import Forecast, forecast
+from airlift.outbound.ledger import Ledger
+from airlift.progress import Progress
 from airlift.store.blobs import BlobStore
+from airlift.trust.publisher import Publisher
 
 _FRONT = 1 << 20
 """Bytes reckoned for labels, signed files and framing of a volume."""
@@ -27,6 +34,8 @@ _FRONT = 1 << 20
     show_default="2047MiB",
     help="Largest volume, as for `export`.",
 )
+@click.option("--site", help="The site to build on; needed where there are several.")
+@basis.option
 @click.option(
     "--download-rate",
     type=Capacity(),
@@ -48,63 +57,127 @@ def command(
     home: Path,
     manifest: Path,
     capacity: int,
+    site: str | None,
+    build_on: str,
     download_rate: int,
     medium_rate: int,
     as_json: bool,
 ) -> None:
     """Resolve MANIFEST (or read a lock) and show what would travel; nothing is fetched.
 
-    Sizes are those of the files themselves: weights that shrink travel in less.
+    Sizes are those of the files themselves: weights that shrink travel in less. With
+    --build-on it says what stays at the site and what changes would come to; of files
+    that were not fetched yet that cannot be known.
     """
-    asked = wanted.read(manifest, wanted.sources(), output.progress(quiet=as_json))
+    progress = output.progress(quiet=as_json)
+    asked = wanted.read(manifest, wanted.sources(), progress)
     held = _held(home, asked.pinned)
     rows = [_row(one, held) for one in asked.pinned]
-    total, fetch = (
-        sum(row["bytes"] for row in rows),
-        sum(row["to_fetch"] for row in rows),
-    )
-    volumes = max(1, -(-total // max(1, capacity - _FRONT)))
-    seconds = fetch // max(1, download_rate) + 2 * total // max(1, medium_rate)
+    savings = _savings(home, asked.pinned, site, build_on, progress)
+    total = sum(row["bytes"] for row in rows)
+    carry = sum(one.carried for one in savings) if savings else total
+    fetch = sum(row["to_fetch"] for row in rows)
+    outlook = {
+        "bytes": total,
+        "to_fetch": fetch,
+        "to_carry": carry,
+        "volumes": max(1, -(-carry // max(1, capacity - _FRONT))),
+        "volume_size": capacity,
+        "seconds": fetch // max(1, download_rate) + 2 * carry // max(1, medium_rate),
+    }
     if as_json:
-        shown: list[Json] = [
-            {
-                "kind": one.kind.value,
-                "name": one.name,
-                "revision": one.revision,
-                **row,
-                "estimate": one.upstream.get("estimate"),
-            }
-            for row, one in zip(rows, asked.pinned, strict=True)
-        ]
-        output.as_json(
-            {
-                "artifacts": shown,
-                "bytes": total,
-                "to_fetch": fetch,
-                "volumes": volumes,
-                "volume_size": capacity,
-                "seconds": seconds,
-            }
-        )
+        _as_json(asked.pinned, rows, savings, outlook)
         return
-    head = ("KIND", "NAME", "REVISION", "FILES", "SIZE", "TO FETCH")
-    output.table(
-        [_cells(one, row) for one, row in zip(asked.pinned, rows, strict=True)],
-        head=head,
-    )
-    for one in asked.pinned:
-        memory = one.upstream.get("memory")
-        if isinstance(memory, Mapping):
-            output.line(_memory(one, memory))
-    output.line(
-        f"total {output.size(total)}, of which {output.size(fetch)} to fetch; "
-        f"at most {volumes} volume(s) of {output.size(capacity)}"
-    )
-    output.line(f"about {_duration(seconds)}: fetch, write, and read back once")
+    _show(asked.pinned, rows, savings, outlook)
     if not asked.locked:
         output.line(
             f"to carry exactly this: `airlift lock {manifest}`, then export the lock"
         )
+
+
+def _as_json(
+    pinned: Sequence[Pinned],
+    rows: Sequence[Mapping[str, int]],
+    savings: Sequence[Forecast],
+    outlook: Mapping[str, int],
+) -> None:
+    told: list[Json] = [asdict(one) for one in savings] or [None] * len(rows)
+    shown: list[Json] = [
+        {
+            "kind": one.kind.value,
+            "name": one.name,
+            "revision": one.revision,
+            **row,
+            "estimate": one.upstream.get("estimate"),
+            "build_on": saving,
+        }
+        for row, one, saving in zip(rows, pinned, told, strict=True)
+    ]
+    output.as_json({"artifacts": shown, **outlook})
+
+
+def _show(
+    pinned: Sequence[Pinned],
+    rows: Sequence[dict[str, int]],
+    savings: Sequence[Forecast],
+    outlook: Mapping[str, int],
+) -> None:
+    head = ("KIND", "NAME", "REVISION", "FILES", "SIZE", "TO FETCH")
+    output.table(
+        [_cells(one, row) for one, row in zip(pinned, rows, strict=True)], head=head
+    )
+    for one in pinned:
+        memory = one.upstream.get("memory")
+        if isinstance(memory, Mapping):
+            output.line(_memory(one, memory))
+    for one, saving in zip(pinned, savings, strict=False):
+        output.line(f"{naming.show(one.name)}: {_told(saving)}")
+    total, carry = output.size(outlook["bytes"]), output.size(outlook["to_carry"])
+    output.line(
+        f"total {total}, of which {output.size(outlook['to_fetch'])} to fetch; "
+        f"at most {outlook['volumes']} volume(s) of "
+        f"{output.size(outlook['volume_size'])}"
+    )
+    if savings:
+        output.line(f"to carry: at most {carry} of {total}")
+    duration = _duration(outlook["seconds"])
+    output.line(f"about {duration}: fetch, write, and read back once")
+
+
+def _savings(
+    home: Path,
+    pinned: tuple[Pinned, ...],
+    site: str | None,
+    build_on: str,
+    progress: Progress,
+) -> tuple[Forecast, ...]:
+    """Return what would travel of each artifact; nothing where nothing is built on."""
+    if build_on == bases.NONE:
+        return ()
+    publisher = Publisher.open(home / "trust")
+    chosen = choose_site(publisher, site)
+    sequences = bases.choose(build_on, Ledger(home / "ledger"), chosen)
+    held = bases.held(publisher, chosen, sequences)
+    store = BlobStore(home / "store")
+    return forecast(pinned, held, store, home / "pieces", progress)
+
+
+def _told(saving: Forecast) -> str:
+    """Say what of an artifact travels, and where a change does not pay."""
+    parts = []
+    if saving.stays:
+        parts.append(f"{output.size(saving.stays)} need not travel")
+    if saving.changed:
+        share = max(1, 100 * saving.change // saving.changed)
+        parts.append(
+            f"{output.size(saving.changed)} travel as {output.size(saving.change)} of"
+            f" changes ({share} %)"
+        )
+    if saving.whole:
+        parts.append(f"{output.size(saving.whole)} travel whole, as no change pays")
+    if saving.unknown:
+        parts.append(f"{output.size(saving.unknown)} unknown until fetched")
+    return "; ".join(parts) or "nothing to carry"
 
 
 def _memory(one: Pinned, memory: Mapping[str, Json]) -> str:
