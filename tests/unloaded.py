@@ -1,8 +1,11 @@
 """What a volume holds, slab by slab, on one thread."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
+from airlift.digest import Sha256
 from airlift.format import slabs
+from airlift.format.grounds import Grounds
 from airlift.format.packing import PackedBlob, PackingList
 from airlift.format.reading import Fault, VolumeStream
 from airlift.format.volume import Label
@@ -24,11 +27,14 @@ class GoodSlab:
 
 
 def unloaded(
-    source: VolumeStream, label: Label, packing: PackingList
+    source: VolumeStream,
+    label: Label,
+    packing: PackingList,
+    needs: Collection[Sha256] = (),
 ) -> list[GoodSlab | Fault]:
     """Return every good slab and every fault of what is left of *source*, in order."""
     found: list[GoodSlab | Fault] = []
-    for item in slabs.walk(source, label, packing):
+    for item in slabs.walk(source, label, Grounds(packing, needs)):
         if isinstance(item, Fault):
             found.append(item)
         elif fault := slabs.judge(item, source.name):

@@ -13,10 +13,10 @@ from airlift.format.packing import PackingList
 
 
 class Grounds:
-    """The blobs that parts of one delivery may refer to.
+    """The blobs of one delivery, and those that its parts may refer to.
 
     Args:
-        packing: The verified packing list.
+        packing: The verified packing list; kept as an attribute.
         needs: Blobs that the dispatch record says the site must hold.
         size: Bytes of such a blob at this site; None where that is not known.
     """
@@ -29,7 +29,7 @@ class Grounds:
     ) -> None:
         self._needs, self._size = frozenset(needs), size
         self._places = {one.sha256: at for at, one in enumerate(packing.blobs)}
-        self._blobs = packing.blobs
+        self.packing = packing
 
     def fault(self, table: PartHead, blob: Sha256) -> str:
         """Return what is wrong with the bases of a part; nothing if they are right.
@@ -47,7 +47,7 @@ class Grounds:
             if base in self._needs:
                 size = self._size(base)
             elif place is not None and place < self._places[blob]:
-                size = self._blobs[place].size
+                size = self.packing.blobs[place].size
             else:
                 return f"builds on blob {base}, which need not be there by then"
             if size is not None and end > size:

@@ -11,18 +11,23 @@ Only ``walk`` has an order; the rest may happen to many slabs at once.
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from blake3 import blake3
 
 from airlift.digest import sha256
 from airlift.errors import FormatError
 from airlift.format import block, framing, head, volume
+from airlift.format.grounds import Grounds
 from airlift.format.head import Codec, PartHead, Slab
-from airlift.format.packing import SLAB, PackedBlob, PackingList, Part
+from airlift.format.packing import SLAB, PackedBlob, Part
 from airlift.format.reading import Fault, Lent, VolumeError, VolumeStream, fault_of
 from airlift.format.volume import Label, Run
 
 _BLOBS = "blobs/sha256/"
+
+_Placed: TypeAlias = tuple[int, PackedBlob, Part]
+"""A part with its blob and its index in the packing list."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +38,8 @@ class StoredSlab:
         run: The slabs of its part in this volume.
         table: The head of its part; None for a part that is one raw slab.
         number: Index of the slab in its part.
-        place: Where what it decodes to begins among what its part's slabs decode to.
+        place: Where what it decodes to begins among what its part's slabs decode to;
+            in a part without pieces that is its place in the part.
         offset: Byte of the volume where its stored bytes begin.
         data: Its stored bytes.
     """
@@ -60,20 +66,25 @@ class StoredSlab:
         """Whether its raw bytes are other than its stored bytes."""
         return self.table is not None and self.table.codec is Codec.BLOCKS
 
+    @property
+    def pieced(self) -> bool:
+        """Whether its part is put together out of it and of other blobs."""
+        return self.table is not None and bool(self.table.pieces)
+
 
 def walk(
-    source: VolumeStream, label: Label, packing: PackingList
+    source: VolumeStream, label: Label, grounds: Grounds
 ) -> Iterator[StoredSlab | Fault]:
     """Yield every slab of a volume, and every fault of what lies between them.
 
     Args:
         source: Positioned behind the signed files, which were verified.
         label: The volume's own; its cut points are compared as framing.
-        packing: The verified packing list.
+        grounds: The verified packing list, and what its parts may build on.
     """
     try:
-        for index, blob, part in volume.spanned(packing, label.first, label.end):
-            yield from _part(source, label, index, blob, part)
+        for placed in volume.spanned(grounds.packing, label.first, label.end):
+            yield from _part(source, label, grounds, placed)
         start = source.offset
         if source.take(len(framing.END)) != framing.END:
             yield _fault(source, start, "the end mark is damaged")
@@ -123,11 +134,11 @@ def restore(stored: StoredSlab, out: memoryview, volume: str) -> None:
 
 
 def _part(
-    source: VolumeStream, label: Label, index: int, blob: PackedBlob, part: Part
+    source: VolumeStream, label: Label, grounds: Grounds, placed: _Placed
 ) -> Iterator[StoredSlab | Fault]:
-    table = None
+    (index, blob, part), table = placed, None
     if part.head:
-        table = yield from _head(source, label, index, part)
+        table = yield from _head(source, label, grounds, placed)
         if table is None:
             return
     run = volume.run_of(index, blob, part, table, label)
@@ -158,9 +169,10 @@ def _part(
 
 
 def _head(
-    source: VolumeStream, label: Label, index: int, part: Part
+    source: VolumeStream, label: Label, grounds: Grounds, placed: _Placed
 ) -> Generator[Fault, None, PartHead | None]:
     """Take a part's head; None when it is damaged and the part was passed over."""
+    index, blob, part = placed
     assert part.head
     size = part.head.size
     name = f"{_BLOBS}{part.head.sha256}"
@@ -170,11 +182,11 @@ def _head(
     yield from _expect(source, bytes(framing.padding(size)))
     if sha256(data) == part.head.sha256:
         table = head.decode(data, name=name)
-        if table.pieces:
-            problem = f"{name}: the part refers to {len(table.bases)} other blobs"
-            raise FormatError(problem, hint="a newer airlift is needed here")
         if (table.stored, table.raw) != (part.size, part.raw):
             problem = f"{name} contradicts the packing list"
+            raise source.error(problem, offset=start)
+        if fault := grounds.fault(table, blob.sha256):
+            problem = f"{name} {fault}"
             raise source.error(problem, offset=start)
         return table
     yield _fault(source, start, f"head hashes to {sha256(data)}, expected {name}")

@@ -82,6 +82,10 @@ class RottenBaseError(StoreError):
     """A blob that another builds on is not what its name says any more."""
 
 
+class RottenSlabError(StoreError):
+    """The stored bytes of a slab are not those that landed any more."""
+
+
 def assemble(
     blob: Sha256,
     materials: Materials,
@@ -100,8 +104,9 @@ def assemble(
 
     Raises:
         RottenBaseError: It came out wrong because a base's bytes are.
+        RottenSlabError: Stored slabs are not what landed.
         FormatError: What was signed cannot be decoded, or does not give the blob.
-        StoreError: The disk refuses, or stored slabs are not what landed.
+        StoreError: The disk refuses.
     """
     hasher = hashlib.sha256()
 
@@ -234,7 +239,7 @@ class _Bench:
         if blake3(stored).digest() != slab.blake3:
             problem = f"{self._file.path.name}: stored bytes from {step.place} on"
             problem += " are no longer those that arrived"
-            raise StoreError(problem, hint="check this disk, then import again")
+            raise RottenSlabError(problem, hint="check this disk, then import again")
         if step.codec is Codec.RAW:
             return stored
         view = self._buffers.take()[: slab.raw]

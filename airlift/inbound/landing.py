@@ -20,6 +20,7 @@ from airlift.errors import (
     StoreError,
     TrustError,
 )
+from airlift.format.grounds import Grounds
 from airlift.format.reading import (
     Fault,
     Front,
@@ -32,6 +33,7 @@ from airlift.inbound.media import Candidate
 from airlift.inbound.staging import Staging
 from airlift.inbound.taking import check_label, take_stream, take_volumes
 from airlift.payload import gate as content
+from airlift.progress import Progress
 from airlift.registry.held import Event
 from airlift.store.blobs import BlobStore
 from airlift.trust.delivery import TrustState, VerifiedDelivery, VerifiedRelease
@@ -130,7 +132,7 @@ def settle(arrival: Arrival, gate: Gate, desk: Desk, *, now: str) -> Landed:
     delivery, restored = arrival.delivery, False
     held: dict[Sha256, str] = {}
     if needed(arrival, gate):
-        deliver(arrival)
+        deliver(arrival, desk.progress)
         restored = delivery.repeat
     if not delivery.repeat:
         reasons = (
@@ -209,7 +211,18 @@ def stage(delivery: VerifiedDelivery, gate: Gate) -> Staging:
     if not delivery.repeat:
         base.check(delivery, gate.store, gate.catalog)
     folder = gate.incoming / delivery.id
-    return Staging(folder, delivery.id[:16], delivery.packing, gate.store)
+    return Staging(folder, delivery.id[:16], _grounds(delivery, gate.store), gate.store)
+
+
+def _grounds(delivery: VerifiedDelivery, store: BlobStore) -> Grounds:
+    """Return what the parts of a delivery may build on here."""
+
+    def size(blob: Sha256) -> int | None:
+        span = store.span(blob)
+        return span.length if span else None
+
+    needs = [one.sha256 for one in delivery.dispatch.needs]
+    return Grounds(delivery.packing, needs, size)
 
 
 def forecast(arrival: Arrival, store: BlobStore) -> int:
@@ -218,7 +231,7 @@ def forecast(arrival: Arrival, store: BlobStore) -> int:
     Raises:
         StoreError: The store's file system has not that much room.
     """
-    needed = arrival.staging.bytes_missing()
+    needed = arrival.staging.room()
     reserve = 64 << 20  # database, journal, directories
     if (free := store.free_bytes()) < needed + reserve:
         problem = f"the store has {free} bytes free, this delivery needs {needed}"
@@ -250,7 +263,7 @@ def _believe(
     return delivery
 
 
-def deliver(arrival: Arrival) -> None:
+def deliver(arrival: Arrival, progress: Progress) -> None:
     """Move everything into the store, or say exactly what is missing.
 
     Raises:
@@ -261,7 +274,7 @@ def deliver(arrival: Arrival) -> None:
     if staging.missing() or (staging.expecting() and arrival.unresolved()):
         staging.save()
         raise _not_complete(arrival)
-    staging.deliver()
+    staging.deliver(arrival.buffers, progress)
 
 
 def _not_complete(arrival: Arrival) -> AirliftError:

@@ -106,9 +106,7 @@ def _take(
         _check_records(front, delivery, source)
     except FormatError as error:
         return [fault_of(source, error)]
-    unloading = Unloading(
-        source, front.label, delivery.packing, staging, arrival.buffers
-    )
+    unloading = Unloading(source, front.label, staging, arrival.buffers)
     faults = unloading.run(advance)
     if alone and not faults and not source.at_end():
         problem = "bytes follow the end of the volume"

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from airlift import lanes
 from airlift.format import slabs
-from airlift.format.packing import PackingList
 from airlift.format.reading import Fault, Lent, VolumeStream
 from airlift.format.slabs import StoredSlab
 from airlift.format.volume import Label
-from airlift.inbound.staging import Staging, Ticket
+from airlift.inbound.arriving import Ticket
+from airlift.inbound.staging import Staging
 from airlift.inbound.volume_file import Buffers
 from airlift.progress import Advance
 from airlift.store.blobs import SMALL
@@ -41,7 +41,6 @@ class Unloading:
     Args:
         source: The volume, positioned there.
         label: Its own.
-        packing: The verified packing list.
         staging: Where good slabs go.
         buffers: Where *source* has its memory from.
     """
@@ -50,12 +49,11 @@ class Unloading:
         self,
         source: VolumeStream,
         label: Label,
-        packing: PackingList,
         staging: Staging,
         buffers: Buffers,
     ) -> None:
         self._name, self._staging, self._buffers = source.name, staging, buffers
-        self._walk = slabs.walk(source, label, packing)
+        self._walk = slabs.walk(source, label, staging.grounds)
         self._faults: list[Fault] = []
         self._over = False
 
@@ -83,7 +81,7 @@ class Unloading:
             if isinstance(item, Fault):
                 self._faults.append(item)
                 continue
-            if item.slab.raw == item.blob.size < SMALL:
+            if item.slab.raw == item.blob.size < SMALL and not item.pieced:
                 batch.append(item)
                 if len(batch) == _BATCH:
                     yield batch
@@ -121,8 +119,7 @@ class Unloading:
             self._buffers.give(raw)
             done()
 
-        self._staging.take(ticket, raw, release)
-        advance(len(raw))
+        advance(self._staging.take(ticket, raw, release))
 
     def _take_small(self, stored: StoredSlab) -> int:
         if not self._is_good(stored) or not self._staging.wanted(stored.blob):
@@ -137,8 +134,12 @@ class Unloading:
         return fault is None
 
     def _raw(self, stored: StoredSlab) -> Lent:
-        """Return the raw bytes of a good slab, lent like the stored ones."""
-        if not stored.coded:
+        """Return what of a good slab goes to the staging area, lent like it was.
+
+        Its raw bytes; of a part with pieces, which is put together when all that it
+        builds on is here, its stored ones.
+        """
+        if stored.pieced or not stored.coded:
             return stored.data
         raw = self._buffers.take()[: stored.slab.raw]
         slabs.restore(stored, raw, self._name)

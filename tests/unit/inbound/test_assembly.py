@@ -96,7 +96,9 @@ def _site(tmp_path: Path) -> Site:
 def moved(data: bytes, width: int) -> bytes:
     """Return numbers near those of *data*."""
     old = np.frombuffer(data, f"<u{width}")
-    return (old + GENERATOR.integers(0, 9, old.size).astype(old.dtype)).tobytes()
+    step = GENERATOR.integers(0, 9, old.size).astype(old.dtype)
+    new: bytes = (old + step).tobytes()
+    return new
 
 
 OLD = noise(3 * SLAB + 800, 21)

@@ -10,11 +10,15 @@ import pytest
 
 from airlift.digest import Sha256, sha256
 from airlift.errors import StoreError
+from airlift.format.grounds import Grounds
 from airlift.format.head import Codec, PartHead, Slab
 from airlift.format.packing import SLAB, PackedBlob, PackingList, Part
 from airlift.format.slabs import StoredSlab
 from airlift.format.volume import Run
-from airlift.inbound.staging import Staging, Ticket
+from airlift.inbound.arriving import Ticket
+from airlift.inbound.staging import Staging
+from airlift.inbound.volume_file import Buffers
+from airlift.progress import Silent
 from airlift.store.blobs import BlobStore
 
 BODY = random.Random(6).randbytes(8 * SLAB + 777)
@@ -64,7 +68,7 @@ class Bay:
     def open(self) -> None:
         """Open the staging area, as a process does that comes later."""
         packing = PackingList(blobs=(self.blob,))
-        self.staging = Staging(self.folder, "key", packing, self.store)
+        self.staging = Staging(self.folder, "key", Grounds(packing), self.store)
 
     def take(self, number: int, ticket: Ticket | None) -> None:
         """Take slab *number* in."""
@@ -94,7 +98,7 @@ def test_threads_bring_slabs_in_any_order(tmp_path: Path) -> None:
             list(pool.map(bay.take, *zip(*work, strict=True)))
         assert bay.released == list(range(COUNT))
         assert bay.staging.missing() == set()
-        bay.staging.deliver()
+        bay.staging.deliver(Buffers(), Silent())
         bay.staging.close()
         assert b"".join(bay.store.read(NAME)) == BODY
 
@@ -123,7 +127,7 @@ def test_a_slab_that_is_lost_holds_nothing_up_and_may_come_again(bay: Bay) -> No
     (again,) = bay.expect(3)
     bay.take(3, again)
     assert bay.staging.missing() == set()
-    bay.staging.deliver()
+    bay.staging.deliver(Buffers(), Silent())
     assert b"".join(bay.store.read(NAME)) == BODY
 
 
@@ -151,7 +155,7 @@ def test_what_was_saved_is_taken_up(bay: Bay) -> None:
     for number, ticket in enumerate(tickets):
         if ticket:
             bay.take(number, ticket)
-    bay.staging.deliver()
+    bay.staging.deliver(Buffers(), Silent())
     assert b"".join(bay.store.read(NAME)) == BODY
     assert not list(bay.store.partials())
 
@@ -187,7 +191,7 @@ def test_lanes_of_two_blobs_do_not_wait_for_each_other(tmp_path: Path) -> None:
     blobs = [blob_of(sha256(body), len(body)) for body in bodies]
     parts = [slabs(blob, body) for blob, body in zip(blobs, bodies, strict=True)]
     packing = PackingList(blobs=tuple(blobs))
-    staging = Staging(tmp_path / "incoming", "key", packing, store)
+    staging = Staging(tmp_path / "incoming", "key", Grounds(packing), store)
     released = threading.Event()
     late = staging.expect(parts[0][0])
     ticket = staging.expect(parts[0][1])
