@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from blake3 import blake3
 
@@ -27,9 +27,26 @@ from airlift.outbound.slabs import Hold, Reader, Slot, Slots
 from airlift.outbound.spool import Coded, Done, Spool, places
 from airlift.progress import Advance
 from airlift.store import direct
+from airlift.store.direct import PAGE
 
 _AT_ONCE: Final = 3
 """Files under way at once."""
+
+
+class Keeper(Protocol):
+    """Keeps the bytes of a blob that goes by."""
+
+    def write(self, some: memoryview, at: int) -> None:
+        """Take *some* bytes, which begin at byte *at*; from any thread."""
+        ...
+
+    def finish(self) -> None:
+        """Make them durable under their name: all were right."""
+        ...
+
+    def close(self) -> None:
+        """Let go; what is not finished is worth nothing. May be called twice."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +61,9 @@ class Load:
         portions: Its parts; none if it is only to be hashed and kept.
         open: Opens it.
         open_base: Opens a blob that its slabs are differences to.
-        keep: Called with every range of its bytes and where it begins, in any order.
+        keep: Opens what its bytes are kept in besides, if they are.
         refuse: Called with what it hashes to where that is not ``sha256``; returns
             the error to raise.
-        kept: Called when all of it was right.
     """
 
     sha256: Sha256
@@ -58,8 +74,7 @@ class Load:
     open: Callable[[], Reader]
     refuse: Callable[[str], AirliftError]
     open_base: Callable[[Sha256], Reader] | None = None
-    keep: Callable[[memoryview, int], None] | None = None
-    kept: Callable[[], None] | None = None
+    keep: Callable[[], "Keeper"] | None = None
 
     @property
     def whole(self) -> bool:
@@ -90,6 +105,11 @@ def plain(size: int, lead: int = 0) -> tuple[Portion, ...]:
     )
 
 
+def aligned(portions: Iterable[Portion]) -> bool:
+    """Say whether all that is read for *portions* begins at pages."""
+    return all(cut.start % PAGE == 0 for one in portions for cut in one.cuts)
+
+
 def run(
     loads: Iterable[Load],
     spool: Spool,
@@ -113,6 +133,7 @@ def run(
     finally:
         for passage in list(site.under_way):
             passage.close()
+        site.slots.clear()
 
 
 @dataclass(slots=True)
@@ -176,6 +197,10 @@ class _Passage:
         if load.codec and load.portions:
             self._out = site.spool.begin(load.key)
             self._closing.callback(self._out.close)
+        self._keeper: Keeper | None = None
+        if load.keep:
+            self._keeper = load.keep()
+            self._closing.callback(self._keeper.close)
         self._table = _Table(load)
         self._lanes = Lane(self._hash), Lane(self._table.add)
         cuts = [cut for portion in load.portions for cut in portion.cuts]
@@ -212,8 +237,8 @@ class _Passage:
         raw = slot.raw[: job.cut.length]
         self._reader.into(slot.raw, job.cut.start, job.cut.length)
         if job.hashed is not None:
-            if self._load.keep:
-                self._load.keep(raw, job.cut.start)
+            if self._keeper:
+                self._keeper.write(raw, job.cut.start)
             self._lanes[0].put(job.hashed, (raw, hold))
         if job.coded is not None:
             data = self._code(job.cut, job.coded, slot)
@@ -258,8 +283,8 @@ class _Passage:
             raise self._load.refuse(found)
         if self._out:
             self._out.finish()
-        if self._load.kept:
-            self._load.kept()
+        if self._keeper:
+            self._keeper.finish()
         done = self._table.done() if self._load.portions else None
         self.close()
         self._site.finished(self._load, done)

@@ -122,7 +122,7 @@ def export(
         SourceError: Upstream did not deliver.
         StoreError: A disk is full or fails; running the same again goes on.
     """
-    packer = Packer(dock.store, dock.spool)
+    packer = Packer(dock.store, dock.spool, early=True)
     if order.again:
         signed = _signed_before(order, dock, packer, progress)
     else:
@@ -170,7 +170,7 @@ def _sign(  # noqa: PLR0913 - one step of the journey above, with all it has
     releases: list[Release] = []
     for pinned in order.pinned:
         source = dock.sources(pinned.kind)
-        files = fetch(pinned, source, dock.store, progress=progress)
+        files = fetch(pinned, source, dock.store, progress=progress, packer=packer)
         one = _number(pinned, files, dock, releases)
         _gate(one, dock)
         releases.append(one)

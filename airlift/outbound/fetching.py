@@ -15,7 +15,9 @@ from airlift.artifact import Pinned, PinnedFile, ReleaseFile
 from airlift.crew import Stop, work
 from airlift.digest import Sha256, git_blob_hasher, sha256
 from airlift.errors import SourceError, StoreError
+from airlift.outbound import nearby
 from airlift.outbound.download import Arrived, Download, problem_of
+from airlift.outbound.packing import Packer
 from airlift.outbound.pulling import Tap, pull, resolve
 from airlift.payload import sniff
 from airlift.progress import Advance, Progress
@@ -28,12 +30,13 @@ _BATCH = 16 << 20
 """Bytes of small files held back to be stored together; what a kill can lose."""
 
 
-def fetch(  # noqa: PLR0913 - two collaborators, three ways to run
+def fetch(  # noqa: PLR0913 - three collaborators, three ways to run
     pinned: Pinned,
     source: Source,
     store: BlobStore,
     *,
     progress: Progress,
+    packer: Packer | None = None,
     workers: int = 4,
     pause: Callable[[float], None] = time.sleep,
 ) -> tuple[ReleaseFile, ...]:
@@ -44,6 +47,7 @@ def fetch(  # noqa: PLR0913 - two collaborators, three ways to run
         source: The source of its kind.
         store: Where blobs go.
         progress: Gets one task, in bytes.
+        packer: Takes what lies at hand into the store, if given.
         workers: Requests at once.
         pause: Waits that many seconds.
 
@@ -58,7 +62,7 @@ def fetch(  # noqa: PLR0913 - two collaborators, three ways to run
     label = naming.show(f"{pinned.kind.value} {pinned.name}")
     tap = Tap(source=source, pause=pause, stop=Stop())
     with progress.task(label, total) as advance:
-        arrived = _Intake(tap, store, advance).take_in(contents, workers)
+        arrived = _Intake(tap, store, advance, packer).take_in(contents, workers)
     return tuple(
         _release_file(file, arrived[_key(pinned, file)], store) for file in pinned.files
     )
@@ -103,8 +107,11 @@ def _total(files: Iterable[PinnedFile]) -> int | None:
 class _Intake:
     """One run of ``fetch``."""
 
-    def __init__(self, tap: Tap, store: BlobStore, advance: Advance) -> None:
+    def __init__(
+        self, tap: Tap, store: BlobStore, advance: Advance, packer: Packer | None
+    ) -> None:
         self._tap, self._store, self._advance = tap, store, advance
+        self._packer = packer
         self._arrived: dict[str, Arrived] = {}
         self._lock = threading.Lock()
         self._small: list[tuple[Sha256, bytes]] = []
@@ -119,6 +126,7 @@ class _Intake:
         small = {k: file for k, file in needed.items() if _is_small(file)}
         large = {k: file for k, file in needed.items() if not _is_small(file)}
         self._check_room(needed)
+        large = self._take_near(large)
         downloads = [
             Download(file, key, self._tap, self._store, self._advance)
             for key, file in large.items()
@@ -137,6 +145,17 @@ class _Intake:
             assert download.arrived is not None
             self._arrived[download.key] = download.arrived
         return self._arrived
+
+    def _take_near(self, files: dict[str, PinnedFile]) -> dict[str, PinnedFile]:
+        """Take in what lies at hand; return the rest."""
+        source = self._tap.source
+        if self._packer is None or not nearby.is_near(source, files):
+            return files
+        arrived = nearby.take_in(
+            files, source, self._store, self._packer, self._advance
+        )
+        self._arrived.update(arrived)
+        return {}
 
     def _skip_held(self, contents: dict[str, PinnedFile]) -> None:
         for key, file in contents.items():

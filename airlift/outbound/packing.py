@@ -21,7 +21,7 @@ from airlift.format.head import Codec, PartHead
 from airlift.format.packing import SLAB, PackedBlob, PackingList
 from airlift.outbound import coding
 from airlift.outbound.coding import Load
-from airlift.outbound.recipe import Recipe
+from airlift.outbound.recipe import Portion, Recipe
 from airlift.outbound.slabs import BlobReader
 from airlift.outbound.spool import Done, Spool, StoredSlabs
 from airlift.progress import Advance, Progress
@@ -51,11 +51,21 @@ class Packer:
 
     A blob packed once is not packed again: its result lies in the spool until
     ``clear``. That is also how packing goes on after a kill.
+
+    Args:
+        store: What holds the blobs.
+        spool: Made if it is not there.
+        early: Whether blobs are coded whole as they come into the store, before it
+            is known what travels.
+
+    Attributes:
+        early: As given.
     """
 
-    def __init__(self, store: Store, spool: Path) -> None:
-        self._store, self._spool = store, Spool(spool)
+    def __init__(self, store: Store, spool: Path, *, early: bool = False) -> None:
+        self._store, self._spool, self.early = store, Spool(spool), early
         self._keys: dict[Sha256, str] = {}
+        self._done: dict[str, Done] = {}
 
     def pack(
         self,
@@ -81,7 +91,7 @@ class Packer:
         for one in order:
             if blobs[one].size == 0:
                 done[one] = PackedBlob(sha256=one, size=0, parts=()), ()
-            elif earlier := self._spool.recall(self._keys[one]):
+            elif earlier := self._recall(self._keys[one]):
                 done[one] = earlier
         left = [blobs[one] for one in order if one not in done]
         with progress.task("packing", sum(one.size for one in left)) as advance:
@@ -104,7 +114,7 @@ class Packer:
 
         def finished(load: Load, result: Done | None) -> None:
             if result:
-                done[load.sha256] = result
+                done[load.sha256] = self._done[load.key] = result
                 # What is small is packed again before its record is found.
                 if load.size > SLAB:
                     self._spool.remember(load.key, result)
@@ -125,20 +135,25 @@ class Packer:
 
     def distrust(self, blob: Sha256) -> None:
         """Forget how *blob* was packed: its stored bytes are not what they were."""
+        self._done.pop(self._keys[blob], None)
         self._spool.distrust(self._keys[blob])
 
     def clear(self) -> None:
         """Delete the spool; the next packing starts afresh."""
+        self._done.clear()
         self._spool.clear()
+
+    def _recall(self, key: str) -> Done | None:
+        return self._done.get(key) or self._spool.recall(key)
 
     def _load(self, file: ReleaseFile, recipe: Recipe | None) -> Load:
         blob = file.sha256
         if recipe:
             codec, portions = Codec.BLOCKS, tuple(recipe.portions())
         else:
-            codec, lead = choose(file.format, file.size, partial(self._sample, blob))
-            portions = coding.plain(file.size, lead)
-        aligned = all(cut.start % SLAB == 0 for one in portions for cut in one.cuts)
+            sample = partial(self._sample, blob)
+            codec, portions = layout(file.format, file.size, sample)
+        aligned = coding.aligned(portions)
         return Load(
             sha256=blob,
             size=file.size,
@@ -154,14 +169,20 @@ class Packer:
         return b"".join(self._store.read(blob, start=start, stop=stop))
 
 
-def choose(word: str, size: int, sample: Sample) -> tuple[Codec, int]:
-    """Return how a file is stored, and how many bytes make a slab in front of it.
+def layout(word: str, size: int, sample: Sample) -> tuple[Codec, tuple[Portion, ...]]:
+    """Return how a file that travels whole is stored, and the parts it makes.
 
     Args:
         word: Its format.
-        size: Its bytes.
+        size: Its bytes, at least 1.
         sample: Reads it.
     """
+    codec, lead = _choose(word, size, sample)
+    return codec, coding.plain(size, lead)
+
+
+def _choose(word: str, size: int, sample: Sample) -> tuple[Codec, int]:
+    """Return the codec, and how many bytes make a slab in front."""
     if word not in CODED_FORMATS or size <= SLAB:
         return Codec.RAW, 0
     lead = 0

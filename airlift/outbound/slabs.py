@@ -151,6 +151,10 @@ class Slots:
         except IndexError:
             return Slot()
 
+    def clear(self) -> None:
+        """Give back the memory of those that nobody uses."""
+        self._free.clear()
+
     def hold(self, slot: Slot, uses: int, done: Callable[[], None]) -> "Hold":
         """Return what gives *slot* back, and calls *done*, after so many uses."""
 
@@ -175,4 +179,11 @@ class Hold:
         # Taking the last of a list is one step under the interpreter lock, and only
         # one thread gets the 0.
         if self._left.pop() == 0:
-            self._last()
+            # Forgotten first: what it refers to refers to this, and would stay in
+            # memory until somebody looks for such rings.
+            last, self._last = self._last, _nothing
+            last()
+
+
+def _nothing() -> None:
+    """Do nothing."""

@@ -9,7 +9,7 @@ import fnmatch
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +19,7 @@ from airlift.digest import sha256, sha256_of
 from airlift.errors import RequestError, SourceError
 from airlift.fetch import Settings
 from airlift.format import canonical
-from airlift.sources.source import Source
+from airlift.sources.source import NearSource
 
 FILES: Final = 100_000
 """Most files of a folder: more is a mistaken path (a home folder, ``/``)."""
@@ -34,7 +34,7 @@ _WHAT: Final = {
 }
 
 
-class Folder(Source):
+class Folder(NearSource):
     """The source of folders.
 
     Args:
@@ -87,6 +87,45 @@ class Folder(Source):
                 raise _changed(Path(file.location), file.size, before.st_size)
             yield _chunks(handle, start, before.st_size if stop is None else stop)
             _refuse_change(handle, before, Path(file.location))
+
+    def open(self, file: PinnedFile) -> "_File":
+        """Open *file* to read it anywhere.
+
+        Raises:
+            SourceError: It is gone, or no longer what was pinned.
+        """
+        return _File(Path(file.location), file.size)
+
+
+class _File:
+    """A file of a folder."""
+
+    def __init__(self, place: Path, size: int | None) -> None:
+        self._place, self._stack = place, ExitStack()
+        self._handle, self._before = self._stack.enter_context(_opened(place))
+        if self._before.st_size != size:
+            self._stack.close()
+            raise _changed(place, size, self._before.st_size)
+
+    def into(self, view: memoryview, offset: int, length: int) -> None:
+        """Read *length* bytes at byte *offset* to the front of *view*."""
+        done = 0
+        while done < length:
+            some = view[done:length]
+            try:
+                got = os.preadv(self._handle, [some], offset + done)
+            except OSError as error:
+                raise _unreadable(error) from error
+            if not got:
+                raise _changed(self._place, self._before.st_size, offset + done)
+            done += got
+
+    def close(self) -> None:
+        """Let go of it, and see whether it is still what it was."""
+        handle, self._handle = self._handle, -1
+        if handle >= 0:
+            with self._stack:
+                _refuse_change(handle, self._before, self._place)
 
 
 def _walk(wish: Wish, root: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
@@ -183,12 +222,16 @@ def _chunks(handle: int, start: int, stop: int) -> Iterator[bytes]:
         try:
             chunk = os.pread(handle, min(_CHUNK, stop - start), start)
         except OSError as error:
-            problem = f"reading a file of the folder failed: {error.strerror}"
-            raise SourceError(problem, hint="check the disk it lies on") from error
+            raise _unreadable(error) from error
         if not chunk:
             break
         start += len(chunk)
         yield chunk
+
+
+def _unreadable(error: OSError) -> SourceError:
+    problem = f"reading a file of the folder failed: {error.strerror}"
+    return SourceError(problem, hint="check the disk it lies on")
 
 
 def _refuse_change(handle: int, before: os.stat_result, place: Path) -> None:

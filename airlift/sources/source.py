@@ -9,7 +9,7 @@ out of a source, whatever a library underneath raises.
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from airlift.artifact import Pinned, PinnedFile, Wish
 
@@ -44,5 +44,40 @@ class Source(Protocol):
         Raises:
             SourceError: It cannot be opened or breaks off; the message names the
                 file. What may work on another try is a ``SourceBusyError``.
+        """
+        ...
+
+
+class NearFile(Protocol):
+    """A file that can be read anywhere, by several threads at once."""
+
+    def into(self, view: memoryview, offset: int, length: int) -> None:
+        """Read *length* bytes at byte *offset* to the front of *view*.
+
+        What lies behind *length* in *view* may be written over.
+
+        Raises:
+            SourceError: They cannot be read, or are not there.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of the file. May be called twice.
+
+        Raises:
+            SourceError: It changed since it was opened.
+        """
+        ...
+
+
+@runtime_checkable
+class NearSource(Source, Protocol):
+    """A source whose files lie at hand, on a disk of this machine."""
+
+    def open(self, file: PinnedFile) -> NearFile:
+        """Open *file*, as ``read`` does.
+
+        Raises:
+            SourceError: It is gone, or no longer what was pinned.
         """
         ...
