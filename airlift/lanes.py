@@ -19,7 +19,10 @@ from airlift.crew import Stop, work
 
 T = TypeVar("T")
 
-THREADS: Final = len(os.sched_getaffinity(0)) + 2
+PROCESSORS: Final = min(14, len(os.sched_getaffinity(0)))
+"""Processors this process may use, as far as it uses them: beyond, memory grows (20 MiB
+a worker) and speed does not, as digests and disks set the pace."""
+THREADS: Final = PROCESSORS + 2
 """Workers: two more than processors, for those that wait for the disk."""
 ALIVE: Final = THREADS + 4
 """Jobs that may be under way at once: bounds memory, and lets lanes lag a little."""

@@ -10,11 +10,13 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from airlift import naming
+from airlift import lanes, naming
 from airlift.artifact import Json, Pinned, PinnedFile, Wish
+from airlift.crew import Stop, work
 from airlift.digest import sha256, sha256_of
 from airlift.errors import RequestError, SourceError
 from airlift.fetch import Settings
@@ -61,7 +63,7 @@ class Folder(NearSource):
         root = Path(_text(wish, "path")).absolute()
         paths = sorted(_chosen(wish, _walk(wish, root)))
         _check(wish, paths)
-        files = tuple(_pin(root / path, path) for path in paths)
+        files = _pin_all(root, paths)
         listed: list[Json] = [[file.path, file.size, file.sha256] for file in files]
         return Pinned(
             kind=wish.kind,
@@ -189,6 +191,18 @@ def _check(wish: Wish, paths: list[str]) -> None:
         both = " and ".join(f"`{naming.show(path)}`" for path in pair)
         text = f"`{shown}`: some file systems confuse {both}"
         raise RequestError(text, hint="rename one of them, or use `exclude`")
+
+
+def _pin_all(root: Path, paths: list[str]) -> tuple[PinnedFile, ...]:
+    """Pin several files at once: each digest keeps one processor busy."""
+    found: dict[str, PinnedFile] = {}
+
+    def pin(path: str) -> None:
+        found[path] = _pin(root / path, path)
+
+    tasks = [partial(pin, path) for path in paths]
+    work(tasks, workers=lanes.PROCESSORS, stop=Stop())
+    return tuple(found[path] for path in paths)
 
 
 def _pin(place: Path, path: str) -> PinnedFile:
