@@ -9,7 +9,8 @@ import pytest
 
 from airlift.artifact import Pinned
 from airlift.digest import sha256
-from airlift.errors import RequestError, StoreError
+from airlift.errors import IncompleteError, RequestError, StoreError
+from airlift.format.dispatch import Need
 from airlift.format.head import Op
 from airlift.outbound.departure import Departure
 from crossing import Crossing, noise
@@ -55,9 +56,10 @@ class Updates(Crossing):
             self.isolated.land(one.volumes[0].path.parent)
 
     def live(self) -> Mapping[str, bytes]:
-        """Return the files of the live release, as they lie in the store."""
+        """Return the files of the newest live release, as they lie in the store."""
         catalog, store = self.isolated.catalog, self.isolated.store
-        (held,) = (one for one in catalog.releases() if one.state == "live")
+        live = [one for one in catalog.releases() if one.state == "live"]
+        held = max(live, key=lambda one: one.release.counter)
         return {
             file.path: b"".join(store.read(file.sha256))
             for file in catalog.files(held.id)
@@ -74,6 +76,27 @@ def pieces(done: Departure) -> list[Op]:
     return [piece.op for one in done.packed.heads if one for piece in one.pieces]
 
 
+def test_an_update_carries_what_changed_and_gives_the_new_version(
+    crossing: Updates,
+) -> None:
+    """The point of it all: 7 MB change by a thousandth and 1.2 MB travel."""
+    first = crossing.send()
+    crossing.land(first)
+    second = crossing.send("sigma-1e-3", "last")
+    model = crossing.files()["model.safetensors"]
+    staying = {**SHARED, "model.safetensors": model}
+    assert second.record.needs == tuple(
+        Need(sha256=one, sequence=1)
+        for one in sorted(sha256(data) for data in staying.values())
+    )
+    (blob,) = second.packed.listing.blobs
+    assert blob.size == len(crossing.files("sigma-1e-3")["model.safetensors"])
+    assert second.packed.listing.stored_size < 0.175 * len(model)
+    assert set(pieces(second)) == {Op.LITERAL, Op.DIFFERENCE}
+    crossing.land(second)
+    assert crossing.live() == crossing.files("sigma-1e-3")
+
+
 def test_without_being_told_nothing_is_built_on(crossing: Updates) -> None:
     """A stick that may get lost must not decide what the next one holds."""
     crossing.send()
@@ -85,6 +108,85 @@ def test_without_being_told_nothing_is_built_on(crossing: Updates) -> None:
     )
     crossing.land(second)
     assert crossing.live() == crossing.files("metadata")
+
+
+def test_a_resharded_model_travels_as_references(crossing: Updates) -> None:
+    """Three files made of one, each by what it needs of it; cut in volumes anywhere."""
+    crossing.land(crossing.send())
+    second = crossing.send("reshard", "1")
+    assert Op.REFERENCE in pieces(second)
+    assert second.packed.listing.stored_size < 4000
+    crossing.land(second)
+    assert crossing.live() == crossing.files("reshard")
+
+
+def test_a_chain_of_updates_names_who_brought_each_blob(crossing: Updates) -> None:
+    """The tokenizer came with the first delivery and never again."""
+    sent = [crossing.send(), crossing.send("sigma-1e-4", "last")]
+    sent.append(crossing.send("sigma-1e-3", "last"))
+    needs = {one.sha256: one.sequence for one in sent[2].record.needs}
+    second = crossing.files("sigma-1e-4")["model.safetensors"]
+    assert needs == {
+        **{sha256(data): 1 for data in SHARED.values()},
+        sha256(second): 2,
+    }
+    crossing.land(*sent)
+    assert crossing.live() == crossing.files("sigma-1e-3")
+
+
+def test_a_file_like_another_of_its_delivery_travels_once(crossing: Updates) -> None:
+    """A copy under another name, and the shards beside the whole: no base is needed."""
+    whole, shards = crossing.files(), crossing.files("reshard")
+    both = {**whole, "copy.safetensors": whole["model.safetensors"], **shards}
+    pinned = crossing.connected.folder("acme/m", both)
+    done = crossing.connected.export(crossing.medium, pinned)
+    alone = crossing.send().packed.listing.stored_size
+    assert done.packed.listing.stored_size < alone + 6000
+    assert done.record.needs == ()
+    crossing.isolated.land(crossing.medium)
+    assert crossing.live() == both
+
+
+def test_a_delivery_whose_base_is_not_there_changes_nothing(crossing: Updates) -> None:
+    """The operator was wrong about the first stick: named, with what to bring."""
+    first = crossing.send()
+    second = crossing.send("sigma-1e-3", "last")
+    before = crossing.isolated.fingerprint()
+    with pytest.raises(IncompleteError) as caught:
+        crossing.land(second)
+    assert "that this site does not hold: " in caught.value.problem
+    assert "(brought by delivery 1)" in caught.value.problem
+    assert caught.value.hint.startswith("import delivery 1 (again) before this one")
+    assert crossing.isolated.fingerprint() == before
+    crossing.land(first, second)
+    assert crossing.live() == crossing.files("sigma-1e-3")
+
+
+def test_a_base_that_was_collected_is_missed_by_name(crossing: Updates) -> None:
+    """What `gc` deleted cannot be built on, and an old delivery does not bring it back."""
+    first = crossing.send()
+    crossing.land(first)
+    model = sha256(crossing.files()["model.safetensors"])
+    second = crossing.send("sigma-1e-3", "last")
+    crossing.isolated.store.remove([model])
+    with pytest.raises(IncompleteError) as caught:
+        crossing.land(second)
+    assert "model.safetensors of acme/m (brought by delivery 1)" in caught.value.problem
+    crossing.land(first)  # a repeat: it changes no record and brings the blob back
+    crossing.land(second)
+    assert crossing.live() == crossing.files("sigma-1e-3")
+
+
+def test_volumes_of_an_update_come_in_any_order(crossing: Updates) -> None:
+    """Pieces wait for their slabs, slabs for their bases."""
+    crossing.land(crossing.send())
+    second = crossing.send("sigma-1e-2", "last", capacity=1_600_000)
+    assert len(second.volumes) == 2
+    for one in reversed(second.volumes[1:]):
+        with pytest.raises(IncompleteError):
+            crossing.isolated.land(one.path)
+    crossing.isolated.land(second.volumes[0].path)
+    assert crossing.live() == crossing.files("sigma-1e-2")
 
 
 def test_an_update_made_again_is_the_same_bytes(crossing: Updates) -> None:
