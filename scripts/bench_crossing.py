@@ -56,6 +56,7 @@ class Bench:
         self._places = {
             "SOURCE": str(self.source),
             "THERE": str(self._there),
+            "STATE": str(folder / "state"),
             "OUT": str(self._out),
             "SUMS": str(folder / "sums"),
         }
@@ -87,12 +88,13 @@ class Bench:
         self._shell("verify", "sha256sum -c of the files", sums)
 
     def _other(self, way: Way) -> None:
-        self._there.mkdir()
+        _anew(self._there)
+        _anew(self.folder / "state")
         title, text = way.make
         self._shell("make", title, text)
         self.carried[title] = sum(one.stat().st_size for one in files_in(self._there))
         for title, text in way.takes.items():
-            self._out.mkdir()
+            _anew(self._out)
             self._shell("take in", title, text)
             shutil.rmtree(self._out)
         shutil.rmtree(self._there)
@@ -107,6 +109,12 @@ class Bench:
         self.costs.setdefault((step, way), []).append(cost)
         told = f"{step}: {way}: {cost.wall:.2f} s, {cost.cpu:.2f} CPU s"
         print(told, f"{cost.rss >> 20} MiB", file=sys.stderr)
+
+
+def _anew(folder: Path) -> None:
+    """Make an empty *folder*, whatever a broken-off run has left there."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
 
 
 def rows(bench: Bench) -> Iterator[Row]:

@@ -2,7 +2,8 @@
 
 A way makes something to carry of the folder ``$SOURCE``, in ``$THERE``; the other side
 ends with synced files in ``$OUT``, whose SHA-256 were compared with the sums in the file
-``$SUMS``: what airlift does, as far as the tool can. A patch is a way whose other side
+``$SUMS``: what airlift does, as far as the tool can. ``$STATE`` is the tool's own, and
+does not travel. A patch is a way whose other side
 holds the old version already: the folder ``$BASE``, in it the one file ``$OLD``.
 """
 
@@ -44,7 +45,7 @@ class Patch:
     Attributes:
         name: As tables have it.
         tools: What it needs, with versions.
-        base: Brings the old version into ``$THERE``, once; ``$STATE`` is the tool's own.
+        base: Brings the old version into ``$THERE``, once.
         make: Adds to ``$THERE`` what has to be carried; `timeout` may end it.
         take: Makes the new version of it in ``$OUT``.
     """
