@@ -8,10 +8,11 @@ from typing import Protocol
 from airlift.format.reading import Fault
 from airlift.inbound.media import Candidate, VolumeKey
 from airlift.inbound.staging import Staging
-from airlift.inbound.volume_file import Buffers
+from airlift.inbound.volume_file import ROOM
 from airlift.progress import Progress
 from airlift.registry.catalog import Catalog
 from airlift.store.blobs import BlobStore
+from airlift.store.bulk import Buffers
 from airlift.trust.delivery import VerifiedDelivery, VerifiedRelease
 
 
@@ -35,7 +36,7 @@ class Arrival:
     faulty: dict[VolumeKey, list[Fault]] = field(default_factory=dict)
     damaged: list[Fault] = field(default_factory=list)
     duplicates: list[str] = field(default_factory=list)
-    buffers: Buffers = field(default_factory=Buffers)
+    buffers: Buffers = field(default_factory=lambda: Buffers(ROOM))
 
     def unresolved(self) -> list[Fault]:
         """Return the faults of what was read and no good copy made up for."""

@@ -18,8 +18,8 @@ from airlift.digest import Sha256
 from airlift.errors import FormatError, RequestError
 from airlift.format.reading import Fault, VolumeError, read_label
 from airlift.format.volume import SIDECARS, Label
-from airlift.inbound.volume_file import Buffers, VolumeFile
-from airlift.store import direct
+from airlift.inbound.volume_file import ROOM, VolumeFile
+from airlift.store.bulk import Buffers, BulkFile
 
 VolumeKey: TypeAlias = tuple[str, int]
 """Cutting and ordinal: which volume of a delivery."""
@@ -101,24 +101,35 @@ def opened(path: Path, buffers: Buffers | None = None) -> Iterator[VolumeFile]:
         FormatError: It cannot be opened, or is not a regular file.
     """
     name = naming.show(str(path))
-    with _open(path, name) as file, _open(path, name) as bulk:
-        direct.past_cache(bulk.fileno())
-        yield VolumeFile(file, bulk.fileno(), name, buffers or Buffers())
+    with _opened(path, name) as file, _bulk(path, name) as bulk:
+        yield VolumeFile(file, bulk, name, buffers or Buffers(ROOM))
 
 
-def _open(path: Path, name: str) -> io.FileIO:
+@contextmanager
+def _opened(path: Path, name: str) -> Iterator[io.FileIO]:
     try:
         # NONBLOCK: opening a FIFO left on a stick must not hang the import.
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        file = io.FileIO(os.open(path, flags))
+        descriptor = os.open(path, flags)
     except OSError as error:
-        problem = f"{name}: cannot be opened: {error.strerror}"
-        raise FormatError(problem, hint="check the medium") from error
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
-        problem = f"{name}: is not a regular file"
-        raise FormatError(problem)
-    return file
+        raise _unopened(name, error) from error
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            problem = f"{name}: is not a regular file"
+            raise FormatError(problem)
+        yield file
+
+
+def _bulk(path: Path, name: str) -> BulkFile:
+    try:
+        return BulkFile(path)
+    except OSError as error:
+        raise _unopened(name, error) from error
+
+
+def _unopened(name: str, error: OSError) -> FormatError:
+    problem = f"{name}: cannot be opened: {error.strerror}"
+    return FormatError(problem, hint="check the medium")
 
 
 def _files(path: Path, depth: int, found: Found) -> Iterator[Path]:

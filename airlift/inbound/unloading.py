@@ -15,9 +15,9 @@ from airlift.format.slabs import StoredSlab
 from airlift.format.volume import Label
 from airlift.inbound.arriving import Ticket
 from airlift.inbound.staging import Staging
-from airlift.inbound.volume_file import Buffers
 from airlift.progress import Advance
 from airlift.store.blobs import SMALL
+from airlift.store.bulk import Buffers
 
 SAVE_EVERY = 2 << 30
 """Bytes between two notes of progress inside a volume: what a kill costs at most."""

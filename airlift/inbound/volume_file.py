@@ -1,46 +1,22 @@
 """A volume in a file: read past the page cache, into memory that is used again."""
 
 import io
-import mmap
 import os
 
 from airlift.format.packing import SLAB
 from airlift.format.reading import Lent, VolumeStream
-from airlift.store import direct
+from airlift.store.bulk import Buffers, BulkFile
 from airlift.store.direct import PAGE
 
 SMALL = 64 << 10
 """Bytes; less than this is read through a window and handed out as a copy."""
 _WINDOW = 256 << 10
 """Most that is read at once where small things lie end to end."""
-_ROOM = SLAB + 3 * PAGE
-"""Of a buffer: a slab as stored, and the rests of pages before and behind it."""
+ROOM = SLAB + 3 * PAGE
+"""Bytes of memory for a slab as stored, with the rests of pages around it."""
 _UNREADABLE = 64
 """Slabs that may fail to be read before a volume is given up. A scratched disc has a
 few; of one that was pulled out every slab fails, and nobody reads 500 lines of that."""
-
-
-class Buffers:
-    """Memory for slabs, each piece beginning at a page, used again and again.
-
-    New memory costs the kernel as much as a gigabyte costs SHA-256 in half its time:
-    it is cleared page by page. There are never more pieces than were out at once.
-    """
-
-    def __init__(self) -> None:
-        self._free: list[mmap.mmap] = []
-
-    def take(self) -> memoryview:
-        """Return memory for a slab, raw or as stored, with any content."""
-        try:
-            return memoryview(self._free.pop())
-        except IndexError:
-            return direct.buffer(_ROOM)
-
-    def give(self, lent: Lent) -> None:
-        """Take memory back by any view of it; other bytes are nobody's concern."""
-        if isinstance(lent, memoryview) and isinstance(lent.obj, mmap.mmap):
-            self._free.append(lent.obj)
 
 
 class VolumeFile(VolumeStream):
@@ -51,13 +27,14 @@ class VolumeFile(VolumeStream):
 
     Args:
         file: The volume, unbuffered.
-        bulk: The same file opened once more, for slabs; goes past the page cache
-            where that can be.
+        bulk: The same file, for its slabs.
         name: What to call the volume in an error.
-        buffers: Where memory for slabs comes from.
+        buffers: Where memory for slabs comes from; each of ``ROOM`` bytes.
     """
 
-    def __init__(self, file: io.FileIO, bulk: int, name: str, buffers: Buffers) -> None:
+    def __init__(
+        self, file: io.FileIO, bulk: BulkFile, name: str, buffers: Buffers
+    ) -> None:
         super().__init__(file, name)
         self._fd, self._bulk, self._buffers = file.fileno(), bulk, buffers
         self._size = os.fstat(self._fd).st_size
@@ -79,19 +56,18 @@ class VolumeFile(VolumeStream):
         if size < SMALL:
             return self.take(size)
         self._must_have(size)
-        first = self.offset // PAGE * PAGE
-        lead = self.offset - first
         buffer = self._buffers.take()
         try:
-            got = direct.read_into(self._bulk, buffer, first, lead + size)
-            if got < lead + size:
-                raise self.ended(first + got, lead + size - got)
+            found = self._bulk.read(buffer, self.offset, size)
+            if (left := size - len(found)) > 0:
+                self._buffers.give(buffer)
+                raise self.ended(self.offset + len(found), left)
         except OSError as error:
             self._buffers.give(buffer)
             raise self._refused(error) from error
         self.offset += size
         self._ahead = PAGE
-        return buffer[lead : lead + size]
+        return found
 
     def resume(self, offset: int) -> bool:
         """Go on at byte *offset*, behind bytes that could not be read."""

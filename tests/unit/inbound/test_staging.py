@@ -17,9 +17,10 @@ from airlift.format.slabs import StoredSlab
 from airlift.format.volume import Run
 from airlift.inbound.arriving import Ticket
 from airlift.inbound.staging import Staging
-from airlift.inbound.volume_file import Buffers
+from airlift.inbound.volume_file import ROOM
 from airlift.progress import Silent
 from airlift.store.blobs import BlobStore
+from airlift.store.bulk import Buffers
 
 BODY = random.Random(6).randbytes(8 * SLAB + 777)
 NAME = sha256(BODY)
@@ -98,7 +99,7 @@ def test_threads_bring_slabs_in_any_order(tmp_path: Path) -> None:
             list(pool.map(bay.take, *zip(*work, strict=True)))
         assert bay.released == list(range(COUNT))
         assert bay.staging.missing() == set()
-        bay.staging.deliver(Buffers(), Silent())
+        bay.staging.deliver(Buffers(ROOM), Silent())
         bay.staging.close()
         assert b"".join(bay.store.read(NAME)) == BODY
 
@@ -127,7 +128,7 @@ def test_a_slab_that_is_lost_holds_nothing_up_and_may_come_again(bay: Bay) -> No
     (again,) = bay.expect(3)
     bay.take(3, again)
     assert bay.staging.missing() == set()
-    bay.staging.deliver(Buffers(), Silent())
+    bay.staging.deliver(Buffers(ROOM), Silent())
     assert b"".join(bay.store.read(NAME)) == BODY
 
 
@@ -155,7 +156,7 @@ def test_what_was_saved_is_taken_up(bay: Bay) -> None:
     for number, ticket in enumerate(tickets):
         if ticket:
             bay.take(number, ticket)
-    bay.staging.deliver(Buffers(), Silent())
+    bay.staging.deliver(Buffers(ROOM), Silent())
     assert b"".join(bay.store.read(NAME)) == BODY
     assert not list(bay.store.partials())
 

@@ -15,7 +15,8 @@ from airlift.errors import FormatError
 from airlift.format.packing import SLAB
 from airlift.format.reading import Fault, VolumeError, VolumeStream
 from airlift.inbound import media
-from airlift.inbound.volume_file import SMALL, Buffers, VolumeFile
+from airlift.inbound.volume_file import ROOM, SMALL, VolumeFile
+from airlift.store.bulk import Buffers, BulkFile
 
 BODY = random.Random(4).randbytes(3 * SLAB // 2)
 LENGTHS = st.one_of(
@@ -68,33 +69,17 @@ def test_bytes_given_back_are_taken_again(path: Path) -> None:
         assert (source.offset, source.take(4)) == (1000, BODY[1000:1004])
 
 
-def test_memory_is_used_again() -> None:
-    """A model of a terabyte takes the memory of the slabs that are under way."""
-    buffers = Buffers()
-    first, second = buffers.take(), buffers.take()
-    first[:1] = b"a"
-    buffers.give(first[5:10])
-    buffers.give(b"bytes of a pipe are nobody's memory")
-    assert bytes(buffers.take()[:1]) == b"a"
-    buffers.give(second)
-    assert buffers.take().obj is second.obj
-
-
 @contextlib.contextmanager
 def failing(path: Path, buffers: Buffers) -> Iterator[VolumeFile]:
     """Give a volume whose slabs cannot be read: the kernel says EIO, as a disc does."""
     # Nothing lies at the first addresses of a process, so its memory has no such bytes.
-    bulk = os.open("/proc/self/mem", os.O_RDONLY)
-    try:
-        with io.FileIO(path) as file:
-            yield VolumeFile(file, bulk, "v", buffers)
-    finally:
-        os.close(bulk)
+    with io.FileIO(path) as file, BulkFile(Path("/proc/self/mem")) as bulk:
+        yield VolumeFile(file, bulk, "v", buffers)
 
 
 def test_a_slab_that_cannot_be_read_is_a_fault_and_reading_goes_on(path: Path) -> None:
     """A scratch costs the slabs it crosses, not the rest of the disc."""
-    buffers = Buffers()
+    buffers = Buffers(ROOM)
     with failing(path, buffers) as source:
         source.take(700)
         with pytest.raises(VolumeError) as caught:
@@ -108,7 +93,7 @@ def test_a_slab_that_cannot_be_read_is_a_fault_and_reading_goes_on(path: Path) -
 
 def test_a_medium_that_was_pulled_out_is_given_up(path: Path) -> None:
     """Every slab of it fails; the operator reads one page, not a hundred."""
-    with failing(path, Buffers()) as source:
+    with failing(path, Buffers(ROOM)) as source:
         assert [source.resume(at) for at in range(65)] == [True] * 64 + [False]
         assert source.resume(len(BODY) + 1) is False
 
