@@ -162,7 +162,6 @@ def main() -> None:
     parser.add_argument("--gb", type=float, default=1.18)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--folder", type=Path, default=CACHE / "crossing")
-    parser.add_argument("--quick", action="store_true", help="one round, 0.1 GB")
     options(parser)
     given = parser.parse_args()
     if given.quick:

@@ -135,7 +135,6 @@ def tables(rows: Sequence[Row]) -> Iterator[str]:
 def main() -> None:
     """Run every size that fits, and print or write the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="small sizes only")
     parser.add_argument("--folder", type=Path, default=CACHE / "growth")
     options(parser)
     given = parser.parse_args()

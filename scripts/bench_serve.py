@@ -53,7 +53,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--size-mib", type=int, default=2048)
-    parser.add_argument("--quick", action="store_true", help="one round, 64 MiB")
     options(parser)
     given = parser.parse_args()
     if given.quick:

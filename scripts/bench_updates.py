@@ -260,7 +260,6 @@ def _cell(row: Row, column: str, digits: int) -> str:
 def main() -> None:
     """Measure, and print or write the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one model of the six")
     parser.add_argument("--folder", type=Path, default=CACHE / "updates")
     options(parser)
     given = parser.parse_args()

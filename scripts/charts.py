@@ -129,6 +129,33 @@ def crossing(figure: Figure, rows: Rows) -> None:
         axes.margins(x=0.12)
 
 
+def codec(figure: Figure, rows: Rows) -> None:
+    """Draw size against speed of coders, both ways; right and low is better."""
+    rows = [row for row in rows if row["file"] == "bf16" and row["share"] < 1]
+    both = figure.subplots(1, 2, sharey=True)
+    for axes, step in zip(both, ("encode", "decode"), strict=True):
+        for index, row in enumerate(rows):
+            axes.plot(
+                row[f"{step}_cpu"] / 1e9,
+                100 * row["share"],
+                MARKERS[index % len(MARKERS)],
+                color=COLOURS[index % len(COLOURS)],
+                label=row["coder"],
+                markersize=8,
+                markerfacecolor="none",  # two coders may be in one place
+                markeredgewidth=2,
+            )
+        _logarithmic(axes.set_xscale, axes.xaxis)
+        axes.set_title(step)
+        axes.set_xlabel("GB a CPU second")
+        axes.margins(x=0.15, y=0.15)
+        axes.grid()
+    both[0].set_ylabel("size of bfloat16 weights, %")
+    figure.legend(
+        *both[0].get_legend_handles_labels(), loc="outside upper center", ncols=6
+    )
+
+
 def _logarithmic(set_scale: Callable[[str], None], axis: Any) -> None:
     set_scale("log")
     axis.set_major_formatter("{x:g}")
@@ -137,6 +164,7 @@ def _logarithmic(set_scale: Callable[[str], None], axis: Any) -> None:
 CHARTS: Mapping[
     str, tuple[str, Callable[[Figure, Rows], None], tuple[float, float]]
 ] = {
+    "codec": ("bench_codec", codec, (9, 3.6)),
     "crossing": ("bench_crossing", crossing, (10, 3.2)),
     "updates": ("bench_updates", updates, (8, 8)),
     "growth": ("bench_growth", growth, (9, 4.2)),

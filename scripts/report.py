@@ -15,7 +15,8 @@ Row = Mapping[str, str | int | float | None]
 
 
 def options(parser: ArgumentParser) -> None:
-    """Add what every bench takes: where its table and its figures go."""
+    """Add what every bench takes: where its table and its figures go, and how long."""
+    parser.add_argument("--quick", action="store_true", help="small: does it all run?")
     parser.add_argument("--write", action="store_true", help="into docs/performance.md")
     parser.add_argument("--json", type=Path, metavar="FILE", help="figures for charts")
 

@@ -15,6 +15,16 @@ BENCHES = sorted(
 )
 COST = {"wall": 2.0, "cpu": 1.0, "rss": 1 << 26}
 ROWS: dict[str, list[dict[str, Any]]] = {
+    "bench_codec": [
+        {
+            "file": "bf16",
+            "coder": coder,
+            "share": 0.7,
+            "encode_cpu": 8e8,
+            "decode_cpu": 2e9,
+        }
+        for coder in ("airlift", "zstd -3")
+    ],
     "bench_crossing": [
         {"step": step, "way": way, "raw": 10**9, **COST}
         for step in ("make", "take in")
