@@ -8,8 +8,7 @@ import click
 
 from airlift import naming
 from airlift.artifact import Json, Kind
-from airlift.cli import config, output, wanted
-from airlift.cli.cmd_export import choose_site
+from airlift.cli import chosen_site, config, output, wanted
 from airlift.errors import RequestError
 from airlift.outbound import bootstrap, medium
 from airlift.outbound.bootstrap import Kit, Order
@@ -67,7 +66,7 @@ def command(
     root = publisher.root_bytes()
     order = Order(
         folder=folder.absolute(),
-        site=choose_site(publisher, site),
+        site=chosen_site.choose(publisher, site),
         python=python,
         platform=machine,
         root=root,

@@ -6,8 +6,7 @@ from pathlib import Path
 import click
 
 from airlift.artifact import Json
-from airlift.cli import config, output
-from airlift.cli.cmd_export import choose_site
+from airlift.cli import chosen_site, config, output
 from airlift.errors import FormatError, RequestError
 from airlift.outbound import checking
 from airlift.outbound.ledger import Entry, Ledger
@@ -42,7 +41,7 @@ def command(
     Unmount and mount the medium again first: what a fake or failing stick lost shows
     only then. Whether that was done is found out and stands on the slip.
     """
-    name = choose_site(Publisher.open(home / "trust"), site)
+    name = chosen_site.choose(Publisher.open(home / "trust"), site)
     ledger = Ledger(home / "ledger")
     entry = _entry(ledger, name, sequence)
     found = checking.check(folder, entry, output.progress(quiet=as_json))

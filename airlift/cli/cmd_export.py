@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from airlift.artifact import Json
-from airlift.cli import basis, config, keyring, output, wanted
+from airlift.cli import basis, chosen_site, config, keyring, output, wanted
 from airlift.cli.capacity import Capacity
 from airlift.cli.keyring import Passphrases
 from airlift.errors import RequestError
@@ -81,7 +81,7 @@ def command(
         raise RequestError(problem, hint="leave --build-on out")
     progress = output.progress(quiet=as_json)
     publisher = Publisher.open(home / "trust")
-    chosen = choose_site(publisher, site)
+    chosen = chosen_site.choose(publisher, site)
     phrases = Passphrases(fd=passphrase_fd, file=passphrase_file)
     # Before hours of fetching: a mistyped passphrase must not cost them.
     signers = keyring.unlock(home, key_names, phrases)
@@ -105,24 +105,6 @@ def command(
     )
     done = departure.export(order, dock, signers, now=config.now(), progress=progress)
     _show(done, folder, as_json=as_json)
-
-
-def choose_site(publisher: Publisher, named: str | None) -> str:
-    """Return the site *named*, or the only one there is.
-
-    Raises:
-        RequestError: There are several, or the name is unknown.
-    """
-    known = [one.name for one in publisher.sites()]
-    if named is None and len(known) == 1:
-        return known[0]
-    if named is not None and named in known:
-        return named
-    names = ", ".join(known) or "none"
-    problem = f"name the site with --site; known are {names}"
-    if named is not None:
-        problem = f"there is no site `{named}`; known are {names}"
-    raise RequestError(problem, hint="`airlift site add NAME` makes one")
 
 
 def _show(done: Departure, folder: Path, *, as_json: bool) -> None:

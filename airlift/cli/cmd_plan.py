@@ -8,9 +8,8 @@ import click
 
 from airlift import naming
 from airlift.artifact import Json, Pinned
-from airlift.cli import basis, config, output, wanted
+from airlift.cli import basis, chosen_site, config, output, wanted
 from airlift.cli.capacity import Capacity
-from airlift.cli.cmd_export import choose_site
 from airlift.digest import Sha256
 from airlift.format.volume import DEFAULT_CAPACITY
 from airlift.outbound import bases
@@ -155,7 +154,7 @@ def _savings(
     if build_on == bases.NONE:
         return ()
     publisher = Publisher.open(home / "trust")
-    chosen = choose_site(publisher, site)
+    chosen = chosen_site.choose(publisher, site)
     sequences = bases.choose(build_on, Ledger(home / "ledger"), chosen)
     held = bases.held(publisher, chosen, sequences)
     store = BlobStore(home / "store")

@@ -122,7 +122,9 @@ def export(
         SourceError: Upstream did not deliver.
         StoreError: A disk is full or fails; running the same again goes on.
     """
-    packer = Packer(dock.store, dock.spool, early=True)
+    # What builds on something is coded as pieces, once it is known of which.
+    early = order.build_on == bases.NONE
+    packer = Packer(dock.store, dock.spool, early=early)
     if order.again:
         signed = _signed_before(order, dock, packer, progress)
     else:

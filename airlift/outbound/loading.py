@@ -18,7 +18,7 @@ from airlift.outbound.opened import OpenedBlobs
 from airlift.outbound.planning import LEAST_FILE, Planner
 from airlift.outbound.recipe import Recipe
 from airlift.progress import Progress
-from airlift.registry.pieces import PieceIndex
+from airlift.registry.places import PassingPlaces, Places
 from airlift.store.blobs import BlobStore
 
 NEEDS = 100_000
@@ -114,7 +114,7 @@ def _plan(
     recipes: dict[Sha256, Recipe] = {}
     total = sum(file.size for file, _ in large)
     with (
-        closing(PieceIndex.open(pieces)) as index,
+        closing(_index(holdings, pieces)) as index,
         OpenedBlobs(store) as blobs,
         progress.task("comparing", total) as advance,
     ):
@@ -130,3 +130,12 @@ def _plan(
             planner.offer(file, owner, here=True)
             advance(file.size)
     return recipes
+
+
+def _index(holdings: Holdings, pieces: Path) -> Places:
+    """Return the index that stays, where there is anything in it to look for."""
+    if not holdings.files:
+        return PassingPlaces()
+    from airlift.registry.pieces import PieceIndex  # noqa: PLC0415 - see places.py
+
+    return PieceIndex.open(pieces)

@@ -37,7 +37,7 @@ from airlift.outbound.sections import (
     marks,
     tensors,
 )
-from airlift.registry.pieces import PieceIndex, Place
+from airlift.registry.places import Place, Places
 
 LEAST_FILE: Final = 256 << 10
 """Bytes below which a file travels whole: a recipe would cost as much."""
@@ -91,7 +91,7 @@ class Planner:
     """
 
     def __init__(
-        self, blobs: OpenedBlobs, index: PieceIndex, *, chunked: bool = False
+        self, blobs: OpenedBlobs, index: Places, *, chunked: bool = False
     ) -> None:
         self._blobs, self._index, self._chunked = blobs, index, chunked
         self._bases: dict[Sha256, _Base] = {}

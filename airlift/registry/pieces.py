@@ -9,7 +9,6 @@ terabyte of models is 250,000 rows.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
@@ -27,13 +26,11 @@ from sqlalchemy import (
 from airlift.digest import Sha256
 from airlift.errors import RegistryError
 from airlift.registry.engine import Database, make_file
+from airlift.registry.places import PLACES, Place
 from airlift.registry.schema import Digest
 from airlift.store.durable import Disk, there
 
 FILE: Final = "pieces.db"
-PLACES: Final = 8
-"""Most places given for a mark: bytes that are everywhere prove little anywhere."""
-
 _BATCH: Final = 500
 _tables = MetaData()
 _blobs = Table(
@@ -52,15 +49,6 @@ _pieces = Table(
     Index("pieces_by_mark", "mark", "blob", "start"),
     sqlite_with_rowid=False,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a piece lies: *length* bytes of *blob* from *start*."""
-
-    blob: Sha256
-    start: int
-    length: int
 
 
 class PieceIndex:

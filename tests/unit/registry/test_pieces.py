@@ -9,8 +9,8 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from airlift.digest import sha256
-from airlift.registry import pieces
-from airlift.registry.pieces import FILE, PieceIndex, Place
+from airlift.registry.pieces import FILE, PieceIndex
+from airlift.registry.places import PLACES, Place
 
 A, B, C = (sha256(one) for one in (b"a", b"b", b"c"))
 ONE, TWO = b"1" * 16, b"2" * 16
@@ -65,7 +65,7 @@ def test_bytes_that_are_everywhere_give_few_places(index: PieceIndex) -> None:
     """A header that every file begins with must not have a thousand bases compared."""
     index.add(A, [(ONE, start, 9) for start in range(100)])
     found = index.find([ONE], [A])
-    assert found == {ONE: tuple(Place(A, start, 9) for start in range(pieces.PLACES))}
+    assert found == {ONE: tuple(Place(A, start, 9) for start in range(PLACES))}
 
 
 def test_a_terabyte_is_asked_in_few_statements(index: PieceIndex) -> None:
