@@ -118,13 +118,11 @@ class Scrub:
         """
         if self._catalog is None:
             return dict(self._store.all())
-        chosen = moving.find(self._catalog, references) or self._catalog.releases()
-        named = {
-            file.sha256: file.size
-            for one in chosen
-            for file in self._catalog.files(one.id)
-        }
-        return named if references else named | dict(self._store.all())
+        census = self._catalog.census()
+        if references:
+            chosen = moving.find(self._catalog, references)
+            return dict(census.blobs([one.id for one in chosen]))
+        return dict(census.blobs()) | dict(self._store.all())
 
     def run(self, blobs: dict[Sha256, int], progress: Progress) -> list[Bad]:
         """Hash *blobs* on two threads; return what is wrong, by digest."""

@@ -117,7 +117,7 @@ def _deliveries(catalog: Catalog, now: str) -> Finding:
 
 
 def _scrubbed(catalog: Catalog, now: str) -> Finding:
-    events = [one for one in catalog.events() if one.action == "verify"]
+    events = catalog.events(newest=1, action="verify")
     if events and events[-1].outcome != "done":
         text = f"the last verification, {events[-1].time}, found bad blobs"
         return health.problem("verified", text, "run `airlift verify` again")
@@ -150,16 +150,15 @@ def _names(catalog: Catalog) -> Finding:
 
 def _agreement(catalog: Catalog, store: BlobStore) -> Finding:
     """Find files of releases that the store lacks."""
-    lacking, files = [], 0
-    for one in catalog.releases():
-        held = {file.sha256 for file in catalog.files(one.id)}
-        files += one.files
-        if missing := store.missing(held):
-            name = naming.show(one.release.name)
-            lacking.append(f"{name} ({one.state}) lacks {len(missing)} blob(s)")
+    lacking = [
+        f"{naming.show(one.held.release.name)} ({one.held.state}) lacks"
+        f" {one.blobs} blob(s)"
+        for one in catalog.census().lacking(store)
+    ]
     if lacking:
         hint = "`airlift verify` names them and the deliveries that brought them"
         return health.problem("store", "; ".join(lacking), hint)
+    files = sum(one.files for one in catalog.releases())
     return health.ok("store", f"it holds the {files} file(s) of every release")
 
 

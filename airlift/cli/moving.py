@@ -60,12 +60,12 @@ def move(home: Path, doing: Callable[[Catalog], int]) -> Moved:
 
 def current(catalog: Catalog) -> Generation | None:
     """Return the live set; None before the first."""
-    return next(iter(catalog.generations()), None)
+    return next(iter(catalog.generations(newest=1)), None)
 
 
 def numbered(catalog: Catalog, number: int) -> Generation | None:
     """Return the live set of that number; None where there is none."""
-    return next((one for one in catalog.generations() if one.number == number), None)
+    return next(iter(catalog.generations(only=number)), None)
 
 
 def changed(

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, select
 from airlift.artifact import Json, Kind, ReleaseFile
 from airlift.digest import Sha256
 from airlift.registry import finding, gc, intake, moves, rows, schema
+from airlift.registry.census import Census
 from airlift.registry.gc import GcPlan
 from airlift.registry.held import Delivered, Event, Generation, Held, State
 from airlift.registry.home import Home
@@ -146,7 +147,7 @@ class Catalog:
                     "live": len(live),
                     "generation": number,
                 }
-                intake.add_event(connection, _event(stamp, note, detail))
+                intake.add_event(connection, intake.stamped(stamp, note, detail))
         return number
 
     def log(self, told: Event) -> None:
@@ -184,9 +185,10 @@ class Catalog:
             wanted.append(schema.release.c.kind == kind.value)
         if name is not None:
             wanted.append(schema.release.c.name == name)
+        if state is not None:
+            wanted.append(rows.in_state(state))
         with self._database.read() as connection:
-            found = rows.held(connection, *wanted)
-        return tuple(one for one in found if state in (None, one.state))
+            return rows.held(connection, *wanted)
 
     def find(self, reference: str) -> Held:
         """Return the one release that *reference* means.
@@ -246,23 +248,31 @@ class Catalog:
         with self._database.read() as connection:
             return rows.deliveries(connection, newest)
 
-    def generations(self) -> tuple[Generation, ...]:
-        """Return every generation, newest first.
+    def generations(
+        self, *, newest: int | None = None, only: int | None = None
+    ) -> tuple[Generation, ...]:
+        """Return generations, newest first; at most *newest*, or *only* that number.
 
         Raises:
             RegistryError: The database cannot answer.
         """
         with self._database.read() as connection:
-            return rows.generations(connection)
+            return rows.generations(connection, newest=newest, only=only)
 
-    def events(self, *, newest: int | None = None) -> tuple[Event, ...]:
+    def events(
+        self, *, newest: int | None = None, action: str | None = None
+    ) -> tuple[Event, ...]:
         """Return the log, or its newest lines, in the order things happened.
 
         Raises:
             RegistryError: The database cannot answer.
         """
         with self._database.read() as connection:
-            return rows.events(connection, newest=newest)
+            return rows.events(connection, newest=newest, action=action)
+
+    def census(self) -> Census:
+        """Return what all releases name, for whoever goes through all of it."""
+        return Census(self._database)
 
     def shelf(self, store: Store) -> Shelf:
         """Return what is live, as a server looks things up."""
@@ -359,7 +369,7 @@ class Catalog:
             listed = tuple(sorted(ids))
             detail: dict[str, Json] = {"ids": listed} if listed else {}
             detail["generation"] = rows.current(connection)
-            intake.add_event(connection, _event(stamp, stamp.note, detail))
+            intake.add_event(connection, intake.stamped(stamp, stamp.note, detail))
 
     # --- collect ----------------------------------------------------------------
 
@@ -385,16 +395,6 @@ class Catalog:
             with self._home.changing("gc") as connection:
                 gone = gc.drop(connection, plan)
                 detail: dict[str, Json] = {"ids": gone, "blobs": len(plan.blobs)}
-                intake.add_event(connection, _event(stamp, "", detail))
+                intake.add_event(connection, intake.stamped(stamp, "", detail))
             with self._database.read() as connection:
                 return gc.sweep(connection, store, plan)
-
-
-def _event(stamp: Stamp, subject: str, detail: dict[str, Json]) -> Event:
-    return Event(
-        time=stamp.now,
-        actor=stamp.actor,
-        action=stamp.reason,
-        subject=subject,
-        detail=detail,
-    )

@@ -259,6 +259,17 @@ def add_generation(connection: Connection, told: Generation) -> None:
     )
 
 
+def stamped(stamp: Stamp, subject: str, detail: dict[str, Json]) -> Event:
+    """Return the line of the log for what *stamp* is of."""
+    return Event(
+        time=stamp.now,
+        actor=stamp.actor,
+        action=stamp.reason,
+        subject=subject,
+        detail=detail,
+    )
+
+
 def add_event(connection: Connection, told: Event) -> None:
     """Add a line to the log, under its own number if it has one."""
     values: dict[str, Any] = {

@@ -1,5 +1,6 @@
 """Questions to the tables, answered in values."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar, cast
 
@@ -8,6 +9,7 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
+    and_,
     bindparam,
     func,
     or_,
@@ -73,6 +75,18 @@ def members_at(number: int) -> Select[Any]:
 def ever_live() -> Select[Any]:
     """Select the numbers of the releases of any generation."""
     return select(schema.member.c.release)
+
+
+def in_state(state: State) -> ColumnElement[bool]:
+    """Return the condition that a release is in *state*."""
+    number = schema.release.c.number
+    match state:
+        case State.LIVE:
+            return number.in_(live())
+        case State.RETIRED:
+            return and_(number.in_(ever_live()), number.not_in(live()))
+        case State.QUARANTINE:
+            return number.not_in(ever_live())
 
 
 def denied() -> Select[Any]:
@@ -241,34 +255,55 @@ def current(connection: Connection) -> int:
 _CURRENT = select(func.coalesce(func.max(schema.generation.c.number), 0))
 
 
-def generations(connection: Connection) -> tuple[Generation, ...]:
-    """Return every generation, newest first."""
-    member, release = schema.member, schema.release
-    spans = [
-        (row.id, row.since, row.until)
-        for row in connection.execute(
-            select(release.c.id, member.c.since, member.c.until)
-            .join(release, release.c.number == member.c.release)
-            .order_by(release.c.id)
-        )
-    ]
-    query = select(schema.generation).order_by(schema.generation.c.number.desc())
+def generations(
+    connection: Connection, *, newest: int | None = None, only: int | None = None
+) -> tuple[Generation, ...]:
+    """Return generations, newest first.
+
+    Args:
+        connection: Where to ask.
+        newest: Return at most so many.
+        only: Return the one of this number, if there is one.
+    """
+    table = schema.generation
+    query = select(table).order_by(table.c.number.desc()).limit(newest)
+    if only is not None:
+        query = query.where(table.c.number == only)
+    found = connection.execute(query).mappings().all()
+    if not found:
+        return ()
+    members = _members(connection, found[-1]["number"], found[0]["number"])
     return tuple(
-        Generation(
-            number=row.number,
-            created=row.created,
-            reason=row.reason,
-            actor=row.actor,
-            note=row.note,
-            members=row.members,
-            releases=tuple(
-                one
-                for one, since, until in spans
-                if since <= row.number and (until is None or until > row.number)
-            ),
-        )
-        for row in connection.execute(query)
+        Generation(**row, releases=tuple(sorted(members[row["number"]])))
+        for row in found
     )
+
+
+def _members(
+    connection: Connection, first: int, last: int
+) -> dict[int, frozenset[Sha256]]:
+    """Return the releases of each generation from *first* to *last*, in one pass."""
+    member, release = schema.member, schema.release
+    query = (
+        select(release.c.id, member.c.since, member.c.until)
+        .join(release, release.c.number == member.c.release)
+        .where(
+            member.c.since <= last,
+            or_(member.c.until.is_(None), member.c.until > first),
+        )
+    )
+    joins: dict[int, list[Sha256]] = defaultdict(list)
+    leaves: dict[int, list[Sha256]] = defaultdict(list)
+    for one, since, until in connection.execute(query):
+        joins[max(since, first)].append(one)
+        if until is not None:
+            leaves[until].append(one)
+    found: dict[int, frozenset[Sha256]] = {}
+    now: frozenset[Sha256] = frozenset()
+    for number in range(first, last + 1):
+        now = (now - frozenset(leaves[number])) | frozenset(joins[number])
+        found[number] = now
+    return found
 
 
 def deliveries(
@@ -303,7 +338,11 @@ def _signed_by(entry: Json) -> SignedBy:
 
 
 def events(
-    connection: Connection, *, after: int = 0, newest: int | None = None
+    connection: Connection,
+    *,
+    after: int = 0,
+    newest: int | None = None,
+    action: str | None = None,
 ) -> tuple[Event, ...]:
     """Return events in the order they happened.
 
@@ -311,9 +350,12 @@ def events(
         connection: Where to ask.
         after: Leave out those up to this number.
         newest: Return at most so many, the newest.
+        action: Only what was done under this name.
     """
     table = schema.event
     query = select(table).where(table.c.number > after)
+    if action is not None:
+        query = query.where(table.c.action == action)
     query = query.order_by(table.c.number.desc()).limit(newest)
     found = [
         Event(

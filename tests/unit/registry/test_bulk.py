@@ -1,19 +1,16 @@
 """Rows by the hundred thousand: counted, because a count is the same on any machine."""
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event
 
 from airlift.artifact import ContentClass
 from airlift.digest import Sha256, sha256
 from airlift.format import release
 from airlift.registry import bulk
-from airlift.registry.catalog import Catalog
+from registry_statements import statements
 from sites import DAY, Site, document
 
 
@@ -21,22 +18,6 @@ from sites import DAY, Site, document
 def site(tmp_path: Path) -> Site:
     """Return a site with nothing in it."""
     return Site(tmp_path)
-
-
-@contextmanager
-def statements(catalog: Catalog) -> Iterator[list[str]]:
-    """Collect every statement that *catalog* runs, as SQLite is given it."""
-    found: list[str] = []
-    engine = catalog._database._engine
-
-    def note(*call: object) -> None:
-        found.append(str(call[2]))
-
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield found
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
 
 
 def many(count: int, name: str = "org/many") -> bytes:
