@@ -1,6 +1,6 @@
 """``airlift verify``: re-hash what the store holds."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,14 +10,15 @@ import click
 from airlift import naming
 from airlift.artifact import Json
 from airlift.cli import config, moving, output
-from airlift.digest import Sha256, sha256_of
+from airlift.digest import Sha256
 from airlift.errors import RequestError, StoreError
-from airlift.lookahead import ahead
-from airlift.progress import Advance, Progress
+from airlift.progress import Progress
 from airlift.registry.catalog import Catalog
 from airlift.registry.engine import FILE
 from airlift.registry.held import Event, Held
+from airlift.store import scrub
 from airlift.store.blobs import BlobStore
+from airlift.store.scrub import Look
 
 _FETCH = "add --quarantine, and the next export fetches them again"
 _HINT = (
@@ -46,13 +47,13 @@ def command(
     side it hashes what was fetched, and takes no REFERENCES.
     """
     catalog = _catalog(home, references)
-    scrub = Scrub(catalog, BlobStore(home / "store"))
+    work = Scrub(catalog, BlobStore(home / "store"))
     with ExitStack() as held:
         if quarantine and catalog:
             held.enter_context(catalog.exclusive("verify"))
-        blobs = scrub.wanted(references)
-        found = scrub.run(blobs, output.progress(quiet=as_json))
-        moved = scrub.set_aside(found) if quarantine else {}
+        blobs = work.wanted(references)
+        found = work.run(blobs, output.progress(quiet=as_json))
+        moved = work.set_aside(found) if quarantine else {}
     total = sum(blobs.values())
     if catalog:
         _log(catalog, found, len(blobs), total)
@@ -125,26 +126,16 @@ class Scrub:
         return dict(census.blobs()) | dict(self._store.all())
 
     def run(self, blobs: dict[Sha256, int], progress: Progress) -> list[Bad]:
-        """Hash *blobs* on two threads; return what is wrong, by digest."""
+        """Hash *blobs*, several at once; return what is wrong, by digest."""
         with progress.task("verifying", sum(blobs.values())) as advance:
-            judged = ahead(sorted(blobs), lambda one: (one, *self._judge(one, advance)))
-            return [
-                bad
-                for one, what, problem in judged
-                if what
-                if (bad := self._bad(one, what, problem))
-            ]
-
-    def _judge(self, blob: Sha256, advance: Advance) -> tuple[str, str]:
-        try:
-            if not self._store.has(blob):
-                return "missing", "it is not in the store"
-            found, size = sha256_of(_counted(self._store.read(blob), advance))
-        except StoreError as error:
-            return "unreadable", error.problem
-        if found != blob:
-            return "rotten", f"its {size} bytes hash to {found}"
-        return "", ""
+            looks = scrub.rehash(blobs, self._store.span, advance)
+        judged = ((look.blob, *_judge(look)) for look in looks)
+        return [
+            bad
+            for blob, what, problem in judged
+            if what
+            if (bad := self._bad(blob, what, problem))
+        ]
 
     def _bad(self, blob: Sha256, what: str, problem: str) -> Bad | None:
         users = self._catalog.using(blob) if self._catalog else ()
@@ -165,10 +156,15 @@ class Scrub:
         }
 
 
-def _counted(chunks: Iterator[bytes], advance: Advance) -> Iterator[bytes]:
-    for chunk in chunks:
-        advance(len(chunk))
-        yield chunk
+def _judge(look: Look) -> tuple[str, str]:
+    """Return what is wrong with a blob, in a word and in a line; nothing if sound."""
+    if look.missing:
+        return "missing", "it is not in the store"
+    if look.problem:
+        return "unreadable", look.problem
+    if look.digest != look.blob:
+        return "rotten", f"its {look.size} bytes hash to {look.digest}"
+    return "", ""
 
 
 def _log(catalog: Catalog, found: Sequence[Bad], blobs: int, size: int) -> None:

@@ -223,11 +223,15 @@ def chunks(span: Span, sha256: Sha256, start: int, stop: int) -> Iterator[bytes]
             with failing("read", span.path):
                 chunk = os.pread(fd, min(CHUNK, stop - start), span.offset + start)
             if not chunk:
-                where = naming.show(str(span.path))
-                problem = f"blob {sha256} in {where} ends at byte {start} of {stop}"
-                hint = "run `airlift verify` to set it aside"
-                raise StoreError(problem, hint=hint)
+                raise ends_early(sha256, span, start)
             yield chunk
             start += len(chunk)
     finally:
         let_go(fd)
+
+
+def ends_early(sha256: Sha256, span: Span, end: int) -> StoreError:
+    """Return the error that says that the blob at *span* has only *end* bytes."""
+    where = naming.show(str(span.path))
+    problem = f"blob {sha256} in {where} ends at byte {end} of {span.length}"
+    return StoreError(problem, hint="run `airlift verify` to set it aside")
