@@ -327,3 +327,15 @@ def test_probes_lie_inside_the_blob(size: int) -> None:
     offsets = block.probe_offsets(size)
     assert all(0 <= start <= stop <= size for start, stop in offsets)
     assert sum(stop - start for start, stop in offsets) <= 8 * 65536
+
+
+@pytest.mark.parametrize("lead", [0, 3])
+def test_a_vocabulary_in_front_of_noise_does_not_make_it_worth_coding(
+    lead: int,
+) -> None:
+    """A quantised model begins with words; coding all of it saves next to nothing."""
+    words = b"".join(b"token %d\n" % n for n in range(10_000))
+    raw = memoryview(bytes(lead) + words + random.Random(1).randbytes(4 << 20))
+    offsets = block.probe_offsets(len(raw), lead)
+    assert not block.shrinks(block.plan(raw[start:stop] for start, stop in offsets))
+    assert {(start - lead) % 8 for start, _ in offsets} == {0}
