@@ -1,6 +1,6 @@
 """Sizes and speeds of airlift's block codec beside the coders people know.
 
-    python scripts/bench_codec.py [--rounds 5] [--slabs 24] [--write] [--json FILE]
+    python scripts/bench_codec.py [--rounds 5] [--slabs 24] [--quick] [--write] [--json FILE]
 
 Real weights in seven element types and containers, and a wheel. Sizes are of whole
 files (of the sample for zstd -19); speeds of a sample in memory of slabs of 4 MiB
@@ -274,8 +274,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--slabs", type=int, default=24)
     parser.add_argument("--only", nargs="*", default=[], help="names of subjects")
+    parser.add_argument("--quick", action="store_true", help="to see that it runs")
     options(parser)
     given = parser.parse_args()
+    if given.quick:
+        given.rounds, given.slabs, given.only = 1, 2, ["bf16", "GGUF Q4_1"]
     where, found, lines = pythons(), {}, [HEADER]
     chosen = [one for one in subjects() if not given.only or one.name in given.only]
     for subject in chosen:
