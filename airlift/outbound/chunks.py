@@ -5,7 +5,7 @@ move with them: the chunks behind are found again. A cut is made where the produ
 eight bytes and a constant is small, at least 64 KiB and at most 1 MiB after the last:
 on average 190 KiB.
 
-numpy does eight alignments in turn, at 0.6 GB a CPU second; a hash of a wider window
+numpy does eight alignments in turn, at 0.9 GB a CPU second; a hash of a wider window
 costs more and finds the same cuts in weights, archives and images. A row of zeros is
 a cut at every byte, so that there the least length decides.
 """

@@ -35,6 +35,8 @@ _WORTH: Final = 0.66
 _ABSORBED: Final = 256 << 10
 """Equal bytes between changed ones that travel as a difference of zeros: some 100
 bytes a MiB, less than two more pieces and their slabs."""
+_GLANCE: Final = 8 << 10
+"""Bytes of the least sample, three of which tell whether comparing is worth its time."""
 _OWN_RATIO: Final = 1 << 20
 """Bytes of a section from which it is sampled for itself."""
 _PARTS: Final = 4
@@ -101,16 +103,23 @@ class Matcher:
         piece = Piece(Op.LITERAL, 0, 0, length, 0)
         return Matched(((piece, None),), size, size, 0)
 
-    def choose(self, section: Section, olds: Sequence[Old]) -> Old | None:
+    def choose(
+        self, section: Section, olds: Sequence[Old], *, sure: bool
+    ) -> Old | None:
         """Return the one of *olds* that *section* is closest to; None if none is.
 
-        The first of equally close ones; a single one is not doubted.
+        Args:
+            section: Of the new blob.
+            olds: What it may have come from; the first of equally close ones is taken.
+            sure: Whether the first is to be compared even if samples are unlike it.
         """
-        if len(olds) < 2:
+        if not olds or (len(olds) == 1 and sure):
             return olds[0] if olds else None
         costs = [self._distance(section, old) for old in olds]
         best = min(range(len(olds)), key=lambda at: (costs[at], at))
-        return olds[best] if costs[best] < 1 else None
+        if costs[best] < 1:
+            return olds[best]
+        return olds[0] if sure else None
 
     def match(self, section: Section, old: Old) -> Matched:
         """Return how *section* is made of *old*, as far as it reaches, and literals."""
@@ -212,7 +221,8 @@ class Matcher:
     def _distance(self, section: Section, old: Old) -> float:
         """Return what is not like *old* in *section*: 0 the same, 1 nothing alike."""
         common = _common(section, old)
-        spots = _spots([(section.start, section.start + common)], section.width)
+        whole = (section.start, section.start + common)
+        spots = _spots([whole], section.width, most=_GLANCE)
         if section.width:
             ratio = self._difference_ratio(section, old, spots)
             return ratio if ratio < _WORTH else 1.0
@@ -258,25 +268,28 @@ def _absorb(
     yield from merged
 
 
-def _spots(ranges: Sequence[tuple[int, int]], width: int) -> list[tuple[int, int]]:
+def _spots(
+    ranges: Sequence[tuple[int, int]], width: int, *, most: int = GRANULE
+) -> list[tuple[int, int]]:
     """Return up to three samples of *ranges*: of the first, the middle and the last."""
     picked = sorted({0, len(ranges) // 2, len(ranges) - 1}) if ranges else []
     if len(picked) == 1:
         start, stop = ranges[0]
-        size, room = _sample(stop - start), stop - start - _sample(stop - start)
+        size = _sample(stop - start, most)
+        room = stop - start - size
         # Not its ends: up to a granule there may not have changed at all.
         places = sorted({start + room * part // 6 for part in (1, 3, 5)})
         return [_aligned(one, size, start, width) for one in places]
     found = []
     for index in picked:
         start, stop = ranges[index]
-        size = _sample(stop - start)
+        size = _sample(stop - start, most)
         found.append(_aligned((start + stop - size) // 2, size, start, width))
     return found
 
 
-def _sample(length: int) -> int:
-    return min(length, max(8 << 10, min(GRANULE, length // 32)))
+def _sample(length: int, most: int) -> int:
+    return min(length, max(_GLANCE, min(most, length // 32)))
 
 
 def _aligned(place: int, size: int, start: int, width: int) -> tuple[int, int]:

@@ -135,13 +135,13 @@ class Planner:
             return None
         coded = file.format in CODED_FORMATS
         work = _Work(Matcher(self._blobs, file.sha256, coded=coded), file.size)
-        lacking = [
-            section
-            for section in sections
-            if not work.take(section, self._predecessors(section, bases))
-        ]
+        lacking = []
+        for section in sections:
+            olds = self._predecessors(section, bases)
+            if not work.take(section, olds, sure=self._is_kin(olds, owner)):
+                lacking.append(section)
         for piece, olds in self._search(lacking, found, bases):
-            work.take(piece, olds)
+            work.take(piece, olds, sure=True)
         return work.plan()
 
     def _cut(self, file: ReleaseFile) -> tuple[Section, ...]:
@@ -170,7 +170,13 @@ class Planner:
                 return 1, base.number
             return (2 if base.here else 3), base.number
 
-        ordered = sorted(self._bases.values(), key=closeness)
+        # Chunks of everything that was ever sent would have to be read first.
+        likely = (
+            base
+            for base in self._bases.values()
+            if base.file.format in TENSORS or closeness(base)[0] < 3
+        )
+        ordered = sorted(likely, key=closeness)
         return {base.file.sha256: rank for rank, base in enumerate(ordered)}
 
     def _predecessors(self, section: Section, bases: Mapping[Sha256, int]) -> list[Old]:
@@ -178,6 +184,14 @@ class Planner:
             return []
         named = self._names.get((section.name, section.dtype), [])
         return sorted(named, key=lambda old: bases[old.blob])[:_OLDS]
+
+    def _is_kin(self, olds: Sequence[Old], owner: Release) -> bool:
+        """Say whether the first of *olds* is of the same repository or its base model.
+
+        Elsewhere the same name means little: every model has its first layer.
+        """
+        kin = (owner.name, *owner.base_models)
+        return bool(olds) and self._bases[olds[0].blob].owner in kin
 
     # --- marks ------------------------------------------------------------------
 
@@ -229,9 +243,11 @@ class _Work:
         self._matcher, self._size = matcher, size
         self._done: dict[int, tuple[int, Matched]] = {}
 
-    def take(self, section: Section, olds: Sequence[Old]) -> bool:
+    def take(
+        self, section: Section, olds: Sequence[Old], *, sure: bool = False
+    ) -> bool:
         """Compare *section* with the best of *olds*; say whether it gave anything."""
-        old = self._matcher.choose(section, olds)
+        old = self._matcher.choose(section, olds, sure=sure)
         matched = self._matcher.match(section, old) if old else None
         if matched is None or not any(base for _, base in matched.runs):
             return False

@@ -26,6 +26,7 @@ _SAMPLE: Final = 16 << 10
 """Bytes of a piece that its mark is made of: 0.4 % of it is read, not all. A mark
 only proposes; the bytes themselves are compared before anything refers to them."""
 _LEAST_MARKED: Final = 4 << 10
+_WINDOW: Final = 1 << 20
 _GGUF_WIDTHS: Final = {0: 4, 1: 2, 24: 0, 25: 2, 26: 4, 27: 8, 28: 8, 30: 2}
 """Bytes of an element by ggml's type number; quantised blocks have none."""
 
@@ -84,7 +85,7 @@ def tensors(read: Read, size: int, word: str) -> tuple[Section, ...]:
 
 def by_content(read: Read, size: int) -> tuple[Section, ...]:
     """Return the chunks of a file of unknown make; all of it is read."""
-    windows = (read(at, min(size, at + SLAB)) for at in range(0, size, SLAB))
+    windows = (read(at, min(size, at + _WINDOW)) for at in range(0, size, _WINDOW))
     return tuple(Section("", "", 0, start, stop) for start, stop in chunks(windows))
 
 
