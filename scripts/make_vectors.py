@@ -31,6 +31,7 @@ from vectors.cases import (
     records,
     resigned,
 )
+from vectors.pieces import pieced, pieced_heads
 from vectors.running import (
     FOLDER,
     LAYOUT,
@@ -93,10 +94,10 @@ def _write_json(path: Path, table: Mapping[str, Any]) -> None:
 def make(folder: Path) -> None:
     """Make every vector in the empty *folder*."""
     with tempfile.TemporaryDirectory() as scratch:
-        for group in (good, changed, resigned, mistrusted, out_of_order):
+        for group in (good, pieced, changed, resigned, mistrusted, out_of_order):
             for case in group(Path(scratch)):
                 write_delivery(case, folder)
-        for record in records(Path(scratch)):
+        for record in (*records(Path(scratch)), *pieced_heads()):
             write_record(record, folder)
 
 

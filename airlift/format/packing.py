@@ -15,7 +15,10 @@ from airlift.format.fields import Fields
 FORMAT = "airlift/packing/1"
 LIMIT = 256 << 20
 PART_LIMIT = 252 << 20
-"""Most stored bytes of a part: below what common registries take as one blob."""
+"""Most bytes a part's slabs give when decoded."""
+STORED_LIMIT = 253 << 20
+"""Most stored bytes of a part: below what common registries take as one blob, and above
+``PART_LIMIT``, because blocks of noise are larger than it by their headers."""
 HEAD_LIMIT = 1 << 20
 SLAB = 4 << 20
 """Most raw bytes of a slab, the unit that is verified, decoded and cut at."""
@@ -143,8 +146,8 @@ def _read_part(entry: Fields) -> Part:
         raw=entry.number("raw", least=1),
         head=head,
     )
-    if part.size > PART_LIMIT:
-        entry.refuse("size", f"is above the limit of {PART_LIMIT}")
+    if part.size > STORED_LIMIT:
+        entry.refuse("size", f"is above the limit of {STORED_LIMIT}")
     if head is None and not part.size == part.raw <= SLAB:
         entry.refuse("head", "is missing from a part of more than one raw slab")
     return part

@@ -49,6 +49,7 @@ class Delivery:
     Attributes:
         dispatch: Digest of the dispatch record.
         sequence: Its number.
+        needs: Digests of the blobs that must be held.
         blobs: The packing list, taken apart.
         releases: The release documents by id.
         past: What the site remembers once the delivery is taken.
@@ -56,6 +57,7 @@ class Delivery:
 
     dispatch: str
     sequence: int
+    needs: frozenset[str]
     blobs: tuple[Mapping[str, Any], ...]
     releases: Mapping[str, Mapping[str, Any]]
     past: Past
@@ -107,6 +109,7 @@ def believe(files: Mapping[str, bytes], reader: Site, past: Past) -> Delivery:
     return Delivery(
         dispatch=found,
         sequence=sequence,
+        needs=frozenset(one["sha256"] for one in record["needs"]),
         blobs=blobs,
         releases=releases,
         past=after if repeat else _count(after, releases),
@@ -254,7 +257,7 @@ def _read_part(value: Any) -> int:
     """Check a part; return its raw bytes."""
     part = table(value, {"sha256": str, "size": int, "raw": int, "head": object})
     digest(part["sha256"])
-    raw, size = number(part["raw"], 1), number(part["size"], 0, 252 << 20)
+    raw, size = number(part["raw"], 1), number(part["size"], 0, 253 << 20)
     if part["head"] is None:
         need(raw == size <= 4 << 20, "a part without a head")
     else:

@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -11,6 +11,7 @@ import zstandard
 from blake3 import blake3
 
 from independent.delivery import Delivery, Site, believe
+from independent.parts import Head, build, read_head
 from independent.record import (
     RefusedError,
     canonical,
@@ -23,10 +24,8 @@ from independent.record import (
 )
 from independent.trust import Past
 
-SLAB, BLOCK = 4 << 20, 1 << 20
+BLOCK = 1 << 20
 MOST_FILES, MOST_BYTES = 100_000, 512 << 20
-_HEAD = struct.Struct("<4sBBHIIII")
-_SLAB = struct.Struct("<II32s")
 _BLOCK = struct.Struct("<BBHI")
 _PLANE = struct.Struct("<BI")
 WIDTHS = {0: 1, 1: 2, 2: 4, 3: 8}
@@ -73,7 +72,7 @@ def read(
     """
     delivery: Delivery | None = None
     signed: Mapping[str, bytes] = {}
-    slabs: dict[tuple[int, int], bytes] = {}
+    found = _Found()
     for path in volumes:
         with path.open("rb") as stream:
             volume = _Volume(stream)
@@ -83,10 +82,13 @@ def read(
                     volume.files,
                 )
             need(volume.files == signed, f"{path.name}: other signed files")
-            slabs |= volume.slabs(delivery, reader)
+            volume.take(delivery, reader, found)
     need(delivery, "no volume", "incomplete")
     assert delivery
-    blobs = {**(held or {}), **_join(delivery, slabs)}
+    blobs = dict(held or {})
+    for one in delivery.needs:
+        need(one in blobs, f"{one} is needed and not held", "incomplete")
+    _join(delivery, found, blobs)
     files: dict[str, dict[str, bytes]] = {}
     for release in delivery.releases.values():
         files[release["name"]] = {}
@@ -98,21 +100,31 @@ def read(
     return Read(delivery=delivery, files=files)
 
 
-def _join(
-    delivery: Delivery, slabs: Mapping[tuple[int, int], bytes]
-) -> dict[str, bytes]:
-    """Return the blobs of the packing list by digest, all of them whole and right."""
-    blobs, index = {}, 0
+@dataclass
+class _Found:
+    """What volumes gave: decoded slabs by part and number, heads by part."""
+
+    slabs: dict[tuple[int, int], bytes] = field(default_factory=dict)
+    heads: dict[int, Head] = field(default_factory=dict)
+
+
+def _join(delivery: Delivery, found: _Found, blobs: dict[str, bytes]) -> None:
+    """Add the blobs of the packing list to *blobs*, all of them whole and right."""
+    index, before = 0, set(delivery.needs)
     for blob in delivery.blobs:
         data = b""
-        for _ in blob["parts"]:
-            number_of = sorted(slab for part, slab in slabs if part == index)
-            data += b"".join(slabs[index, slab] for slab in number_of)
+        for part in blob["parts"]:
+            numbers = sorted(slab for of, slab in found.slabs if of == index)
+            head = found.heads.get(index)
+            whole = not head or numbers == list(range(len(head.slabs)))
+            need(whole, f"{part['sha256']} is not whole", "incomplete")
+            given = b"".join(found.slabs[index, slab] for slab in numbers)
+            data += build(head, given, blobs, before) if head else given
             index += 1
         need(len(data) == blob["size"], f"{blob['sha256']} is not whole", "incomplete")
         need(sha256(data) == blob["sha256"], f"{blob['sha256']} came out wrong")
         blobs[blob["sha256"]] = data
-    return blobs
+        before.add(blob["sha256"])
 
 
 class _Volume:
@@ -126,23 +138,24 @@ class _Volume:
         self.files: dict[str, bytes] = {}
         self._read_files()
 
-    def slabs(self, delivery: Delivery, reader: Site) -> dict[tuple[int, int], bytes]:
-        """Return raw bytes by part and slab; check all there is to the last byte."""
+    def take(self, delivery: Delivery, reader: Site, found: _Found) -> None:
+        """Add decoded slabs and heads; check all there is to the last byte."""
         label = self.label
         own = (delivery.dispatch, reader.name, delivery.sequence)
         need((label["dispatch"], label["site"], label["sequence"]) == own, "the label")
         parts = [part for blob in delivery.blobs for part in blob["parts"]]
         first, end = _cut(label["first"]), _cut(label["end"])
-        found = {}
         for index, part in enumerate(parts):
             if index >= first[0] and (index, 0) < end:
                 start = first[1] if index == first[0] else 0
                 stop = end[1] if index == end[0] else None
-                for at, raw in self._part(part, start, stop):
-                    found[index, at] = raw
+                head = self._head(part) if part["head"] else None
+                if head:
+                    found.heads[index] = head
+                for at, raw in self._part(part, head, start, stop):
+                    found.slabs[index, at] = raw
         need(self._take(1024) == bytes(1024), "the end mark")
         need(not self._pushed and not self._stream.read(1), "bytes behind the end mark")
-        return found
 
     def _read_files(self) -> None:
         total, last = 0, ""
@@ -157,17 +170,21 @@ class _Volume:
             last = name
             self.files[name.removeprefix("airlift/")] = data
 
+    def _head(self, part: Mapping[str, Any]) -> Head:
+        name, size = part["head"]["sha256"], part["head"]["size"]
+        data = self._member(f"blobs/sha256/{name}", size)
+        need(sha256(data) == name, "a head that is another")
+        head = read_head(data)
+        sums = (sum(one[0] for one in head.slabs), head.raw)
+        need(sums == (part["size"], part["raw"]), "a head that contradicts")
+        return head
+
     def _part(
-        self, part: Mapping[str, Any], start: int, stop: int | None
+        self, part: Mapping[str, Any], head: Head | None, start: int, stop: int | None
     ) -> Iterator[tuple[int, bytes]]:
         codec, table_ = 0, [(part["size"], part["raw"], b"")]
-        if part["head"]:
-            name, size = part["head"]["sha256"], part["head"]["size"]
-            data = self._member(f"blobs/sha256/{name}", size)
-            need(sha256(data) == name, "a head that is another")
-            codec, table_ = read_head(data)
-            sums = (sum(one[0] for one in table_), sum(one[1] for one in table_))
-            need(sums == (part["size"], part["raw"]), "a head that contradicts")
+        if head:
+            codec, table_ = head.codec, head.slabs
         stop = len(table_) if stop is None else stop
         need(start < stop <= len(table_), "cut points outside the part")
         size = sum(stored for stored, _, _ in table_[start:stop])
@@ -251,21 +268,6 @@ def read_label(data: bytes) -> Mapping[str, Any]:
 def _cut(value: Any) -> tuple[int, int]:
     cut = table(value, {"part": int, "slab": int})
     return number(cut["part"]), number(cut["slab"])
-
-
-def read_head(data: bytes) -> tuple[int, list[tuple[int, int, bytes]]]:
-    """Return a head's codec and its slabs: stored, raw, BLAKE3 (section 5)."""
-    need(_HEAD.size <= len(data) <= 1 << 20, "the size of a head")
-    magic, version, codec, zero, slabs, bases, pieces, zero2 = _HEAD.unpack_from(data)
-    known = (magic, version) == (b"ALHD", 1) and codec in (0, 1)
-    need(known and not (bases or pieces), "a head for a newer reader")
-    whole = len(data) == _HEAD.size + slabs * _SLAB.size
-    need(whole and not (zero or zero2), "a head of another length")
-    found = list(_SLAB.iter_unpack(data[_HEAD.size :]))
-    for stored, raw, _ in found:
-        good = stored == raw if codec == 0 else 0 < stored <= raw + 4096
-        need(0 < raw <= SLAB and good, "a slab out of bounds")
-    return codec, found
 
 
 def decode(stored: bytes, raw: int) -> bytes:

@@ -11,6 +11,7 @@ from airlift.format import block, dispatch, head, packing, release, volume
 from airlift.inbound import media
 from crossing import Isolated
 from independent import delivery as second_delivery
+from independent import parts as second_parts
 from independent import reader as second
 from independent.delivery import Site
 from independent.record import RefusedError, sha256
@@ -137,7 +138,7 @@ _SECOND: Mapping[str, Callable[[bytes], object]] = {
     "packing": second_delivery.read_packing,
     "release": second_delivery.read_release,
     "label": second.read_label,
-    "head": second.read_head,
+    "head": second_parts.read_head,
 }
 
 

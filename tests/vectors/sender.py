@@ -7,7 +7,7 @@ keeps all others.
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from airlift.trust.keys import UnlockedKey
 from airlift.trust.plan import RolePlan
 from airlift.trust.publisher import Publisher
 from authority import resign
+from handmade import Run, built
 
 SITE = "plant7"
 
@@ -57,6 +58,19 @@ class Packed:
     table: PartHead | None = None
     head: bytes = b""
     stored: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipes:
+    """How files are made of other blobs.
+
+    Attributes:
+        runs: Of each file that is, by path.
+        needs: Blobs that the site must hold for it.
+    """
+
+    runs: Mapping[str, Sequence[Run]] = field(default_factory=dict)
+    needs: Sequence[bytes] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,6 +187,7 @@ class Sender:
         carry: Collection[str] | None = None,
         coder: Coder | None = None,
         edit: Callable[[bytes], bytes] | None = None,
+        recipes: Recipes | None = None,
     ) -> Sent:
         """Sign a delivery.
 
@@ -182,7 +197,9 @@ class Sender:
             carry: Paths of the files to carry; the others must be held.
             coder: Codes slabs in airlift's place.
             edit: Changes heads before they are signed for.
+            recipes: What files are made of, and what must be held for them.
         """
+        recipes = recipes or Recipes()
         documents = tuple(
             self._document(name, files) for name, files in releases.items()
         )
@@ -191,10 +208,13 @@ class Sender:
         }
         wanted = everything if carry is None else carry
         packed = tuple(
-            _pack(path, everything[path], coder or block.encode_slab, edit)
+            _build(path, everything[path], recipes.runs[path], edit)
+            if path in recipes.runs
+            else _pack(path, everything[path], coder or block.encode_slab, edit)
             for path in wanted
         )
         left = {sha256(data) for path, data in everything.items() if path not in wanted}
+        left |= {sha256(data) for data in recipes.needs}
         listing = packing.encode(_listing(packed))
         earlier = self.publisher.deliveries(SITE)
         record = replace(
@@ -204,7 +224,7 @@ class Sender:
             issued=now,
             releases=tuple(sorted(map(sha256, documents))),
             needs=tuple(
-                Need(sha256=one, sequence=earlier[0].sequence) for one in sorted(left)
+                Need(sha256=one, sequence=earlier[-1].sequence) for one in sorted(left)
             ),
             packing_sha256=sha256(listing),
             packing_size=len(listing),
@@ -265,6 +285,25 @@ def _listing(packed: Sequence[Packed]) -> PackingList:
 def _member(name: str, data: bytes) -> bytes:
     padding = bytes(framing.padding(len(data)))
     return framing.header(name, len(data)) + data + padding
+
+
+def _build(
+    path: str,
+    data: bytes,
+    runs: Sequence[Run],
+    edit: Callable[[bytes], bytes] | None,
+) -> Packed:
+    """Pack a file as one part with pieces."""
+    made = built(data, runs)
+    (one,) = made.parts
+    encoded = (edit or bytes)(one.head)
+    part = replace(
+        one.entry, raw=len(data), head=Head(sha256=sha256(encoded), size=len(encoded))
+    )
+    blob = PackedBlob(sha256=sha256(data), size=len(data), parts=(part,))
+    return Packed(
+        path=path, blob=blob, table=one.table, head=encoded, stored=one.stored
+    )
 
 
 def _pack(

@@ -15,8 +15,8 @@ from airlift.format import canonical, dispatch, packing, release
 from airlift.format.dispatch import HISTORY, Dispatch, Earlier, Need
 from airlift.format.packing import (
     HEAD_LIMIT,
-    PART_LIMIT,
     SLAB,
+    STORED_LIMIT,
     Head,
     PackedBlob,
     PackingList,
@@ -76,7 +76,7 @@ def parts(draw: st.DrawFn) -> Part:
     head = Head(sha256=draw(DIGESTS), size=draw(st.integers(1, HEAD_LIMIT)))
     if draw(st.booleans()):
         return Part(sha256=draw(DIGESTS), size=raw, raw=raw)
-    size = draw(st.integers(0, PART_LIMIT))
+    size = draw(st.integers(0, STORED_LIMIT))
     return Part(sha256=draw(DIGESTS), size=size, raw=raw, head=head)
 
 
@@ -265,7 +265,7 @@ def test_a_dispatch_record_is_refused_with_the_place(
         ("blobs.0.parts.0.raw", 0, "`blobs[0].parts[0].raw` is 0, expected at least 1"),
         ("blobs.0.parts.0.size", 5, "`blobs[0].parts[0].head` is missing from a part of more than one raw slab"),
         ("blobs.0.parts.1.head", None, "`blobs[0].parts[1].head` is missing from a part of more than one raw slab"),
-        ("blobs.0.parts.1.size", PART_LIMIT + 1, f"`blobs[0].parts[1].size` is above the limit of {PART_LIMIT}"),
+        ("blobs.0.parts.1.size", STORED_LIMIT + 1, f"`blobs[0].parts[1].size` is above the limit of {STORED_LIMIT}"),
         ("blobs.0.parts.1.head.size", 0, "`blobs[0].parts[1].head.size` is 0, expected at least 1"),
         ("blobs.0.parts.1.head.size", HEAD_LIMIT + 1, f"`blobs[0].parts[1].head.size` is above the limit of {HEAD_LIMIT}"),
     ],
