@@ -31,6 +31,9 @@ _PLANE = struct.Struct("<BI")
 _PROBE: Final = 64 << 10
 _PROBES: Final = 8
 _SAMPLE: Final = 4 << 10
+_GLANCE: Final = 8 << 10
+"""Bytes of each block that decide for a slab's kind. In half as many the tables of more
+planes weigh too much: differences of bfloat16 at sigma 1e-2 lose 1 % by it."""
 
 
 class BlockKind(IntEnum):
@@ -197,9 +200,9 @@ def encode_slab(raw: memoryview) -> bytes:
 
 
 def _middle(raw: memoryview) -> memoryview:
-    """Return 4 KiB from the middle of a block, from a multiple of 8 bytes on."""
-    start = max(0, len(raw) - _SAMPLE) // 2 & -planes.WIDTHS[-1]
-    return raw[start : start + _SAMPLE]
+    """Return 8 KiB from the middle of a block, from a multiple of 8 bytes on."""
+    start = max(0, len(raw) - _GLANCE) // 2 & -planes.WIDTHS[-1]
+    return raw[start : start + _GLANCE]
 
 
 def _encode_block(
