@@ -89,8 +89,8 @@ def read_into(fd: int, view: memoryview, offset: int, length: int) -> int:
 def write_from(fd: int, view: memoryview, offset: int) -> None:
     """Write all of *view* at byte *offset* of *fd*.
 
-    Where *fd* goes past the cache and *view* is not of whole pages, or the file system
-    cannot, it goes through the cache from here on.
+    Whole pages first: where *fd* goes past the cache and something else is left, or
+    the file system cannot, it goes through the cache from there on.
 
     Raises:
         OSError: The disk refuses.
@@ -98,7 +98,8 @@ def write_from(fd: int, view: memoryview, offset: int) -> None:
     tried = False
     while view:
         try:
-            done = os.pwrite(fd, view, offset)
+            pages = view[: len(view) // PAGE * PAGE]
+            done = os.pwrite(fd, pages or view, offset)
         except OSError as error:
             if error.errno != errno.EINVAL or tried:
                 raise

@@ -59,8 +59,9 @@ class Partial:
         """Return the end of what was written so far, in bytes.
 
         Space set aside for ``size`` does not count, so whoever writes from front to
-        back resumes here; of a scattered one it says nothing. After a power cut the last bytes may be zeros unless
-        ``sync`` was called: the caller checks the digest of the whole.
+        back resumes here; of a scattered one it says nothing. After a power cut the
+        last bytes may be zeros unless ``sync`` was called: the caller checks the
+        digest of the whole.
         """
         with failing("look at", self.path):
             return os.fstat(self.fd).st_size
