@@ -14,10 +14,11 @@ END: Final = bytes(2 * RECORD)
 """What a volume ends with."""
 NAME_LIMIT: Final = 100
 
-_OWNER: Final = b"0000000\0"
-_MODE: Final = b"0000644\0"
+_MIDDLE: Final = b"0000644\0" + 2 * b"0000000\0"  # mode, owner, group
 _TIME: Final = b"00000000000\0"
-_USTAR: Final = b"ustar\x0000"
+_BACK: Final = (b"0" + bytes(100) + b"ustar\x0000").ljust(RECORD - 156, b"\0")
+_SUM: Final = sum(_MIDDLE) + sum(_TIME) + sum(_BACK) + 8 * 0x20
+"""What all headers add to their checksum, which counts itself as spaces."""
 
 
 def header(name: str, size: int) -> bytes:
@@ -28,11 +29,10 @@ def header(name: str, size: int) -> bytes:
     encoded = name.encode("ascii")
     assert 0 < len(encoded) <= NAME_LIMIT
     assert 0 <= size < 1 << 33
-    front = encoded.ljust(NAME_LIMIT, b"\0") + _MODE + _OWNER + _OWNER
-    front += b"%011o\0" % size + _TIME
-    back = (b"0" + bytes(100) + _USTAR).ljust(RECORD - 156, b"\0")
-    checksum = sum(front) + sum(back) + 8 * 0x20
-    return front + b"%06o\0 " % checksum + back
+    length = b"%011o\0" % size
+    checksum = sum(encoded) + sum(length) + _SUM
+    front = encoded.ljust(NAME_LIMIT, b"\0") + _MIDDLE + length + _TIME
+    return front + b"%06o\0 " % checksum + _BACK
 
 
 def padding(size: int) -> int:

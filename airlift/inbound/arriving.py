@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from airlift.digest import Sha256
+from airlift.errors import StoreError
 from airlift.format.reading import Lent
 from airlift.lanes import Lane
 from airlift.store import direct
@@ -98,3 +99,10 @@ class Ticket:
     turn: int
     pieced: bool
     offset: int
+
+
+def contradiction(name: str, found: str) -> StoreError:
+    """Return the error that says that blob *name* hashes to *found*."""
+    problem = f"blob {name} came out as {found} although every slab had its digest"
+    hint = "the sender's packing is wrong or this host's memory fails; ask the sender"
+    return StoreError(problem, hint=hint)

@@ -17,13 +17,19 @@ from functools import partial
 from pathlib import Path
 
 from airlift.digest import Sha256, sha256
-from airlift.errors import AirliftError, FormatError, IncompleteError, StoreError
+from airlift.errors import AirliftError, FormatError, IncompleteError
 from airlift.format.grounds import Grounds
 from airlift.format.packing import PackedBlob, PackingList
 from airlift.format.reading import Lent
 from airlift.format.slabs import StoredSlab
 from airlift.inbound import note
-from airlift.inbound.arriving import Arriving, Release, Ticket, Written
+from airlift.inbound.arriving import (
+    Arriving,
+    Release,
+    Ticket,
+    Written,
+    contradiction,
+)
 from airlift.inbound.assembly import Lender, RottenSlabError, assemble
 from airlift.inbound.kits import Kits
 from airlift.inbound.note import Note, Progress
@@ -183,14 +189,19 @@ class Staging:
             blob.due[ticket.part] &= ~ticket.bit
         self._lane_of(blob).put(ticket.turn, None)
 
-    def take_small(self, blob: PackedBlob, raw: bytes) -> None:
+    def take_small(self, blob: PackedBlob, raw: bytes, *, hashed: str = "") -> None:
         """Take in a blob below ``SMALL`` bytes that came as one slab.
+
+        Args:
+            blob: Which.
+            raw: Its bytes.
+            hashed: What they hash to, where that was found out just now.
 
         Raises:
             StoreError: As ``take``.
         """
-        if (found := sha256(raw)) != blob.sha256:
-            raise _contradiction(blob.sha256, found)
+        if (found := hashed or sha256(raw)) != blob.sha256:
+            raise contradiction(blob.sha256, found)
         with self._lock, failing("write", self._folder):
             self._small.add(blob.sha256, raw)
             self._whole.add(blob.sha256)
@@ -309,7 +320,8 @@ class Staging:
     def clear(self) -> None:
         """Delete the staging area after its delivery was recorded or given up."""
         self.close()
-        for name in self._arriving.keys() | self._whole | self._landed.keys():
+        kept = self._arriving.keys() | self._whole | self._landed.keys()
+        for name in kept - self._small.names:
             self._store.discard(self._partial_key(name))
             self._kits.discard(name)
         Disk().remove_tree(self._folder)
@@ -328,7 +340,7 @@ class Staging:
             self._store.discard(self._partial_key(name))
             with self._lock:
                 del self._arriving[name]
-            raise _contradiction(name, found)
+            raise contradiction(name, found)
         blob.partial.sync()
         blob.partial.close()
         with self._lock:
@@ -392,9 +404,3 @@ def _part_starts(packing: PackingList) -> list[int]:
             starts.append(position)
             position += part.raw
     return starts
-
-
-def _contradiction(name: str, found: str) -> StoreError:
-    problem = f"blob {name} came out as {found} although every slab had its digest"
-    hint = "the sender's packing is wrong or this host's memory fails; ask the sender"
-    return StoreError(problem, hint=hint)

@@ -125,7 +125,9 @@ class Unloading:
         if not self._is_good(stored) or not self._staging.wanted(stored.blob):
             return 0
         raw = bytes(self._raw(stored))
-        self._staging.take_small(stored.blob, raw)
+        # Without a head a slab is judged by the SHA-256 of just these bytes.
+        hashed = stored.run.part.sha256 if stored.table is None else ""
+        self._staging.take_small(stored.blob, raw, hashed=hashed)
         return len(raw)
 
     def _is_good(self, stored: StoredSlab) -> bool:
