@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from airlift.digest import Sha256
 from airlift.errors import StoreError
+from airlift.format.packing import PackingList
 from airlift.format.reading import Lent
 from airlift.lanes import Lane
 from airlift.store import direct
@@ -106,3 +107,14 @@ def contradiction(name: str, found: str) -> StoreError:
     problem = f"blob {name} came out as {found} although every slab had its digest"
     hint = "the sender's packing is wrong or this host's memory fails; ask the sender"
     return StoreError(problem, hint=hint)
+
+
+def part_starts(packing: PackingList) -> list[int]:
+    """Return where each part's raw bytes begin in its blob, by index of the part."""
+    starts = []
+    for blob in packing.blobs:
+        position = 0
+        for part in blob.parts:
+            starts.append(position)
+            position += part.raw
+    return starts

@@ -19,7 +19,7 @@ from pathlib import Path
 from airlift.digest import Sha256, sha256
 from airlift.errors import AirliftError, FormatError, IncompleteError
 from airlift.format.grounds import Grounds
-from airlift.format.packing import PackedBlob, PackingList
+from airlift.format.packing import PackedBlob
 from airlift.format.reading import Lent
 from airlift.format.slabs import StoredSlab
 from airlift.inbound import note
@@ -29,6 +29,7 @@ from airlift.inbound.arriving import (
     Ticket,
     Written,
     contradiction,
+    part_starts,
 )
 from airlift.inbound.assembly import Lender, RottenSlabError, assemble
 from airlift.inbound.kits import Kits
@@ -64,7 +65,7 @@ class Staging:
         self.grounds, packing = grounds, grounds.packing
         self._folder, self._key, self._store = folder, key, store
         self._kits = Kits(folder, key, packing, store)
-        self._starts = _part_starts(packing)
+        self._starts = part_starts(packing)
         self._sizes = {blob.sha256: blob.size for blob in packing.blobs}
         self._missing = store.missing(self._sizes)
         self._arriving: dict[Sha256, Arriving] = {}
@@ -393,14 +394,3 @@ class Staging:
         if progress.slabs.keys() - set(self._kits.parts):
             keys.add(self._partial_key(name))
         return keys
-
-
-def _part_starts(packing: PackingList) -> list[int]:
-    """Return where each part's raw bytes begin in its blob, by index of the part."""
-    starts = []
-    for blob in packing.blobs:
-        position = 0
-        for part in blob.parts:
-            starts.append(position)
-            position += part.raw
-    return starts
