@@ -13,6 +13,8 @@ from airlift.format.volume import DEFAULT_CAPACITY
 from airlift.outbound import bases, departure
 from airlift.outbound.departure import Departure, Dock, Order
 from airlift.outbound.ledger import Ledger
+from airlift.outbound.nearby import Taking
+from airlift.outbound.packing import Packer
 from airlift.store.blobs import BlobStore
 from airlift.trust.publisher import Publisher
 
@@ -86,6 +88,10 @@ def command(
     # Before hours of fetching: a mistyped passphrase must not cost them.
     signers = keyring.unlock(home, key_names, phrases)
     table = wanted.sources()
+    store = BlobStore(home / "store")
+    if build_on == bases.NONE:
+        packer = Packer(store, home / "spool", early=True)
+        table.take_in(Taking(store, packer, progress))
     order = Order(
         pinned=wanted.read(manifest, table, progress).pinned if manifest else (),
         site=chosen,
@@ -96,7 +102,7 @@ def command(
         build_on=build_on,
     )
     dock = Dock(
-        store=BlobStore(home / "store"),
+        store=store,
         sources=table,
         publisher=publisher,
         spool=home / "spool",

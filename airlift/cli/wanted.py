@@ -14,7 +14,7 @@ from airlift.format import lock, manifest
 from airlift.outbound.fetching import resolve
 from airlift.progress import Progress
 from airlift.sources import connect
-from airlift.sources.source import Source
+from airlift.sources.source import NearSource, Source, Taking
 
 _LIMIT = 256 << 20
 _PATH_KEYS = ("path", "requirements-file")
@@ -46,11 +46,18 @@ class Sources:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._connected: dict[Kind, Source] = {}
+        self._taking: Taking | None = None
+
+    def take_in(self, taking: Taking) -> None:
+        """Let *taking* have what lies at hand as soon as it is pinned."""
+        self._taking = taking
 
     def __call__(self, kind: Kind) -> Source:
         """Return the source of *kind*."""
         if kind not in self._connected:
-            self._connected[kind] = connect(kind, self._settings)
+            source = self._connected[kind] = connect(kind, self._settings)
+            if isinstance(source, NearSource):
+                source.taking = self._taking
         return self._connected[kind]
 
 

@@ -40,8 +40,8 @@ class Keeper(Protocol):
         """Take *some* bytes, which begin at byte *at*; from any thread."""
         ...
 
-    def finish(self) -> None:
-        """Make them durable under their name: all were right."""
+    def finish(self, sha256: Sha256) -> None:
+        """Make them durable under their name: all are there, and right."""
         ...
 
     def close(self) -> None:
@@ -54,9 +54,10 @@ class Load:
     """A blob to be coded.
 
     Attributes:
-        sha256: What its bytes must hash to.
+        name: Tells it from the others.
+        sha256: What its bytes must hash to; None if that is to be found out.
         size: Bytes, at least 1.
-        key: Names it in the spool.
+        recipe: Tells its stored slabs from others of the same blob.
         codec: Of its slabs.
         portions: Its parts; none if it is only to be hashed and kept.
         open: Opens it.
@@ -66,13 +67,14 @@ class Load:
             the error to raise.
     """
 
-    sha256: Sha256
+    name: str
+    sha256: Sha256 | None
     size: int
-    key: str
     codec: Codec
     portions: tuple[Portion, ...]
     open: Callable[[], Reader]
-    refuse: Callable[[str], AirliftError]
+    refuse: Callable[[Sha256], AirliftError]
+    recipe: str = ""
     open_base: Callable[[Sha256], Reader] | None = None
     keep: Callable[[], "Keeper"] | None = None
 
@@ -80,6 +82,21 @@ class Load:
     def whole(self) -> bool:
         """Whether its slabs are all its bytes in order."""
         return not any(one.pieces for one in self.portions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a load turned out to be.
+
+    Attributes:
+        sha256: Of its bytes.
+        key: Names it in the spool.
+        done: How it is packed; None if it was only hashed and kept.
+    """
+
+    sha256: Sha256
+    key: str
+    done: Done | None
 
 
 def plain(size: int, lead: int = 0) -> tuple[Portion, ...]:
@@ -105,6 +122,11 @@ def plain(size: int, lead: int = 0) -> tuple[Portion, ...]:
     )
 
 
+def key_of(blob: Sha256, recipe: str = "") -> str:
+    """Return what names *blob*, made by *recipe* if it has one, in the spool."""
+    return f"{blob}-{recipe}" if recipe else blob
+
+
 def aligned(portions: Iterable[Portion]) -> bool:
     """Say whether all that is read for *portions* begins at pages."""
     return all(cut.start % PAGE == 0 for one in portions for cut in one.cuts)
@@ -114,7 +136,7 @@ def run(
     loads: Iterable[Load],
     spool: Spool,
     advance: Advance,
-    finished: Callable[[Load, Done | None], None],
+    finished: Callable[[Load, Outcome], None],
 ) -> None:
     """Code *loads*, in the order given as far as threads allow.
 
@@ -142,7 +164,7 @@ class _Site:
 
     spool: Spool
     advance: Advance
-    finished: Callable[[Load, Done | None], None]
+    finished: Callable[[Load, Outcome], None]
     slots: Slots = field(default_factory=Slots)
     under_way: "set[_Passage]" = field(default_factory=set)
 
@@ -195,7 +217,7 @@ class _Passage:
         self._lock = threading.Lock()
         self._out: Coded | None = None
         if load.codec and load.portions:
-            self._out = site.spool.begin(load.key)
+            self._out = site.spool.begin(load.name)
             self._closing.callback(self._out.close)
         self._keeper: Keeper | None = None
         if load.keep:
@@ -278,16 +300,17 @@ class _Passage:
     def _finish(self) -> None:
         """Believe nothing before the whole has the digest it must have."""
         self._reader.close()
-        found = self._table.whole.hexdigest()
-        if found != self._load.sha256:
-            raise self._load.refuse(found)
+        load, found = self._load, Sha256(self._table.whole.hexdigest())
+        if load.sha256 not in (None, found):
+            raise load.refuse(found)
+        key = key_of(found, load.recipe)
         if self._out:
-            self._out.finish()
+            self._out.finish(key)
         if self._keeper:
-            self._keeper.finish()
-        done = self._table.done() if self._load.portions else None
+            self._keeper.finish(found)
+        done = self._table.done(found) if load.portions else None
         self.close()
-        self._site.finished(self._load, done)
+        self._site.finished(load, Outcome(sha256=found, key=key, done=done))
 
     def close(self) -> None:
         """Let go of its files; what is not finished stays unfinished."""
@@ -322,8 +345,8 @@ class _Table:
             self._slabs, self._part = [], hashlib.sha256()
         stored.hold.drop()
 
-    def done(self) -> Done:
-        """Return the blob and its heads; every slab was added."""
+    def done(self, whole: Sha256) -> Done:
+        """Return the blob *whole* and its heads; every slab was added."""
         load = self._load
         parts, heads = [], []
         for table, digest in self._parts:
@@ -332,12 +355,12 @@ class _Table:
             data = b"" if alone else head.encode(table)
             parts.append(
                 Part(
-                    sha256=load.sha256 if self._one else Sha256(digest),
+                    sha256=whole if self._one else Sha256(digest),
                     size=table.stored,
                     raw=table.raw,
                     head=Head(sha256=sha256(data), size=len(data)) if data else None,
                 )
             )
             heads.append(None if alone else table)
-        blob = PackedBlob(sha256=load.sha256, size=load.size, parts=tuple(parts))
+        blob = PackedBlob(sha256=whole, size=load.size, parts=tuple(parts))
         return blob, tuple(heads)

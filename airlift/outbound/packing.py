@@ -6,7 +6,7 @@ store is found here and not at the far end of a trip.
 """
 
 import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from airlift.format import block
 from airlift.format.head import Codec, PartHead
 from airlift.format.packing import SLAB, PackedBlob, PackingList
 from airlift.outbound import coding
-from airlift.outbound.coding import Load
+from airlift.outbound.coding import Load, Outcome
 from airlift.outbound.recipe import Portion, Recipe
 from airlift.outbound.slabs import BlobReader
 from airlift.outbound.spool import Done, Spool, StoredSlabs
@@ -98,29 +98,32 @@ class Packer:
             # The biggest first: at the end no single file keeps one thread busy.
             left.sort(key=lambda one: -one.size)
             loads = (self._load(one, recipes.get(one.sha256)) for one in left)
-            done.update(self.code(loads, advance))
+            for outcome in self.code(loads, advance).values():
+                assert outcome.done
+                done[outcome.sha256] = outcome.done
         return Packed(
             listing=PackingList(blobs=tuple(done[one][0] for one in order)),
             heads=tuple(table for one in order for table in done[one][1]),
         )
 
-    def code(self, loads: Iterator[Load], advance: Advance) -> dict[Sha256, Done]:
-        """Code *loads* into the spool; return what they became, by blob.
+    def code(self, loads: Iterable[Load], advance: Advance) -> dict[str, Outcome]:
+        """Code *loads* into the spool; return what they became, by name.
 
         Raises:
             AirliftError: Of the load that failed.
         """
-        done: dict[Sha256, Done] = {}
+        found: dict[str, Outcome] = {}
 
-        def finished(load: Load, result: Done | None) -> None:
-            if result:
-                done[load.sha256] = self._done[load.key] = result
+        def finished(load: Load, outcome: Outcome) -> None:
+            found[load.name] = outcome
+            if outcome.done:
+                self._done[outcome.key] = outcome.done
                 # What is small is packed again before its record is found.
                 if load.size > SLAB:
-                    self._spool.remember(load.key, result)
+                    self._spool.remember(outcome.key, outcome.done)
 
         coding.run(loads, self._spool, advance, finished)
-        return done
+        return found
 
     def open(self, blob: PackedBlob, heads: Sequence[PartHead | None]) -> StoredSlabs:
         """Open the stored slabs of *blob*, which was packed here, with its *heads*.
@@ -155,9 +158,10 @@ class Packer:
             codec, portions = layout(file.format, file.size, sample)
         aligned = coding.aligned(portions)
         return Load(
+            name=_key(blob, recipe),
             sha256=blob,
             size=file.size,
-            key=_key(blob, recipe),
+            recipe=_suffix(recipe),
             codec=codec,
             portions=portions,
             open=lambda: BlobReader(self._store, blob, aligned=aligned),
@@ -198,10 +202,14 @@ def _choose(word: str, size: int, sample: Sample) -> tuple[Codec, int]:
 
 
 def _key(blob: Sha256, recipe: Recipe | None) -> str:
-    return f"{blob}-{recipe.digest[:16]}" if recipe else blob
+    return coding.key_of(blob, _suffix(recipe))
 
 
-def _rotten(file: ReleaseFile, found: str) -> StoreError:
+def _suffix(recipe: Recipe | None) -> str:
+    return recipe.digest[:16] if recipe else ""
+
+
+def _rotten(file: ReleaseFile, found: Sha256) -> StoreError:
     name = naming.show(file.path)
     problem = f"{name}: the store's bytes hash to {found}, expected {file.sha256}"
     hint = "`airlift verify` finds all such blobs; fetch it again"

@@ -2,7 +2,7 @@
 
     KEY.coded    the stored slabs, each at a place that its raw length decides
     KEY.packed   the packing list's entry and the heads of its parts
-    KEY.part     a ``.coded`` that is not finished
+    NAME.part    a ``.coded`` that is not finished
 
 KEY is a blob's digest, and that of its recipe where it has one. A slab's place does not
 depend on how far those before it shrank, so that several are written at once; what lies
@@ -63,14 +63,14 @@ class Coded:
         """
         self._disk.write(self.fd, self.path, pages, place)
 
-    def finish(self) -> None:
-        """Make it durable under its name.
+    def finish(self, key: str) -> None:
+        """Make it durable as the slabs of *key*.
 
         Raises:
             StoreError: The disk refused.
         """
         self._disk.sync(self.fd, self.path)
-        self._disk.rename(self.path, self.path.with_suffix(".coded"))
+        self._disk.rename(self.path, self.path.with_name(f"{key}.coded"))
 
     def close(self) -> None:
         """Let go of it; what is not finished is worth nothing."""
@@ -114,13 +114,13 @@ class Spool:
         """Return where the stored slabs of *key* lie."""
         return self._folder / f"{key}.coded"
 
-    def begin(self, key: str) -> Coded:
-        """Begin the stored slabs of *key*.
+    def begin(self, name: str) -> Coded:
+        """Begin stored slabs that are called *name* until they are finished.
 
         Raises:
             StoreError: The disk refused.
         """
-        path = self._folder / f"{key}.part"
+        path = self._folder / f"{name}.part"
         self._disk.unlink(path)
         fd = self._disk.create(path)
         direct.past_cache(fd)

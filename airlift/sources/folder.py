@@ -10,6 +10,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -21,7 +22,7 @@ from airlift.digest import sha256, sha256_of
 from airlift.errors import RequestError, SourceError
 from airlift.fetch import Settings
 from airlift.format import canonical
-from airlift.sources.source import NearSource
+from airlift.sources.source import NearSource, Taking
 
 FILES: Final = 100_000
 """Most files of a folder: more is a mistaken path (a home folder, ``/``)."""
@@ -45,6 +46,7 @@ class Folder(NearSource):
 
     def __init__(self, settings: Settings) -> None:
         del settings
+        self.taking: Taking | None = None
 
     def resolve(self, wish: Wish) -> Pinned:
         """Read every file of the folder once and pin what was there.
@@ -63,7 +65,7 @@ class Folder(NearSource):
         root = Path(_text(wish, "path")).absolute()
         paths = sorted(_chosen(wish, _walk(wish, root)))
         _check(wish, paths)
-        files = _pin_all(root, paths)
+        files = self._pin(root, paths)
         listed: list[Json] = [[file.path, file.size, file.sha256] for file in files]
         return Pinned(
             kind=wish.kind,
@@ -74,6 +76,20 @@ class Folder(NearSource):
             licence=_text(wish, "licence"),
             base_models=_texts(wish, "base-models"),
         )
+
+    def _pin(self, root: Path, paths: list[str]) -> tuple[PinnedFile, ...]:
+        """Pin several files at once: each digest keeps one processor busy."""
+        found = {path: _found(root / path, path) for path in paths}
+        taken = self.taking(self, list(found.values())) if self.taking else {}
+
+        def pin(path: str) -> None:
+            found[path] = _pin(root / path, path)
+
+        tasks = [partial(pin, path) for path in paths if path not in taken]
+        work(tasks, workers=lanes.PROCESSORS, stop=Stop())
+        for path, digest in taken.items():
+            found[path] = replace(found[path], sha256=digest)
+        return tuple(found[path] for path in paths)
 
     @contextmanager
     def read(
@@ -193,16 +209,10 @@ def _check(wish: Wish, paths: list[str]) -> None:
         raise RequestError(text, hint="rename one of them, or use `exclude`")
 
 
-def _pin_all(root: Path, paths: list[str]) -> tuple[PinnedFile, ...]:
-    """Pin several files at once: each digest keeps one processor busy."""
-    found: dict[str, PinnedFile] = {}
-
-    def pin(path: str) -> None:
-        found[path] = _pin(root / path, path)
-
-    tasks = [partial(pin, path) for path in paths]
-    work(tasks, workers=lanes.PROCESSORS, stop=Stop())
-    return tuple(found[path] for path in paths)
+def _found(place: Path, path: str) -> PinnedFile:
+    """Return a file of unknown content."""
+    with _opened(place) as (_, before):
+        return PinnedFile(path=path, size=before.st_size, location=str(place))
 
 
 def _pin(place: Path, path: str) -> PinnedFile:

@@ -7,11 +7,12 @@ resume, checks of size, SHA-256 and git id, is done once for all sources by
 out of a source, whatever a library underneath raises.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol, runtime_checkable
 
 from airlift.artifact import Pinned, PinnedFile, Wish
+from airlift.digest import Sha256
 
 
 class Source(Protocol):
@@ -72,7 +73,15 @@ class NearFile(Protocol):
 
 @runtime_checkable
 class NearSource(Source, Protocol):
-    """A source whose files lie at hand, on a disk of this machine."""
+    """A source whose files lie at hand, on a disk of this machine.
+
+    Attributes:
+        taking: Called with the files that ``resolve`` pins, their digests still
+            unknown; returns the digests of those it has read, by path. So an export
+            reads a file once. None where they are only to be pinned.
+    """
+
+    taking: "Taking | None"
 
     def open(self, file: PinnedFile) -> NearFile:
         """Open *file*, as ``read`` does.
@@ -81,3 +90,6 @@ class NearSource(Source, Protocol):
             SourceError: It is gone, or no longer what was pinned.
         """
         ...
+
+
+Taking = Callable[[NearSource, Sequence[PinnedFile]], Mapping[str, Sha256]]

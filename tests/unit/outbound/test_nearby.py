@@ -1,18 +1,21 @@
 """A folder's files: stored and coded in one pass, the same as in two."""
 
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from airlift.artifact import Kind, Pinned, Wish
-from airlift.digest import sha256
+from airlift.artifact import Kind, Pinned, PinnedFile, Wish
+from airlift.digest import Sha256, sha256
 from airlift.errors import SourceError
 from airlift.fetch import Settings
 from airlift.outbound.fetching import fetch
+from airlift.outbound.nearby import Taking
 from airlift.outbound.packing import Packed, Packer
 from airlift.progress import Silent
 from airlift.sources.folder import Folder
+from airlift.sources.source import NearSource
 from airlift.store.blobs import BlobStore
 from crossing import weights
 
@@ -24,13 +27,15 @@ FILES = {
 }
 
 
-def pinned(folder: Path) -> Pinned:
+def pinned(folder: Path, taking: Taking | None = None) -> Pinned:
     """Write the files into *folder* and pin them."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     for name, content in FILES.items():
         (folder / name).write_bytes(content)
     wish = Wish(kind=Kind.FOLDER, name="acme/near", options={"path": str(folder)})
-    return Folder(Settings()).resolve(wish)
+    source = Folder(Settings())
+    source.taking = taking
+    return source.resolve(wish)
 
 
 def packed(home: Path, wanted: Pinned, *, early: bool) -> tuple[Packed, BlobStore]:
@@ -92,3 +97,62 @@ def test_a_file_that_is_shorter_by_now_is_refused(tmp_path: Path) -> None:
     assert str(caught.value) == (
         f"`{place}` changed while it was read: 4194305 bytes before, 4194300 now"
     )
+
+
+class Small(BlobStore):
+    """A store with room for two of the files and no more."""
+
+    def free_bytes(self) -> int:
+        """Say how much room there is."""
+        return 2 * (len(FILES["model.safetensors"]) + len(FILES["page.bin"]))
+
+
+def test_what_is_pinned_is_taken_in_on_the_way(tmp_path: Path) -> None:
+    """A file is read once, and pinned as if it had only been read."""
+    wanted = pinned(tmp_path / "files")
+    store = BlobStore(tmp_path / "store")
+    packer = Packer(store, tmp_path / "spool", early=True)
+    assert pinned(tmp_path / "files", Taking(store, packer, Silent())) == wanted
+    large = {sha256(content) for name, content in FILES.items() if name != "small.txt"}
+    assert {blob for blob, _ in store.all()} == large
+    # What was coded then is found by the export, which has a packer of its own.
+    assert (
+        packed(tmp_path, wanted, early=True)[0]
+        == (packed(tmp_path / "two", wanted, early=False)[0])
+    )
+    assert list(store.partials()) == []
+
+
+def test_what_there_is_no_room_for_is_only_pinned(tmp_path: Path) -> None:
+    """It may be in the store already; if not, fetching says what room it takes."""
+    wanted = pinned(tmp_path / "files")
+    store = Small(tmp_path / "store")
+    packer = Packer(store, tmp_path / "spool", early=True)
+    assert pinned(tmp_path / "files", Taking(store, packer, Silent())) == wanted
+    assert {blob for blob, _ in store.all()} == {
+        sha256(FILES["model.safetensors"]),
+        sha256(FILES["page.bin"]),
+    }
+
+
+def test_a_file_that_changes_while_it_is_taken_in_is_refused(tmp_path: Path) -> None:
+    """Half of one version and half of the next is no model."""
+    place = tmp_path / "files" / "noise.bin"
+
+    class Changing(Taking):
+        """Writes to a file between the look at it and the reading of it."""
+
+        def __call__(
+            self, source: NearSource, files: Sequence[PinnedFile]
+        ) -> dict[str, Sha256]:
+            place.write_bytes(FILES["noise.bin"] + b"more")
+            return super().__call__(source, files)
+
+    store = BlobStore(tmp_path / "store")
+    packer = Packer(store, tmp_path / "spool", early=True)
+    with pytest.raises(SourceError) as caught:
+        pinned(tmp_path / "files", Changing(store, packer, Silent()))
+    assert str(caught.value) == (
+        f"`{place}` changed while it was read: 4194305 bytes before, 4194309 now"
+    )
+    assert list(store.partials()) == []
