@@ -148,6 +148,28 @@ class Fields:
         for index, value in enumerate(self._list(key)):
             yield Fields(value, record=record, place=place, error=error, index=index)
 
+    def each(
+        self, key: str, quick: Callable[[Json], T | None], read: Callable[["Fields"], T]
+    ) -> Iterator[T]:
+        """Yield what each object of the array at *key* reads as.
+
+        Args:
+            key: Where the array is.
+            quick: Reads an object of the usual shape; None for any other. It may only
+                read what *read* would read the same.
+            read: Reads any object, and names what is wrong with it.
+        """
+        record, place, error = self._record, self._at(key), self._error
+        for index, value in enumerate(self._list(key)):
+            found = quick(value)
+            yield (
+                found
+                if found is not None
+                else read(
+                    Fields(value, record=record, place=place, error=error, index=index)
+                )
+            )
+
     def texts(self, key: str) -> tuple[str, ...]:
         """Return the array of strings at *key*; empty where it is absent."""
         return tuple(

@@ -13,6 +13,7 @@ from airlift.digest import Sha256, sha256
 from airlift.errors import FormatError
 from airlift.format import canonical, dispatch, packing, release
 from airlift.format.dispatch import HISTORY, Dispatch, Earlier, Need
+from airlift.format.fields import Fields
 from airlift.format.packing import (
     HEAD_LIMIT,
     SLAB,
@@ -348,3 +349,75 @@ def test_a_record_above_its_limit_is_not_even_parsed() -> None:
     data = b"[" * (dispatch.LIMIT + 1)
     problem = "dispatch record has 16777217 bytes, the limit is 16777216"
     assert problem_of(dispatch.decode, data) == problem
+
+
+ODD = [None, True, -1, 0, 2**53 - 1, "", "x", "A" * 64, [], {}, ["x"], GONE]
+USUAL_FILE: dict[str, Any] = {
+    "class": "data",
+    "facts": {},
+    "format": "json",
+    "git_oid": None,
+    "path": "a",
+    "sha256": A,
+    "size": 1,
+}
+USUAL_BLOB = {
+    "parts": [{"head": None, "raw": 7, "sha256": B, "size": 7}],
+    "sha256": A,
+    "size": 7,
+}
+
+
+def read_by_place(name: str) -> Callable[[bytes], object]:
+    """Return the reader of a record that has no short way, and so names every place."""
+
+    def read(data: bytes) -> object:
+        top = Fields(canonical.decode(data, name=name, limit=9999), record=name)
+        if name == "release document":
+            return tuple(release._read_file(one) for one in top.tables("files"))
+        return tuple(packing._read_blob(one) for one in top.tables("blobs"))
+
+    return read
+
+
+@pytest.mark.parametrize("value", ODD, ids=repr)
+@pytest.mark.parametrize("where", [*USUAL_FILE, "extra"])
+def test_a_usual_file_is_read_no_more_kindly(where: str, value: object) -> None:
+    """Usual files take a short way, which must refuse all that the long one does."""
+    if where == "extra" and value is GONE:
+        return
+    record = {**RELEASE, "files": [USUAL_FILE]}
+    data = edited(record, f"files.0.{where}", value)
+    _same(
+        lambda one: release.decode(one).files, read_by_place("release document"), data
+    )
+
+
+@pytest.mark.parametrize("value", ODD, ids=repr)
+@pytest.mark.parametrize(
+    "where",
+    [
+        *("sha256", "size", "extra", "parts", "parts.0"),
+        *(f"parts.0.{key}" for key in ("head", "raw", "sha256", "size", "extra")),
+    ],
+)
+def test_a_usual_blob_is_read_no_more_kindly(where: str, value: object) -> None:
+    """So do blobs of one raw slab."""
+    if where.endswith("extra") and value is GONE:
+        return
+    data = edited({**PACKING, "blobs": [USUAL_BLOB]}, f"blobs.0.{where}", value)
+    _same(lambda one: packing.decode(one).blobs, read_by_place("packing list"), data)
+
+
+def _same(
+    short: Callable[[bytes], object], long: Callable[[bytes], object], data: bytes
+) -> None:
+    assert _said(short, data) == _said(long, data)
+
+
+def _said(read: Callable[[bytes], object], data: bytes) -> object:
+    """Return what *read* makes of *data*, or why it refuses."""
+    try:
+        return read(data)
+    except FormatError as error:
+        return error.problem
