@@ -20,6 +20,7 @@ from airlift.inbound.media import Candidate
 from airlift.outbound import departure
 from airlift.outbound.departure import Departure, Dock, Order
 from airlift.outbound.ledger import Ledger
+from airlift.outbound.sparing import NO_SPARES, Sparing
 from airlift.progress import Progress, Silent
 from airlift.registry.catalog import Catalog
 from airlift.sources import connect
@@ -104,6 +105,7 @@ class Connected:
         now: str = NOW,
         again: int = 0,
         build_on: str = "none",
+        sparing: Sparing = NO_SPARES,
     ) -> Departure:
         """Make a delivery on *medium*."""
         order = Order(
@@ -114,6 +116,7 @@ class Connected:
             operator="alice",
             again=again,
             build_on=build_on,
+            sparing=sparing,
         )
         return departure.export(
             order, self.dock, [self.key], now=now, progress=Silent()

@@ -9,12 +9,15 @@ from airlift.cli import basis, chosen_site, config, keyring, output, wanted
 from airlift.cli.capacity import Capacity
 from airlift.cli.keyring import Passphrases
 from airlift.errors import RequestError
+from airlift.format.parity import MOST
 from airlift.format.volume import DEFAULT_CAPACITY
 from airlift.outbound import bases, departure
+from airlift.outbound.cutting import WrittenVolume
 from airlift.outbound.departure import Departure, Dock, Order
 from airlift.outbound.ledger import Ledger
 from airlift.outbound.nearby import Taking
 from airlift.outbound.packing import Packer
+from airlift.outbound.sparing import Sparing, WrittenSpare
 from airlift.store.blobs import BlobStore
 from airlift.trust.publisher import Publisher
 
@@ -45,6 +48,20 @@ from airlift.trust.publisher import Publisher
     help="Largest volume: 4GiB, 700MB, bytes, or fat32, cd, dvd, bd-25, bd-50, bd-100.",
 )
 @basis.option
+@click.option(
+    "--spare",
+    type=click.IntRange(min=0, max=MOST),
+    default=0,
+    show_default=True,
+    help="Spare volumes: as many lost or damaged ones can be rebuilt.",
+)
+@click.option(
+    "--per-medium",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Volumes that fit one medium: --spare is then for so many lost media.",
+)
 @click.option("--operator", default=config.actor, help="Who makes it, as it is signed.")
 @keyring.key_option
 @config.passphrase_options
@@ -59,6 +76,8 @@ def command(
     site: str | None,
     capacity: int,
     build_on: str,
+    spare: int,
+    per_medium: int,
     operator: str,
     key_names: tuple[str, ...],
     passphrase_fd: int | None,
@@ -100,6 +119,7 @@ def command(
         operator=operator,
         again=again or 0,
         build_on=build_on,
+        sparing=Sparing(spares=spare, per_medium=per_medium),
     )
     dock = Dock(
         store=store,
@@ -118,10 +138,6 @@ def _show(done: Departure, folder: Path, *, as_json: bool) -> None:
     raw = sum({f.sha256: f.size for one in done.releases for f in one.files}.values())
     built_on = sorted({one.sequence for one in record.needs})
     if as_json:
-        volumes: list[Json] = [
-            {"name": one.label.file_name, "size": one.size, "sha256": one.sha256}
-            for one in done.volumes
-        ]
         output.as_json(
             {
                 "site": record.site,
@@ -133,7 +149,8 @@ def _show(done: Departure, folder: Path, *, as_json: bool) -> None:
                 "saved_bytes": raw - stored,
                 "builds_on": tuple(built_on),
                 "resumed": done.resumed,
-                "volumes": volumes,
+                "volumes": [_as_json(one) for one in done.volumes],
+                "spares": [_as_json(one) for one in done.spares],
             }
         )
         return
@@ -144,6 +161,8 @@ def _show(done: Departure, folder: Path, *, as_json: bool) -> None:
     for written in done.volumes:
         kept = "  (was there)" if written.kept else ""
         output.line(f"{written.label.file_name}  {output.size(written.size)}{kept}")
+    for spare in done.spares:
+        output.line(f"{spare.label.file_name}  {output.size(spare.size)}")
     output.line(
         f"delivery {record.sequence} to {record.site}: {len(done.volumes)} volume(s), "
         f"{output.size(raw)} carried in {output.size(stored)}"
@@ -154,3 +173,7 @@ def _show(done: Departure, folder: Path, *, as_json: bool) -> None:
             f"it builds on delivery {names}: {record.site} must have taken that"
         )
     output.line(f"next: unmount, mount again, and `airlift check {folder}`")
+
+
+def _as_json(one: WrittenVolume | WrittenSpare) -> Json:
+    return {"name": one.label.file_name, "size": one.size, "sha256": one.sha256}

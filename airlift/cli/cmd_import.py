@@ -11,7 +11,7 @@ import click
 from airlift import naming
 from airlift.artifact import ContentClass, Json
 from airlift.cli import alike, config, output
-from airlift.errors import RequestError
+from airlift.errors import FormatError, IncompleteError, RequestError
 from airlift.format.reading import VolumeStream, read_front
 from airlift.inbound import landing, media
 from airlift.inbound.arrival import Arrival, Gate
@@ -201,10 +201,23 @@ def _from_media(
                 output.line(line)
             arrival.staging.close()
             continue
-        landed.append(
-            landing.land(candidates, gate, desk, now=now, damaged=found.faults)
-        )
+        with _spares_named(found):
+            landed.append(
+                landing.land(candidates, gate, desk, now=now, damaged=found.faults)
+            )
     return landed
+
+
+@contextlib.contextmanager
+def _spares_named(found: media.Found) -> Iterator[None]:
+    """Say that spares are there, where volumes turn out to be damaged or missing."""
+    try:
+        yield
+    except (FormatError, IncompleteError) as error:
+        if not found.spares:
+            raise
+        rebuild = "`airlift repair` can rebuild volumes from the spares here"
+        raise type(error)(error.problem, hint=f"{error.hint}; {rebuild}") from error
 
 
 def _from_pipe(gate: Gate, desk: CounterDesk, *, dry_run: bool) -> Landed | None:

@@ -18,6 +18,8 @@ from airlift.digest import Sha256
 from airlift.errors import FormatError, RequestError
 from airlift.format.reading import Fault, VolumeError, read_label
 from airlift.format.volume import SIDECARS, Label
+from airlift.inbound import spares
+from airlift.inbound.spares import Spare
 from airlift.inbound.volume_file import ROOM, VolumeFile
 from airlift.store.bulk import Buffers, BulkFile
 
@@ -54,11 +56,16 @@ class Found:
         candidates: Files that begin like volumes, by path.
         faults: Files that are named like volumes and do not begin like one.
         strays: Other files, named and left alone.
+        spares: Spare volumes, which `airlift repair` reads and no import does.
+        unknown: Regular files that do not say they are any of this: strays, and
+            volumes whose label is damaged.
     """
 
     candidates: list[Candidate] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     strays: list[str] = field(default_factory=list)
+    spares: list[Spare] = field(default_factory=list)
+    unknown: list[Path] = field(default_factory=list)
 
 
 def find(paths: Iterable[Path]) -> Found:
@@ -132,6 +139,14 @@ def _unopened(name: str, error: OSError) -> FormatError:
     return FormatError(problem, hint="check the medium")
 
 
+def _spare(path: Path, name: str) -> Spare | None:
+    try:
+        with _opened(path, name) as file:
+            return spares.look(path, file)
+    except FormatError:
+        return None
+
+
 def _files(path: Path, depth: int, found: Found) -> Iterator[Path]:
     try:
         if not depth and path.is_symlink():
@@ -160,10 +175,15 @@ def _look(file: Path, found: Found) -> None:
         with opened(file) as source:
             found.candidates.append(Candidate(path=file, label=read_label(source)))
     except FormatError as error:
+        if spare := _spare(file, name):
+            found.spares.append(spare)
+            return
         ours = file.name.startswith("AIRLIFT-")
+        if ours and file.name.endswith(SIDECARS):
+            return
+        found.unknown.append(file)
         if not (ours and file.suffix == ".tar"):
-            if not (ours and file.name.endswith(SIDECARS)):
-                found.strays.append(name)
+            found.strays.append(name)
             return
         fault = Fault(volume=name, offset=0, problem=error.problem)
         if isinstance(error, VolumeError):

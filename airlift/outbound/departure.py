@@ -20,12 +20,14 @@ from airlift.errors import RequestError, SourceError, StoreError
 from airlift.format import dispatch, packing, release, volume
 from airlift.format.dispatch import HISTORY, Dispatch, Need
 from airlift.format.volume import Cut, Label
-from airlift.outbound import bases, loading, medium, sidecars
+from airlift.outbound import bases, loading, medium, sidecars, sparing
 from airlift.outbound.cutting import Cargo, Cutter, WrittenVolume
 from airlift.outbound.fetching import fetch
 from airlift.outbound.ledger import Entry, Ledger, VolumeNote
 from airlift.outbound.mounts import mount_of
 from airlift.outbound.packing import Packed, Packer
+from airlift.outbound.sidecars import Beside
+from airlift.outbound.sparing import NO_SPARES, Sparing, WrittenSpare
 from airlift.payload import gate
 from airlift.progress import Progress
 from airlift.sources.source import Source
@@ -48,6 +50,7 @@ class Order:
             make a new one of what is pinned.
         build_on: Which earlier deliveries the site has taken, as ``bases.choose``
             reads it; what they brought does not travel again.
+        sparing: How many spare volumes to make; none by default.
     """
 
     pinned: tuple[Pinned, ...]
@@ -57,6 +60,7 @@ class Order:
     operator: str
     again: int = 0
     build_on: str = bases.NONE
+    sparing: Sparing = NO_SPARES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +97,7 @@ class Departure:
     releases: tuple[Release, ...]
     packed: Packed
     volumes: tuple[WrittenVolume, ...]
+    spares: tuple[WrittenSpare, ...]
     resumed: bool
 
 
@@ -132,18 +137,18 @@ def export(
     cargo = Cargo(
         records=signed.records, listing=signed.packed.listing, heads=signed.packed.heads
     )
-    labels = cut(cargo, signed.record, order.capacity)
-
     cutter = Cutter(cargo, packer)
-    sizes = {label.file_name: cutter.size(label) for label in labels}
+    labels, sizes = _fit(order, cargo, signed.record, cutter)
     medium.prepare(order.folder, sizes)
     volumes = cutter.write(labels, order.folder, progress)
-    sidecars.write(order.folder, signed.record, volumes, signers)
+    spares = sparing.write(volumes, order.folder, order.sparing, progress)
+    beside = Beside(volumes=volumes, spares=spares)
+    sidecars.write(order.folder, signed.record, beside, signers)
     dock.ledger.write(
         Entry(
             record=signed.record,
             written=now,
-            volumes=tuple(_note(one) for one in volumes),
+            volumes=tuple(_note(one) for one in beside.files()),
             mount=mount_of(order.folder),
         )
     )
@@ -154,6 +159,7 @@ def export(
         releases=signed.releases,
         packed=signed.packed,
         volumes=tuple(volumes),
+        spares=tuple(spares),
         resumed=signed.resumed,
     )
 
@@ -327,7 +333,26 @@ def _dispatch(
     return record, False
 
 
-def _note(written: WrittenVolume) -> VolumeNote:
+def _fit(
+    order: Order, cargo: Cargo, record: Dispatch, cutter: Cutter
+) -> tuple[list[Label], dict[str, int]]:
+    """Return the labels of the volumes, and the bytes of every file to write.
+
+    A spare is a little larger than the volumes it protects; it has to fit too, so they
+    are made smaller by that much.
+    """
+    capacity = order.capacity
+    while True:
+        labels = cut(cargo, record, capacity)
+        sizes = {label.file_name: cutter.size(label) for label in labels}
+        spares = sparing.sizes(sizes, order.site, order.sparing)
+        over = max(spares.values(), default=0) - order.capacity
+        if over <= 0:
+            return labels, sizes | spares
+        capacity -= over
+
+
+def _note(written: WrittenVolume | WrittenSpare) -> VolumeNote:
     name = written.label.file_name
     return VolumeNote(name=name, size=written.size, sha256=written.sha256)
 

@@ -4,11 +4,13 @@ Nothing here is needed for an import: what it believes is inside the volumes.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from airlift.format.dispatch import Dispatch
 from airlift.format.volume import SIDECARS
 from airlift.outbound.cutting import WrittenVolume
+from airlift.outbound.sparing import WrittenSpare
 from airlift.store.durable import Disk
 from airlift.trust import station
 from airlift.trust.keys import UnlockedKey
@@ -16,10 +18,22 @@ from airlift.trust.keys import UnlockedKey
 README, SUMS, SSHSIG, MINISIG = SIDECARS
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """The files that the small ones lie beside."""
+
+    volumes: Sequence[WrittenVolume]
+    spares: Sequence[WrittenSpare]
+
+    def files(self) -> list[WrittenVolume | WrittenSpare]:
+        """Return all of them, volumes first."""
+        return [*self.volumes, *self.spares]
+
+
 def write(
     folder: Path,
     record: Dispatch,
-    volumes: Sequence[WrittenVolume],
+    files: Beside,
     signers: Sequence[UnlockedKey],
 ) -> None:
     """Write README.txt, SHA256SUMS and its signatures into *folder*, signatures last.
@@ -28,10 +42,10 @@ def write(
         StoreError: The medium refuses.
     """
     disk = Disk()
-    sums = "".join(f"{one.sha256}  {one.label.file_name}\n" for one in volumes)
+    sums = "".join(f"{one.sha256}  {one.label.file_name}\n" for one in files.files())
     front = f"AIRLIFT-{record.site}-{record.sequence:06d}"
     disk.write_file(
-        folder / f"{front}.{README}", _readme(record, volumes).encode(), mode=0o644
+        folder / f"{front}.{README}", _readme(record, files).encode(), mode=0o644
     )
     disk.write_file(folder / f"{front}.{SUMS}", sums.encode(), mode=0o644)
     comment = f"delivery {record.sequence} to {record.site}, issued {record.issued}"
@@ -43,7 +57,8 @@ def write(
         disk.write_file(folder / f"{front}.{SSHSIG}", sshsig.encode(), mode=0o644)
 
 
-def _readme(record: Dispatch, volumes: Sequence[WrittenVolume]) -> str:
+def _readme(record: Dispatch, files: Beside) -> str:
+    volumes = files.volumes
     front = f"AIRLIFT-{record.site}-{record.sequence:06d}"
     listing = "\n".join(f"  {one.label.file_name}  {one.size} bytes" for one in volumes)
     return f"""\
@@ -52,7 +67,7 @@ Issued {record.issued} by {record.operator}
 
 {len(volumes)} volume(s), needed all, in any order, from any number of media:
 {listing}
-
+{_spares(files.spares)}
 On the isolated host:
 
   airlift import FOLDER
@@ -75,4 +90,16 @@ Wheels, configuration, code and text lie in the volumes as they are, named by th
 SHA-256; airlift/records/ says which file is which. Weights may be coded: only airlift
 reads those. A virus scanner that reports a large file as clean may not have looked
 into it: check its limits.
+"""
+
+
+def _spares(spares: Sequence[WrittenSpare]) -> str:
+    if not spares:
+        return ""
+    listing = "\n".join(f"  {one.label.file_name}  {one.size} bytes" for one in spares)
+    return f"""
+{len(spares)} spare(s), not needed unless volumes are lost or damaged:
+{listing}
+
+  airlift repair FOLDER... --to OTHER-FOLDER   rebuilds those from these
 """

@@ -1,0 +1,1 @@
+"""The repair journey: media with spares -> volumes that were lost or damaged."""
