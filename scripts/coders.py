@@ -23,8 +23,9 @@ from typing import Any
 SLAB = 4 << 20
 """Bytes that a coder gets at a time."""
 
-PIECE = 4 * SLAB
-"""Bytes that ZipNN gets: its threads need more than a slab to share."""
+PIECES = {"ZipNN, 16 MiB": 4 * SLAB, "ZipNN, whole": 1 << 40}
+"""Bytes that ZipNN gets at a time. Its own tool gives it all there is; in pieces its
+threads have enough to share, and the memory of the last piece is used again."""
 
 DTYPES = {1: "float8_e4m3fn", 2: "bfloat16", 4: "float32"}
 """What ZipNN calls elements of so many bytes; float16 differs from bfloat16 in name."""
@@ -76,18 +77,22 @@ def memory(_: Mapping[str, Any]) -> Coder:
     return Coder(encode=bytes, decode=lambda stored, _: bytearray(stored))
 
 
-def zipnn(task: Mapping[str, Any]) -> Coder:
-    """Return ZipNN, told what the numbers of *task* are."""
-    module = importlib.import_module("zipnn")
-    dtype = "float16" if "fp16" in task["path"] else DTYPES[task["width"]]
-    own = module.ZipNN(bytearray_dtype=dtype, threads=task["threads"])
-    # It works in its caller's memory and leaves that changed: it gets a copy.
-    return Coder(
-        encode=lambda raw: own.compress(bytearray(raw)),
-        decode=lambda stored, _: own.decompress(stored),
-        size=PIECE,
-        parallel=False,
-    )
+def zipnn(size: int) -> Callable[[Mapping[str, Any]], Coder]:
+    """Return a maker of ZipNN, told what the numbers are, given *size* bytes."""
+
+    def make(task: Mapping[str, Any]) -> Coder:
+        module = importlib.import_module("zipnn")
+        dtype = "float16" if "fp16" in task["path"] else DTYPES[task["width"]]
+        own = module.ZipNN(bytearray_dtype=dtype, threads=task["threads"])
+        # It works in its caller's memory and leaves that changed: it gets a copy.
+        return Coder(
+            encode=lambda raw: own.compress(bytearray(raw)),
+            decode=lambda stored, _: own.decompress(stored),
+            size=size,
+            parallel=False,
+        )
+
+    return make
 
 
 def zstd(level: int) -> Callable[[Mapping[str, Any]], Coder]:
@@ -141,7 +146,7 @@ def blosc2(task: Mapping[str, Any]) -> Coder:
 
 CODERS: Mapping[str, Callable[[Mapping[str, Any]], Coder]] = {
     "airlift": airlift,
-    "ZipNN": zipnn,
+    **{name: zipnn(size) for name, size in PIECES.items()},
     "zstd -3": zstd(3),
     "zstd -19": zstd(19),
     "LZ4": lz4,
@@ -195,7 +200,7 @@ def measure(name: str, task: Mapping[str, Any]) -> dict[str, float]:
             pass
         end = time.perf_counter(), time.process_time()
     for slab, one in zip(slabs, stored, strict=True):
-        if coder.decode(one, len(slab)) != slab:
+        if bytes(coder.decode(one, len(slab))) != bytes(slab):
             raise SystemExit(f"{name} gives other bytes of {task['path']}")
     return {
         "raw": sum(sizes),

@@ -222,8 +222,7 @@ def _encode_block(
 
 
 def _encode_plane(plane: Bytes, coder: Coder) -> _Plane:
-    # The ends first: they tell noise from a constant without a pass over it.
-    if plane[0] == plane[-1] and not (plane != plane[0]).any():
+    if _constant(plane):
         return _Plane(Mode.CONST, plane[:1].tobytes())
     if coder is not Coder.MATCHES and (packed := planes.pack(plane)):
         # Huffman codes take a bit an element as well, and half as much again for the
@@ -240,6 +239,14 @@ def _encode_plane(plane: Bytes, coder: Coder) -> _Plane:
     if not _pays(len(found), plane.size):
         return _Plane(Mode.RAW, plane.data)
     return _Plane(Mode.ZSTD, found)
+
+
+def _constant(plane: Bytes) -> bool:
+    # The ends first: they tell most planes from a constant without a pass over them.
+    for part in (plane[-1:], plane[:_SAMPLE], plane):
+        if (part != plane[0]).any():
+            return False
+    return True
 
 
 def _sample(plane: Bytes) -> memoryview:
