@@ -54,7 +54,7 @@ _COUNTS = struct.Struct(">8sQQ")
 _DIGEST = 32
 _WRITE_AT = 1 << 20
 _LOT = 8 << 20
-_ONE_BY_ONE = 64
+_ONE_BY_ONE = 512
 """Look-ups that bisection in Python does sooner than numpy is imported."""
 
 Entry = tuple[bytes, int, int]
