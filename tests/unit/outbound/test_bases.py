@@ -8,6 +8,7 @@ from airlift.digest import sha256
 from airlift.errors import FormatError
 from airlift.format.head import Op, Piece
 from airlift.outbound import bases, recipe
+from airlift.outbound.forecast import Forecast, forecast
 from airlift.outbound.ledger import Ledger
 from airlift.outbound.loading import load
 from airlift.progress import Silent
@@ -93,3 +94,23 @@ def test_recipes_are_kept_with_their_delivery(tmp_path: Path) -> None:
         ledger.recipes("plant7", 3)
     ledger.keep_recipes("plant7", 3, {})
     assert ledger.recipes("plant7", 3) == {}
+
+
+def test_a_forecast_tells_what_is_certain_from_what_is_not(tmp_path: Path) -> None:
+    """Held, changed, whole for want of a base, and not fetched yet: nothing is guessed."""
+    connected = Connected(tmp_path)
+    old = {"a.bin": noise(1_000_000), "kept.json": noise(5000)}
+    connected.export(tmp_path / "1", connected.folder("acme/m", old))
+    grown = {**old, "a.bin": noise(1_000_000) + b"more"}
+    sent = connected.folder("acme/m", {**grown, "own.bin": noise(300_000, 9)})
+    connected.export(tmp_path / "2", sent)
+    new = connected.folder("acme/m", {"new.json": b"{}"})
+    held = bases.held(connected.publisher, "plant7", (1,))
+    found = forecast([sent, new], held, connected.dock.store, tmp_path / "p", Silent())
+    (one, two) = found
+    size = len(grown["a.bin"])
+    assert (one.stays, one.changed, one.whole) == (5000, size, 300_000)
+    assert 0 < one.change < size // 2
+    assert (one.unknown, one.carried) == (0, one.change + 300_000)
+    assert two == Forecast(unknown=2)
+    assert two.carried == 2
