@@ -1,6 +1,6 @@
 """What an update carries, and how long it takes, against tools made for updates.
 
-    python scripts/bench_updates.py [--quick] [--folder DIR] [--write] [--json FILE]
+    python scripts/bench_updates.py [--quick] [--only NAME ...] [--write] [--json FILE]
 
 Both sides hold a model of 108.7 M parameters (bfloat16; the last row fp32) of which the
 publisher then makes a new version, in ten ways. Each tool carries the new version to
@@ -28,13 +28,15 @@ from gap import Gap, files_in
 from peers import versions
 from report import Row, machine, options, report
 from runs import Cost, Failed, measure, shell
-from updates import UPDATES, write_new, write_old
+from updates import UPDATES, Update, write_new, write_old
 from ways import LIMIT_S, SUMS, Patch, patches
 from weights import Tensors
 
 OWN = "airlift"
 LATE = 124  # how `timeout` ends when it was up
 SLAB = 4 << 20
+WIDTHS = {"bf16": 2, "fp32": 4}
+"""Bytes of an element, by type."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,17 +175,18 @@ def _size(folder: Path) -> int:
     return sum(path.stat().st_size for path in files_in(folder))
 
 
-def measured(folder: Path, *, quick: bool) -> Iterator[Row]:
-    """Yield one row for each update and tool."""
+def measured(folder: Path, chosen: Sequence[Update], *, quick: bool) -> Iterator[Row]:
+    """Yield one row for each tool and each of the *chosen* updates."""
     # Versions are written in a process of its own: a child's memory begins with ours.
     with ProcessPoolExecutor(1) as pool:
-        for dtype, width in (("bf16", 2), ("fp32", 4)):
+        for dtype, width in WIDTHS.items():
+            updates = [update for update in chosen if update.dtype == dtype]
+            if not updates:
+                continue
             old = folder / "versions" / f"old-{dtype}"
             pool.submit(_version, old.name, old, quick=quick).result()
             bench = Bench(folder / dtype, old)
-            for update in UPDATES:
-                if update.dtype != dtype:
-                    continue
+            for update in updates:
                 new = folder / "versions" / update.name
                 pool.submit(_version, new.name, new, quick=quick).result()
                 row: dict[str, str | int | float | None] = {
@@ -261,11 +264,13 @@ def main() -> None:
     """Measure, and print or write the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=CACHE / "updates")
+    parser.add_argument("--only", nargs="*", default=[], help="names of updates")
     options(parser)
     given = parser.parse_args()
     folder = given.folder.absolute()
     shutil.rmtree(folder, ignore_errors=True)
-    rows = list(measured(folder, quick=given.quick))
+    chosen = [one for one in UPDATES if not given.only or one.name in given.only]
+    rows = list(measured(folder, chosen, quick=given.quick))
     shutil.rmtree(folder)
     raw = float(rows[0]["raw"] or 0) / 1e6
     tools = [tool for patch in patches() for tool in patch.tools]

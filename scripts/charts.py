@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from corpus import CACHE
@@ -79,7 +80,7 @@ def updates(figure: Figure, rows: Rows) -> None:
     axes.set_xlim(0, 102)
     axes.set_xlabel("bytes to carry, % of the new version (less is better)")
     axes.grid(axis="x")
-    figure.legend(loc="outside upper center", ncols=3)
+    _legend(figure, axes, 3)
 
 
 def growth(figure: Figure, rows: Rows) -> None:
@@ -108,8 +109,7 @@ def growth(figure: Figure, rows: Rows) -> None:
         axes.grid()
     _logarithmic(seconds.set_yscale, seconds.yaxis)
     memory.set_ylim(bottom=0)
-    handles, labels = seconds.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=3)
+    _legend(figure, seconds, 3)
 
 
 def crossing(figure: Figure, rows: Rows) -> None:
@@ -127,6 +127,31 @@ def crossing(figure: Figure, rows: Rows) -> None:
         axes.set_title(step)
         axes.set_xlabel("MB of model files a second")
         axes.margins(x=0.12)
+
+
+def registry(figure: Figure, rows: Rows) -> None:
+    """Draw seconds over rows: recording them, and finding what is missing."""
+    panels = {"record": "rows recorded", "missing": "blobs held, 100,000 looked for"}
+    names = {"airlift": "airlift", "peer": "plain sqlite3"}
+    both = figure.subplots(1, 2)
+    for axes, (series, label) in zip(both, panels.items(), strict=True):
+        for index, (who, name) in enumerate(names.items()):
+            mine = [r for r in rows if (r["series"], r["who"]) == (series, who)]
+            axes.plot(
+                [row["count"] for row in mine],
+                [row["wall"] for row in mine],
+                color=COLOURS[index],
+                marker=MARKERS[index],
+                linestyle="--" if index else "-",
+                label=name,
+            )
+        _logarithmic(axes.set_xscale, axes.xaxis)
+        _logarithmic(axes.set_yscale, axes.yaxis)
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+        axes.set_xlabel(label)
+        axes.grid()
+    both[0].set_ylabel("seconds")
+    _legend(figure, both[0], 2)
 
 
 def codec(figure: Figure, rows: Rows) -> None:
@@ -151,9 +176,13 @@ def codec(figure: Figure, rows: Rows) -> None:
         axes.margins(x=0.15, y=0.15)
         axes.grid()
     both[0].set_ylabel("size of bfloat16 weights, %")
-    figure.legend(
-        *both[0].get_legend_handles_labels(), loc="outside upper center", ncols=6
-    )
+    _legend(figure, both[0], 6)
+
+
+def _legend(figure: Figure, axes: Axes, columns: int) -> None:
+    """Say above all axes what the colours in *axes* stand for."""
+    told = axes.get_legend_handles_labels()
+    figure.legend(*told, loc="outside upper center", ncols=columns)
 
 
 def _logarithmic(set_scale: Callable[[str], None], axis: Any) -> None:
@@ -168,6 +197,7 @@ CHARTS: Mapping[
     "crossing": ("bench_crossing", crossing, (10, 3.2)),
     "updates": ("bench_updates", updates, (8, 8)),
     "growth": ("bench_growth", growth, (9, 4.2)),
+    "registry": ("bench_registry", registry, (9, 3.4)),
 }
 """Every chart by its file's name: its bench, what draws it, its size in inches."""
 

@@ -30,6 +30,12 @@ ROWS: dict[str, list[dict[str, Any]]] = {
         for step in ("make", "take in")
         for way in ("airlift", "tar")
     ],
+    "bench_registry": [
+        {"series": series, "who": who, "count": count, "wall": 0.1 + count / 1e5}
+        for series in ("record", "missing")
+        for who in ("airlift", "peer")
+        for count in (1000, 100_000)
+    ],
     "bench_updates": [
         {"title": title, "tool": tool, "raw": 1000, "carried": carried}
         for title in ("edit", "tune")
