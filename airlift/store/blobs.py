@@ -297,11 +297,10 @@ class BlobStore:
         digests = {bytes.fromhex(one) for one in gone}
         freed = sum(self._rewrite(some, digests) for some in self._groups(digests))
         folders = set()
-        for name in sorted(gone):
-            if (size := self._held.whole_size(name)) is not None:
-                self._disk.unlink(self._held.path(name))
-                folders.add(self._whole / name[:2])
-                freed += size
+        for name, size in self._held.whole(sorted(gone)):
+            self._disk.unlink(self._held.path(name))
+            folders.add(self._whole / name[:2])
+            freed += size
         for folder in sorted(folders):
             self._disk.sync_folder(folder)
         self._held.refresh()

@@ -52,12 +52,7 @@ class Holdings:
             StoreError: The disk cannot be read.
         """
         packless = self.unpacked(wanted)
-        fans: dict[str, list[Sha256]] = {}
-        for name in packless:
-            fans.setdefault(name[:2], []).append(name)
-        for fan, sought in fans.items():
-            packless.difference_update(self._whole_among(fan, sought))
-        return packless
+        return packless.difference(name for name, _ in self.whole(packless))
 
     def unpacked(self, wanted: Iterable[Sha256]) -> set[Sha256]:
         """Return those of *wanted* that are in no pack; whole files they may be.
@@ -71,13 +66,27 @@ class Holdings:
             left -= pack.among(left)
         return {Sha256(one.hex()) for one in left}
 
-    def _whole_among(self, fan: str, sought: list[Sha256]) -> list[Sha256]:
-        """Return those of *sought*, all of one fan, that are whole files."""
-        if len(sought) > _LISTED:
-            there = set(names(self._whole / fan))
-            sought = [name for name in sought if name in there]
-        with failing("look in", self._whole):
-            return [name for name in sought if self._whole_size(name) is not None]
+    def whole(self, wanted: Iterable[Sha256]) -> Iterator[tuple[Sha256, int]]:
+        """Yield those of *wanted* that are whole files, with their sizes in bytes.
+
+        Fan after fan, and so by ascending digest where *wanted* is.
+
+        Raises:
+            StoreError: The disk cannot be read.
+        """
+        fans: dict[str, list[Sha256]] = {}
+        for name in wanted:
+            fans.setdefault(name[:2], []).append(name)
+        for fan, sought in fans.items():
+            found = names(self._whole / fan) if len(sought) > _LISTED else sought
+            yield from self._sizes(filter(set(found).__contains__, sought))
+
+    def _sizes(self, sought: Iterable[Sha256]) -> Iterator[tuple[Sha256, int]]:
+        for name in sought:
+            with failing("look at", self._whole):
+                size = self._whole_size(name)
+            if size is not None:
+                yield name, size
 
     def span(self, sha256: Sha256) -> Span | None:
         """Return where the blob lies, or None when it is not held.
@@ -203,11 +212,10 @@ class Holdings:
 
     def _whole_blobs(self) -> Iterator[tuple[str, int]]:
         for fan in FANS:
-            for name in names(self._whole / fan):
-                if is_sha256(name) and name[:2] == fan:
-                    size = self.whole_size(Sha256(name))
-                    if size is not None:
-                        yield name, size
+            found = names(self._whole / fan)
+            yield from self._sizes(
+                Sha256(one) for one in found if is_sha256(one) and one[:2] == fan
+            )
 
 
 def chunks(span: Span, sha256: Sha256, start: int, stop: int) -> Iterator[bytes]:

@@ -274,8 +274,10 @@ class Pack:
 
     def entries(self) -> Iterator[Entry]:
         """Yield every blob's digest, offset and length, by ascending digest."""
-        for at in range(self.count):
-            yield self._digest(at), *self._place(at)
+        end = self._places + self.count * _PLACE.size
+        places = _PLACE.iter_unpack(memoryview(self._index)[self._places : end])
+        for digest, place in zip(self.digests(), places, strict=True):
+            yield digest, *place
 
     def _digest(self, at: int) -> bytes:
         start = _COUNTS.size + at * _DIGEST
