@@ -3,7 +3,6 @@
 from airlift.payload import oci_name
 from airlift.registry.catalog import Catalog
 from airlift.registry.held import State
-from airlift.serve.distribution import oci_model
 
 
 def live(catalog: Catalog) -> tuple[tuple[str, ...], ...]:
@@ -12,7 +11,7 @@ def live(catalog: Catalog) -> tuple[tuple[str, ...], ...]:
     They take lower case only, so the server answers none of such a group to them.
     """
     held = catalog.releases(state=State.LIVE)
-    served = {one.release.name for one in held if one.release.kind in oci_model.KINDS}
+    served = {one.release.name for one in held if one.release.kind in oci_name.MODELS}
     return oci_name.collisions(served)
 
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from airlift.artifact import Kind, Release, ReleaseFile
 from airlift.digest import Sha256, sha256
 from airlift.errors import FormatError
-from airlift.payload import wheel
 
 ReadBlob = Callable[[Sha256, int, int], bytes]
 """Returns bytes ``start`` to ``stop`` of a blob."""
@@ -40,6 +39,8 @@ def _first(release: Release, check: Callable[[ReleaseFile], str]) -> str:
 
 
 def _check_wheel(release: Release, file: ReleaseFile, read: ReadBlob) -> str:
+    from airlift.payload import wheel  # noqa: PLC0415 - see below
+
     try:
         found = wheel.check(_reader(file, read), file.size, filename=file.path)
     except FormatError as error:
@@ -48,6 +49,9 @@ def _check_wheel(release: Release, file: ReleaseFile, read: ReadBlob) -> str:
 
 
 def _check_metadata(release: Release, file: ReleaseFile, read: ReadBlob) -> str:
+    # 30 ms to import, and most deliveries hold models.
+    from airlift.payload import wheel  # noqa: PLC0415
+
     try:
         reader = _reader(file, read)
         metadata = wheel.read_metadata(reader, file.size, filename=file.path)

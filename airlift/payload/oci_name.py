@@ -14,9 +14,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from airlift import naming
+from airlift.artifact import Kind
 from airlift.digest import Sha256, is_sha256
 from airlift.errors import RequestError
 
+MODELS: Final = frozenset({Kind.MODEL, Kind.GGUF, Kind.FOLDER, Kind.OLLAMA})
+"""What is offered in forms that container tools take."""
 DOCKER: Final = "docker.io"
 """The registry of a reference without one."""
 

@@ -19,8 +19,7 @@ from airlift.serve.distribution.dialect import Content, Manifest, Refused, Repos
 from airlift.serve.hub import repos
 from airlift.serve.hub.repos import Repo, Revision
 
-KINDS = frozenset({Kind.MODEL, Kind.GGUF, Kind.FOLDER, Kind.OLLAMA})
-"""What is offered in forms that container tools take."""
+KINDS = oci_name.MODELS
 
 _KEPT = 512
 _OLLAMA_HOST = "registry.ollama.ai"
