@@ -9,13 +9,12 @@ before its digest was checked, and what comes out is believed only by its own.
 """
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from blake3 import blake3
 
@@ -27,23 +26,14 @@ from airlift.format.head import Codec, Op, PartHead, Piece, Slab
 from airlift.format.packing import SLAB
 from airlift.lanes import Lane
 from airlift.progress import Advance
-from airlift.store import direct
-from airlift.store.durable import FLAGS, failing, let_go
+from airlift.store.bulk import Buffers, BulkFile
+from airlift.store.durable import failing
 from airlift.store.partial import Partial
 from airlift.store.span import Span
 
+_DAMAGED: Final = "`airlift verify` says what is damaged"
 _ALIVE: Final = lanes.THREADS + 2
 """Steps under way at once; each has a buffer, and two more while it is worked on."""
-
-
-class Lender(Protocol):
-    """Where memory for slabs comes from."""
-
-    def take(self) -> memoryview:
-        """Return memory that begins at a page, for a stored slab and two pages."""
-
-    def give(self, lent: memoryview) -> None:
-        """Take memory back by any view of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +80,7 @@ def assemble(
     blob: Sha256,
     materials: Materials,
     file: Partial,
-    buffers: Lender,
+    buffers: Buffers,
     advance: Advance,
 ) -> None:
     """Write the bytes of *blob* into *file*; its digest is right on return.
@@ -99,7 +89,7 @@ def assemble(
         blob: Its digest.
         materials: What it is made of; not changed.
         file: Where it goes; holds the raw bytes of parts without pieces already.
-        buffers: Memory to work in.
+        buffers: Memory to work in, with room for a stored slab and two pages.
         advance: Told of raw bytes put together.
 
     Raises:
@@ -204,7 +194,7 @@ class _Bench:
     """
 
     def __init__(
-        self, materials: Materials, file: Partial, buffers: Lender, stack: ExitStack
+        self, materials: Materials, file: Partial, buffers: Buffers, stack: ExitStack
     ) -> None:
         self._file, self._buffers = file, buffers
         whole = Span(path=file.path, offset=0, length=file.size or 0)
@@ -249,31 +239,27 @@ class _Bench:
 
 
 class _Source:
-    """A run of bytes on the disk that is read past the page cache where that can be."""
+    """A run of bytes on the disk."""
 
-    def __init__(self, span: Span, buffers: Lender, stack: ExitStack) -> None:
+    def __init__(self, span: Span, buffers: Buffers, stack: ExitStack) -> None:
         self._span, self._buffers = span, buffers
         with failing("open", span.path):
-            self._fd = os.open(span.path, os.O_RDONLY | FLAGS)
-        stack.callback(let_go, self._fd)
-        direct.past_cache(self._fd)
+            self._file = stack.enter_context(BulkFile(span.path))
 
     def read(self, offset: int, length: int) -> memoryview:
         """Return *length* bytes, at most a stored slab's, in lent memory."""
-        if offset + length > self._span.length:
-            problem = f"{self._span.path.name} has {self._span.length} bytes, no byte"
+        span = self._span
+        if offset + length > span.length:
+            problem = f"{span.path.name} has {span.length} bytes, no byte"
             problem += f" {offset + length}"
-            raise StoreError(problem, hint="`airlift verify` says what is damaged")
-        begin = self._span.offset + offset
-        first = begin // direct.PAGE * direct.PAGE
-        lead = begin - first
-        buffer = self._buffers.take()
-        with failing("read", self._span.path):
-            got = direct.read_into(self._fd, buffer, first, lead + length)
-        if got < lead + length:
-            problem = f"{self._span.path.name} ended early, at byte {first + got}"
-            raise StoreError(problem, hint="`airlift verify` says what is damaged")
-        return buffer[lead : lead + length]
+            raise StoreError(problem, hint=_DAMAGED)
+        begin = span.offset + offset
+        with failing("read", span.path):
+            view = self._file.read(self._buffers.take(), begin, length)
+        if len(view) < length:
+            problem = f"{span.path.name} ended early, at byte {begin + len(view)}"
+            raise StoreError(problem, hint=_DAMAGED)
+        return view[:length]
 
 
 def _wrong(blob: Sha256, found: str, bases: Mapping[Sha256, Span]) -> Exception:

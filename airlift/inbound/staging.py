@@ -31,7 +31,7 @@ from airlift.inbound.arriving import (
     contradiction,
     part_starts,
 )
-from airlift.inbound.assembly import Lender, RottenSlabError, assemble
+from airlift.inbound.assembly import RottenSlabError, assemble
 from airlift.inbound.kits import Kits
 from airlift.inbound.note import Note, Progress
 from airlift.inbound.small import SmallBlobs
@@ -39,6 +39,7 @@ from airlift.lanes import Lane
 from airlift.progress import Advance
 from airlift.progress import Progress as Watcher
 from airlift.store.blobs import BlobStore, Partial
+from airlift.store.bulk import Buffers
 from airlift.store.durable import Disk, failing
 from airlift.store.span import Span
 
@@ -252,7 +253,7 @@ class Staging:
         )
         Disk().write_file(self._folder / _NOTE, note.encode(made))
 
-    def deliver(self, buffers: Lender, progress: Watcher) -> None:
+    def deliver(self, buffers: Buffers, progress: Watcher) -> None:
         """Move every blob into the store; all are durable on return.
 
         What has pieces is put together first, in the order of the packing list, in
@@ -279,7 +280,7 @@ class Staging:
                 with self._store.partial(self._partial_key(name)) as file:
                     self._store.adopt(file, name)
 
-    def _assemble(self, blob: PackedBlob, buffers: Lender, advance: Advance) -> None:
+    def _assemble(self, blob: PackedBlob, buffers: Buffers, advance: Advance) -> None:
         name = blob.sha256
         materials = self._kits.materials(name, self._span)
         with self._store.partial(

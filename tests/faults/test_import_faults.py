@@ -18,10 +18,12 @@ from pathlib import Path
 import pytest
 
 from airlift.errors import EXIT_CODES
+from airlift.format.head import Codec
 from airlift.inbound.arrival import Gate
 from airlift.registry.catalog import Catalog
 from airlift.store.blobs import BlobStore
 from crossing import Crossing, Isolated, noise, weights
+from handmade import Run, built, send, whole
 
 pytestmark = [
     pytest.mark.faults,
@@ -33,13 +35,17 @@ CALLS = (
     *("write", "pwrite64", "fsync", "fdatasync", "rename", "unlink", "unlinkat"),
     *("rmdir", "mkdir", "ftruncate", "fallocate", "fchmod", "chmod", "link"),
 )
+NOISE = noise(9 << 20)
+MADE = b"front" + NOISE[: 5 << 20] + NOISE[100:2100]
 FILES = {
     "config.json": b"{}",
     "model.safetensors": weights(300_000),
-    "noise.bin": noise(9 << 20),
+    "noise.bin": NOISE,
     "tokenizer.json": noise(70_000),
 }
 """Small, coded, and of several slabs, so that several workers write at once."""
+PIECES = (Run(5), Run(5 << 20, NOISE), Run(2000, NOISE, 100, 4))
+"""One more file is put together of one that comes with it."""
 ZYGOTE = Path(__file__).parent / "zygote.py"
 
 
@@ -57,9 +63,13 @@ class Field:
         crossing.isolated.catalog.close()
         self.template = crossing.isolated.home
         self.medium = folder / "2"
-        crossing.connected.export(
-            self.medium, crossing.connected.folder("acme/m", FILES)
-        )
+        whole_ = [
+            whole(data, Codec.BLOCKS if "model" in path else Codec.RAW)
+            for path, data in FILES.items()
+        ]
+        files = {**FILES, "made.bin": MADE}
+        made = built(MADE, PIECES)
+        send(crossing.connected, "acme/m", files, [*whole_, made]).write(self.medium)
         self.count = 0
         environment = {**os.environ, "PYTHONPATH": str(ZYGOTE.parent.parent)}
         self.zygote = subprocess.Popen(

@@ -16,8 +16,9 @@ from airlift.inbound.assembly import (
     RottenBaseError,
     assemble,
 )
-from airlift.store import direct
+from airlift.inbound.volume_file import ROOM
 from airlift.store.blobs import BlobStore
+from airlift.store.bulk import Buffers
 from airlift.store.partial import Partial
 from airlift.store.span import Span
 from crossing import noise
@@ -26,21 +27,26 @@ from handmade import Made, Run, built
 GENERATOR = np.random.default_rng(11)
 
 
-class Pool:
+class Pool(Buffers):
     """Memory that is counted, so that none is kept or given back twice."""
 
     def __init__(self) -> None:
+        super().__init__(ROOM)
         self.out: list[object] = []
         self.most = 0
 
     def take(self) -> memoryview:
-        view = direct.buffer(SLAB + 3 * direct.PAGE)
+        """Lend memory."""
+        view = super().take()
         self.out.append(view.obj)
         self.most = max(self.most, len(self.out))
         return view
 
-    def give(self, lent: memoryview) -> None:
+    def give(self, lent: bytes | memoryview) -> None:
+        """Take it back."""
+        assert isinstance(lent, memoryview)
         self.out.remove(lent.obj)
+        super().give(lent)
 
 
 class Site:
