@@ -26,6 +26,7 @@ from airlift.format.head import Codec, Op, PartHead, Piece, Slab
 from airlift.format.packing import SLAB
 from airlift.lanes import Lane
 from airlift.progress import Advance
+from airlift.store import direct
 from airlift.store.bulk import Buffers, BulkFile
 from airlift.store.durable import failing
 from airlift.store.partial import Partial
@@ -215,14 +216,17 @@ class _Bench:
         if step.slab:
             view = self._decode(step, step.slab)
         else:
-            assert step.base
-            view = self._bases[step.base].read(step.offset, step.length)
+            view = self._placed(self._base(step), step)
         if step.slab and step.base:
-            old = self._bases[step.base].read(step.offset, step.length)
+            old = self._base(step)
             difference.restore(view, old, view, step.piece.width)
             self._buffers.give(old)
         self._file.write(view, step.start)
         return view
+
+    def _base(self, step: _Step) -> memoryview:
+        assert step.base
+        return self._bases[step.base].read(step.offset, step.length)
 
     def _decode(self, step: _Step, slab: Slab) -> memoryview:
         stored = self._slabs.read(step.place, slab.stored)
@@ -231,11 +235,28 @@ class _Bench:
             problem += " are no longer those that arrived"
             raise RottenSlabError(problem, hint="check this disk, then import again")
         if step.codec is Codec.RAW:
-            return stored
-        view = self._buffers.take()[: slab.raw]
+            return self._placed(stored, step)
+        view = self._room(step)
         block.decode_slab_into(stored, view)
         self._buffers.give(stored)
         return view
+
+    def _room(self, step: _Step) -> memoryview:
+        """Return memory that lies to a page as the bytes of *step* do in the file.
+
+        So they can be written past the page cache, all but the rests of pages.
+        """
+        lead = step.start % direct.PAGE
+        return self._buffers.take()[lead : lead + step.length]
+
+    def _placed(self, view: memoryview, step: _Step) -> memoryview:
+        """Return lent bytes where ``_room`` wants them; a copy costs less than a cache."""
+        if direct.lead(view) == step.start % direct.PAGE:
+            return view
+        room = self._room(step)
+        room[:] = view
+        self._buffers.give(view)
+        return room
 
 
 class _Source:

@@ -7,6 +7,7 @@ now or at the first transfer: the same bytes then go through the cache, and nobo
 told.
 """
 
+import ctypes
 import errno
 import fcntl
 import mmap
@@ -27,6 +28,16 @@ def buffer(size: int) -> memoryview:
 def whole_pages(size: int) -> int:
     """Return *size* rounded up to pages."""
     return -(-size // PAGE) * PAGE
+
+
+def lead(view: memoryview) -> int:
+    """Return how far behind a page of memory *view*, which can be written, begins.
+
+    Of bytes that cannot, say that they begin nowhere: -1.
+    """
+    if view.readonly:
+        return -1
+    return ctypes.addressof(ctypes.c_char.from_buffer(view)) % PAGE
 
 
 def past_cache(fd: int) -> None:

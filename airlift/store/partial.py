@@ -39,9 +39,12 @@ class Partial:
         size: Bytes it will have; None where that is not known.
     """
 
-    def __init__(self, disk: Disk, path: Path, fd: int, size: int | None) -> None:
+    def __init__(
+        self, disk: Disk, path: Path, fd: int, size: int | None, *, rests: int = -1
+    ) -> None:
         self.path, self.fd, self.size = path, fd, size
-        self._disk = disk
+        # The same file through the page cache, where *fd* goes past it.
+        self._disk, self._rests = disk, rests
 
     def write(self, data: Buffer, offset: int) -> None:
         """Write all of *data* at byte *offset*.
@@ -53,7 +56,28 @@ class Partial:
         if self.size is not None and end > self.size:
             problem = f"{self.path.name}: bytes up to {end} for a file of {self.size}"
             raise StoreError(problem, hint="this is an error inside airlift: report it")
-        self._disk.write(self.fd, self.path, data, offset)
+        if self._rests < 0:
+            self._disk.write(self.fd, self.path, data, offset)
+        else:
+            self._write_pages(memoryview(data).cast("B"), offset)
+
+    def _write_pages(self, view: memoryview, offset: int) -> None:
+        """Write whole pages past the page cache, what is left through it.
+
+        Only pages that begin at one in memory too can go past it. No page goes both
+        ways: runs that meet inside one both go through the cache.
+        """
+        first, end = -offset % direct.PAGE, len(view)
+        last = first + (end - first) // direct.PAGE * direct.PAGE
+        if last <= first or direct.lead(view) != offset % direct.PAGE:
+            first = last = end
+        for fd, start, stop in (
+            (self._rests, 0, first),
+            (self.fd, first, last),
+            (self._rests, last, end),
+        ):
+            if start < stop:
+                self._disk.write(fd, self.path, view[start:stop], offset + start)
 
     def length(self) -> int:
         """Return the end of what was written so far, in bytes.
@@ -81,10 +105,11 @@ class Partial:
 
     def close(self) -> None:
         """Let go of the file, which stays. May be called twice."""
-        fd, self.fd = self.fd, -1
-        if fd >= 0:
-            with failing("close", self.path):
-                os.close(fd)
+        open_, self.fd, self._rests = (self.fd, self._rests), -1, -1
+        with failing("close", self.path):
+            for fd in open_:
+                if fd >= 0:
+                    os.close(fd)
 
     def __enter__(self) -> Self:
         return self
@@ -122,9 +147,10 @@ def take(
             let_go(fd)
             raise
         if usable:
+            rests = -1
             if scattered and size is not None:
-                _scatter(disk, fd, path, size)
-            return Partial(disk, path, fd, size)
+                rests = _scatter(disk, fd, path, size)
+            return Partial(disk, path, fd, size, rests=rests)
         let_go(fd)
         if not locked:
             problem = f"{naming.show(path.name)} is being filled by another process"
@@ -199,14 +225,18 @@ def _settle(disk: Disk, fd: int, path: Path, size: int | None) -> bool:
     return True
 
 
-def _scatter(disk: Disk, fd: int, path: Path, size: int) -> None:
+def _scatter(disk: Disk, fd: int, path: Path, size: int) -> int:
+    """Let *fd* go past the page cache; return another that goes through it."""
     try:
         # Writes that move the end of a file wait for each other in the kernel.
         disk.truncate(fd, path, size)
+        with failing("open", path):
+            rests = os.open(path, os.O_RDWR | FLAGS)
         direct.past_cache(fd)
     except BaseException:
         let_go(fd)
         raise
+    return rests
 
 
 def remove(disk: Disk, path: Path) -> bool:

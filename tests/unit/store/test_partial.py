@@ -1,12 +1,16 @@
+import itertools
 import os
+import random
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from airlift.digest import sha256
 from airlift.errors import StoreError
+from airlift.store import direct
 from airlift.store.blobs import BlobStore
 
 KILLED = """
@@ -100,3 +104,37 @@ def test_a_key_is_never_a_path(tmp_path: Path, key: str) -> None:
     """Keys come from digests; anything else is a mistake of ours."""
     with pytest.raises(ValueError, match="not a key of an unfinished file"):
         BlobStore(tmp_path).partial(key)
+
+
+def test_pieces_that_meet_inside_a_page_are_both_there(tmp_path: Path) -> None:
+    """Whole pages go past the page cache and rests through it, from several threads."""
+    size = 40 * direct.PAGE + 77
+    data = random.Random(4).randbytes(size)
+    borders = [0, 5, 4096, 4099, 20_000, 20_001, 65_536, 100_000, size]
+    runs = list(itertools.pairwise(borders))
+    random.Random(5).shuffle(runs)
+
+    def write(run: tuple[int, int]) -> None:
+        start, stop = run
+        # As far behind a page in memory as in the file.
+        lead = start % direct.PAGE
+        view = direct.buffer(size + direct.PAGE)[lead : lead + stop - start]
+        view[:] = data[start:stop]
+        file.write(view, start)
+
+    with BlobStore(tmp_path).partial("scattered", size, scattered=True) as file:
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(write, runs))
+        file.sync()
+        assert file.path.read_bytes() == data
+
+
+def test_pieces_that_cannot_go_past_the_cache_go_through_it(tmp_path: Path) -> None:
+    """Bytes that lie otherwise in memory than in the file, or that are read-only."""
+    data = random.Random(6).randbytes(3 * direct.PAGE)
+    with BlobStore(tmp_path).partial("scattered", len(data), scattered=True) as file:
+        file.write(data[:6000], 0)
+        view = direct.buffer(4 * direct.PAGE)[1 : 1 + len(data) - 6000]
+        view[:] = data[6000:]
+        file.write(view, 6000)
+        assert file.path.read_bytes() == data
