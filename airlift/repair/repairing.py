@@ -45,13 +45,21 @@ def repair(paths: Iterable[Path], folder: Path, progress: Progress) -> list[Mend
         hint = "begin with a medium that holds a spare; `airlift export --spare` makes them"
         raise RequestError(problem, hint=hint)
     Disk().make_folder(folder)
-    mended = [
-        _mend(labels[key], found, folder / SCRATCH / key[:32], progress)
-        for key in sorted(labels, key=lambda one: (labels[one].file_name, one))
-    ]
+    mended = []
+    for key in sorted(labels, key=lambda one: _rank(labels[one])):
+        done = _mend(labels[key], found, folder / SCRATCH / key[:32], progress)
+        mended.append(done)
+        # A volume may be in groups of two exports, one with fewer spares.
+        rebuilt = [one.path for one in done.outcomes if one.path]
+        found.candidates += media.find(rebuilt).candidates
     if not names(folder / SCRATCH):
         Disk().remove_tree(folder / SCRATCH)
     return mended
+
+
+def _rank(label: SpareLabel) -> tuple[int, str, str]:
+    """Those that can repair the most come first."""
+    return -label.spares, label.file_name, parity.family(label)
 
 
 def _labels(folder: Path, found: Found) -> list[SpareLabel]:
