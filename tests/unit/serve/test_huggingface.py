@@ -566,6 +566,26 @@ def test_paths_info_reads_forms_and_json(
     assert paths(listing) == ["file README.md", "directory sub"]
 
 
+def test_paths_info_tells_neighbours_apart(tmp_path: Path) -> None:
+    """A folder is found among sorted files, where `a-b` and `a0` enclose it."""
+    names = ["a-b", "a.b/c", "a/x", "a/y/z", "a0", "b"]
+    model = cargo(
+        Kind.MODEL, "org/model", {one: b"%d" % n for n, one in enumerate(names)}
+    )
+    got = ask(
+        MemoryShelf(tmp_path, [model]),
+        "/api/models/org/model/paths-info/main",
+        method="POST",
+        headers={"content-type": "application/json"},
+        body=json.dumps(
+            {"paths": ["a", "a/", "a/y", "a.b", "a0", "a-", "", "b/"]}
+        ).encode(),
+    )
+    assert paths(of(got)) == [
+        *("directory a", "directory a/y", "directory a.b", "file a0", "file b"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("content_type", "body"),
     [
