@@ -164,6 +164,8 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=CACHE / "crossing")
     options(parser)
     given = parser.parse_args()
+    # An installed program has its bytecode; without it every start compiles all of it.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if given.quick:
         given.gb, given.rounds = 0.1, 1
     given.folder.mkdir(parents=True, exist_ok=True)
