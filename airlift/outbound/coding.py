@@ -31,6 +31,8 @@ from airlift.store.direct import PAGE
 
 _AT_ONCE: Final = 3
 """Files under way at once."""
+_ALIVE: Final = lanes.THREADS + 2
+"""Slabs under way at once, of 8 MiB of memory each."""
 
 
 class Keeper(Protocol):
@@ -151,7 +153,8 @@ def run(
     """
     site = _Site(spool, advance, finished)
     try:
-        lanes.run(_jobs(loads, site), lambda job, done: job.passage.do(job, done))
+        jobs = _jobs(loads, site)
+        lanes.run(jobs, lambda job, done: job.passage.do(job, done), alive=_ALIVE)
     finally:
         for passage in list(site.under_way):
             passage.close()

@@ -97,6 +97,7 @@ class Planner:
         self._bases: dict[Sha256, _Base] = {}
         self._names: defaultdict[tuple[str, str], list[Old]] = defaultdict(list)
         self._sections: dict[Sha256, tuple[Section, ...]] = {}
+        self._tensor_sections: dict[Sha256, tuple[Section, ...]] = {}
 
     def offer(self, file: ReleaseFile, owner: Release, *, here: bool = False) -> None:
         """Let later files refer to *file*; among equals, what was offered first wins.
@@ -153,7 +154,11 @@ class Planner:
         return self._sections[file.sha256]
 
     def _tensors(self, file: ReleaseFile) -> tuple[Section, ...]:
-        return tensors(self._reader(file.sha256), file.size, file.format)
+        if file.sha256 not in self._tensor_sections:
+            read = self._reader(file.sha256)
+            found = tensors(read, file.size, file.format)
+            self._tensor_sections[file.sha256] = found
+        return self._tensor_sections[file.sha256]
 
     def _reader(self, blob: Sha256) -> Read:
         return lambda start, stop: self._blobs.read(blob, start, stop)

@@ -21,6 +21,7 @@ HEADER_LIMIT: Final = 256 << 20
 KEPT: Final = 1024
 """Elements up to which an array's values are kept; of a longer one, only the shape."""
 
+_U64 = struct.Struct("<Q")
 _KEYS = 1 << 16
 _TENSORS = 1 << 20
 _KEY_NAME = 64 << 10
@@ -335,8 +336,20 @@ class _Cursor:
         if kind == _ARRAY:
             self.refuse(f"key `{shown}` has {count} arrays")
         if kind == _STRING:
-            for _ in range(count):
-                self.skip(self.u64(key), key)
+            self._skip_strings(count, key)
         else:
             self.skip(count * _LEAST[kind], key)
         return Array(type=kind, count=count)
+
+    def _skip_strings(self, count: int, key: str) -> None:
+        # A vocabulary has 260,000 of them, and a header is read more than once: by
+        # ``skip`` alone that took longer than to hash the model.
+        at, done, bound = self.at, 0, min(self._limit, len(self._prefix))
+        while done < count and at + _U64.size <= bound:
+            after: int = at + _U64.size + _U64.unpack_from(self._prefix, at)[0]
+            if after > bound:
+                break
+            at, done = after, done + 1
+        self.at = at
+        for _ in range(count - done):  # says what is wrong with the first of them
+            self.skip(self.u64(key), key)
