@@ -117,7 +117,7 @@ class Holdings:
 
     def whole_size(self, sha256: Sha256) -> int | None:
         """Return the bytes of the whole file of that name, or None."""
-        with failing("look at", self.path(sha256)):
+        with failing("look at", f"{self._whole}/{sha256[:2]}/{sha256}"):
             return self._whole_size(sha256)
 
     def _whole_size(self, sha256: Sha256) -> int | None:
