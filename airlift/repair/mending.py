@@ -7,6 +7,7 @@ have its tag, so neither a bad sector nor a wrong spare gets into a rebuilt volu
 unnoticed.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -212,32 +213,54 @@ class Mender:
         if not lacking:
             self._settle(rows, row)
             return
-        for index in range(self._label.spares):
-            if (parity_of := fresh.parity.get((index, row))) is not None:
-                galois.add(rows.sums[row, index], parity_of, 1)
-                rows.set(row, self._count + index, State.SUMMED)
-        for item in read:
-            for index in range(self._label.spares):
-                by = galois.factor(index, item)
-                galois.add(rows.sums[row, index], fresh.stripes[item, row], by)
-            rows.set(row, item, State.SUMMED)
-        self._solve(rows, row, lacking)
-
-    def _solve(self, rows: Rows, row: int, lacking: Sequence[int]) -> None:
-        states = rows.state[row, self._count :]
-        usable = np.flatnonzero(states == State.SUMMED).tolist()[: len(lacking)]
-        if len(usable) < len(lacking):
+        spares = [
+            index
+            for index in range(self._label.spares)
+            if (index, row) in fresh.parity
+            or rows.state[row, self._count + index] == State.SUMMED
+        ]
+        # The first spares are the cheapest: one loss takes no more than XOR.
+        first = spares[: len(lacking)] if len(lacking) <= len(spares) else []
+        self._sum(rows, row, fresh, first)
+        if first and self._solve(rows, row, lacking, first):
             return
-        sums = [rows.sums[row, index] for index in usable]
-        solved = galois.solve(lacking, usable, sums)
-        tags = [parity.tag(one.tobytes()) for one in solved]
-        if tags != [rows.tag(row, item) for item in lacking]:
-            return  # a wrong spare: worse than none, and no worse than that
+        rest = [index for index in range(self._label.spares) if index not in first]
+        self._sum(rows, row, fresh, rest)
+        for index in spares:
+            rows.set(row, self._count + index, State.SUMMED)
+        for item in read:
+            rows.set(row, item, State.SUMMED)
+        # One of them may be wrong, and another choice right.
+        for choice in itertools.combinations(spares, len(lacking)):
+            if self._solve(rows, row, lacking, choice):
+                return
+
+    def _sum(self, rows: Rows, row: int, fresh: _Fresh, spares: Sequence[int]) -> None:
+        """Add what is fresh of a row to the sums of *spares*."""
+        for index in spares:
+            into = rows.sums[row, index]
+            if (parity_of := fresh.parity.get((index, row))) is not None:
+                galois.add(into, parity_of, 1)
+            for item in range(self._count):
+                if (stripe := fresh.stripes.get((item, row))) is not None:
+                    galois.add(into, stripe, galois.factor(index, item))
+
+    def _solve(
+        self, rows: Rows, row: int, lacking: Sequence[int], spares: Sequence[int]
+    ) -> bool:
+        """Settle a row by as many *spares*; say whether they give the right stripes."""
+        sums = [rows.sums[row, index] for index in spares]
+        solved = [one.tobytes() for one in galois.solve(lacking, spares, sums)]
+        if [parity.tag(one) for one in solved] != [
+            rows.tag(row, item) for item in lacking
+        ]:
+            return False
         for item, stripe in zip(lacking, solved, strict=True):
-            self._parts.put(item, rows.first + row, stripe.tobytes())
+            self._parts.put(item, rows.first + row, stripe)
             rows.set(row, item, State.REBUILT)
             rows.mark(row, item, PLACED)
         self._settle(rows, row)
+        return True
 
     def _settle(self, rows: Rows, row: int) -> None:
         """Let go of the sums of a row of which every stripe is known."""
