@@ -6,6 +6,7 @@ store is found here and not at the far end of a trip.
 """
 
 import struct
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -113,14 +114,17 @@ class Packer:
             AirliftError: Of the load that failed.
         """
         found: dict[str, Outcome] = {}
+        lock = threading.Lock()
 
         def finished(load: Load, outcome: Outcome) -> None:
             found[load.name] = outcome
-            if outcome.done:
-                self._done[outcome.key] = outcome.done
-                # What is small is packed again before its record is found.
-                if load.size > SLAB:
-                    self._spool.remember(outcome.key, outcome.done)
+            # Two files of one content may end at once.
+            with lock:
+                if outcome.done and outcome.key not in self._done:
+                    self._done[outcome.key] = outcome.done
+                    # What is small is packed again before its record is found.
+                    if load.size > SLAB:
+                        self._spool.remember(outcome.key, outcome.done)
 
         coding.run(loads, self._spool, advance, finished)
         return found

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from airlift.artifact import Kind, Pinned, PinnedFile, Wish
+from airlift.artifact import Json, Kind, Pinned, PinnedFile, Wish
 from airlift.digest import Sha256, sha256
 from airlift.errors import SourceError
 from airlift.fetch import Settings
@@ -156,3 +156,22 @@ def test_a_file_that_changes_while_it_is_taken_in_is_refused(tmp_path: Path) -> 
         f"`{place}` changed while it was read: 4194305 bytes before, 4194309 now"
     )
     assert list(store.partials()) == []
+
+
+def test_files_of_one_content_are_taken_in_side_by_side(tmp_path: Path) -> None:
+    """A model and its copy under another name end at the same moment."""
+    folder, content = tmp_path / "files", weights(5_000_000)
+    folder.mkdir()
+    for number in range(9):
+        (folder / f"{number}.safetensors").write_bytes(content)
+    store = BlobStore(tmp_path / "store")
+    source = Folder(Settings())
+    source.taking = Taking(
+        store, Packer(store, tmp_path / "spool", early=True), Silent()
+    )
+    options: dict[str, Json] = {"path": str(folder)}
+    wanted = source.resolve(Wish(kind=Kind.FOLDER, name="acme/same", options=options))
+    assert {file.sha256 for file in wanted.files} == {sha256(content)}
+    assert list(store.all()) == [(sha256(content), len(content))]
+    spooled = sorted(path.name for path in (tmp_path / "spool").iterdir())
+    assert spooled == [f"{sha256(content)}.coded", f"{sha256(content)}.packed"]
