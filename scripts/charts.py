@@ -16,6 +16,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from corpus import CACHE
 from report import DOCUMENT
@@ -188,6 +189,7 @@ def _legend(figure: Figure, axes: Axes, columns: int) -> None:
 def _logarithmic(set_scale: Callable[[str], None], axis: Any) -> None:
     set_scale("log")
     axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 CHARTS: Mapping[
