@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from airlift.digest import sha256
 from airlift.errors import AirliftError
 from crossing import MODEL, NOW, Crossing
 from independent import reader
@@ -87,6 +88,37 @@ def test_a_second_delivery_follows_the_first(tmp_path: Path) -> None:
     lost_first = Past(deliveries={2: two.delivery.past.deliveries[2]})
     with pytest.raises(RefusedError, match=r"trust: older than what the site has"):
         read([volume.path for volume in first.volumes], site, past=lost_first)
+
+
+def test_what_builds_on_an_earlier_delivery_is_read(tmp_path: Path) -> None:
+    """An update that travels as pieces gives every byte of the new version."""
+    crossing = Crossing(tmp_path)
+    connected = crossing.connected
+    site = Site(name="plant7", root=connected.publisher.root_bytes(), now=NOW)
+    first = connected.export(tmp_path / "1", connected.folder("acme/m", MODEL))
+    crossing.isolated.land(tmp_path / "1")
+    changed = bytearray(MODEL["model.safetensors"])
+    changed[5_000_000:5_000_004] = b"new!"
+    more = {**MODEL, "model.safetensors": bytes(changed)}
+    pinned = connected.folder("acme/m", more)
+    second = connected.export(tmp_path / "2", pinned, build_on="1")
+    assert any(table and table.pieces for table in second.packed.heads)
+    one = read([volume.path for volume in first.volumes], site)
+    held = {sha256(data): data for data in one.files["acme/m"].values()}
+    paths = [volume.path for volume in second.volumes]
+    two = read(paths, site, past=one.delivery.past, held=held)
+    assert two.files == {"acme/m": more}
+    with pytest.raises(RefusedError, match=r"incomplete: .* is needed and not held"):
+        read(paths, site, past=one.delivery.past)
+    crossing.isolated.land(tmp_path / "2")
+    (live,) = [
+        one for one in crossing.isolated.catalog.releases() if one.state == "live"
+    ]
+    found = {
+        file.path: b"".join(crossing.isolated.store.read(file.sha256))
+        for file in crossing.isolated.catalog.files(live.id)
+    }
+    assert found == more
 
 
 @pytest.mark.parametrize("number", [0, 1])
