@@ -1,6 +1,7 @@
 """``airlift list``: the releases held here."""
 
 import json
+import os
 from pathlib import Path
 
 import click
@@ -10,6 +11,7 @@ from airlift.artifact import Json, Kind
 from airlift.cli import config, output
 from airlift.errors import RequestError
 from airlift.registry.catalog import Catalog
+from airlift.registry.engine import FILE
 from airlift.registry.held import Event, Generation, Held, State
 
 
@@ -40,7 +42,9 @@ def command(
     With --generations, the sets of live releases that `rollback --to` can return to;
     with --history, everything that was done to this registry, and by whom.
     """
-    catalog = Catalog.open(home, readonly=True)
+    # Whoever may write brings the tables of an older airlift up to date by this.
+    may_write = os.access(home / FILE, os.W_OK)
+    catalog = Catalog.open(home, readonly=not may_write)
     if generations or history:
         if generations and history:
             problem = "--generations and --history are two lists"

@@ -109,6 +109,20 @@ def test_a_registry_of_every_earlier_release_opens(
         assert migration.revision(connection) == migration.HEAD
 
 
+def test_listing_brings_an_older_registry_up_to_date(tmp_path: Path) -> None:
+    """It is what a server that may only read tells the operator to do."""
+    home = tmp_path / "home"
+    shutil.copytree(HERE / "saved" / "0001", home)
+    with pytest.raises(RegistryError) as caught:
+        Catalog.open(home, readonly=True)
+    assert str(caught.value) == "the registry is at revision 0001"
+    assert caught.value.hint == "run `airlift list` once as the user who owns it"
+    listing = [sys.executable, "-m", "airlift", "list", "--home", str(home)]
+    done = subprocess.run(listing, capture_output=True, text=True, check=True)
+    assert "org/saved" in done.stdout
+    assert len(Catalog.open(home, readonly=True).releases()) == 1
+
+
 def test_a_registry_of_a_newer_airlift_is_refused(site: Site) -> None:
     """Guessing at tables of the future would lose what they hold."""
     with site.catalog._database.write() as connection:
