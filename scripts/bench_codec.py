@@ -3,7 +3,7 @@
     python scripts/bench_codec.py [--rounds 5] [--slabs 24] [--quick] [--write] [--json FILE]
 
 Real weights in seven element types and containers, and a wheel. Sizes are of whole
-files (of six slabs for zstd -19); speeds of a sample in memory of slabs of 4 MiB
+files (of three slabs for zstd -19); speeds of a sample in memory of slabs of 4 MiB
 spread over the file, on one thread and on two. Each coder runs in a process of its own;
 in a round each runs once, so that a noisy machine is noisy for all. Medians; only
 ratios mean anything. Sizes are checked: the bench ends with 1 where one is not met.
@@ -177,7 +177,7 @@ def run(
             stack.enter_context(Worker(name, python)) for name, python in where.items()
         ]
         for worker in workers:
-            count = min(slabs, 6) if worker.coder == SLOW else 0
+            count = min(slabs, 3) if worker.coder == SLOW else 0
             whole = worker.measure(subject, slabs=count, threads=1)
             shares[worker.coder] = whole["stored"] / whole["raw"]
             if worker.coder == SLOW:  # minutes a round
