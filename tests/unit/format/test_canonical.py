@@ -7,6 +7,7 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airlift.artifact import Json
 from airlift.errors import FormatError
 from airlift.format import canonical
 
@@ -146,7 +147,7 @@ def _depth(value: object) -> int:
 
 def test_an_integer_beyond_the_limit_is_found_at_any_depth() -> None:
     """The writer looks at every value, not only at the first of its kind."""
-    value = {"a": [0, {"b": [1, 2, {"c": -(2**53)}]}]}
+    value: Json = {"a": [0, {"b": [1, 2, {"c": -(2**53)}]}]}
     with pytest.raises(
         ValueError, match=r"^integer -9007199254740992 is beyond 2\*\*53$"
     ):
@@ -155,7 +156,7 @@ def test_an_integer_beyond_the_limit_is_found_at_any_depth() -> None:
 
 def test_keys_beyond_the_bmp_are_sorted_as_the_reference_does() -> None:
     """UTF-16 puts U+1F600 before U+FFFD, code points after it: one order is signed."""
-    value = {"\ufffd": 1, "\U0001f600": {"\ufffd": (2,), "\U0001f600": [3]}}
+    value: Json = {"\ufffd": 1, "\U0001f600": {"\ufffd": (2,), "\U0001f600": [3]}}
     data = '{"\U0001f600":{"\U0001f600":[3],"\ufffd":[2]},"\ufffd":1}'.encode()
     assert canonical.encode(value) == data
     assert canonical.decode(data, name="x", limit=99) == {
