@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -106,6 +107,7 @@ class Connected:
         again: int = 0,
         build_on: str = "none",
         sparing: Sparing = NO_SPARES,
+        pipe: BinaryIO | None = None,
     ) -> Departure:
         """Make a delivery on *medium*."""
         order = Order(
@@ -117,6 +119,7 @@ class Connected:
             again=again,
             build_on=build_on,
             sparing=sparing,
+            pipe=pipe,
         )
         return departure.export(
             order, self.dock, [self.key], now=now, progress=Silent()

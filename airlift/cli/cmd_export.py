@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from airlift.artifact import Json
-from airlift.cli import basis, chosen_site, config, keyring, output, wanted
+from airlift.cli import basis, chosen_site, config, keyring, output, pipe, wanted
 from airlift.cli.capacity import Capacity
 from airlift.cli.keyring import Passphrases
 from airlift.errors import RequestError
@@ -31,7 +31,7 @@ from airlift.trust.publisher import Publisher
     "folder",
     required=True,
     type=click.Path(path_type=Path),
-    help="Folder or mounted medium to write to.",
+    help="Folder or mounted medium to write to; `-` for the standard output.",
 )
 @click.option(
     "--again",
@@ -100,6 +100,7 @@ def command(
     if again and build_on != bases.NONE:
         problem = "--again writes a delivery as it was signed, on what it was built on"
         raise RequestError(problem, hint="leave --build-on out")
+    stream = pipe.standard_output(folder, spare)
     progress = output.progress(quiet=as_json)
     publisher = Publisher.open(home / "trust")
     chosen = chosen_site.choose(publisher, site)
@@ -120,6 +121,7 @@ def command(
         again=again or 0,
         build_on=build_on,
         sparing=Sparing(spares=spare, per_medium=per_medium),
+        pipe=stream,
     )
     dock = Dock(
         store=store,
@@ -130,7 +132,8 @@ def command(
         ledger=Ledger(home / "ledger"),
     )
     done = departure.export(order, dock, signers, now=config.now(), progress=progress)
-    _show(done, folder, as_json=as_json)
+    with pipe.told_apart(stream):
+        _show(done, folder, as_json=as_json)
 
 
 def _show(done: Departure, folder: Path, *, as_json: bool) -> None:
@@ -172,7 +175,8 @@ def _show(done: Departure, folder: Path, *, as_json: bool) -> None:
         output.line(
             f"it builds on delivery {names}: {record.site} must have taken that"
         )
-    output.line(f"next: unmount, mount again, and `airlift check {folder}`")
+    if folder != pipe.STANDARD:
+        output.line(f"next: unmount, mount again, and `airlift check {folder}`")
 
 
 def _as_json(one: WrittenVolume | WrittenSpare) -> Json:

@@ -28,10 +28,11 @@ from airlift.format.volume import Label, Run
 from airlift.lanes import Lane
 from airlift.outbound import hashing
 from airlift.outbound.packing import Packer
-from airlift.outbound.slabs import Hold, Slots
+from airlift.outbound.slabs import CODED, Hold, Slots
 from airlift.outbound.spool import StoredSlabs
 from airlift.outbound.windows import Windows
 from airlift.progress import Advance, Progress
+from airlift.store import direct
 from airlift.store.blobs import SMALL
 from airlift.store.durable import Disk, failing
 
@@ -104,6 +105,24 @@ class Cutter:
                 make = self._keep if path.exists() else self._write
                 written.append(make(label, path, advance))
         return written
+
+    def pieces(self, label: Label) -> Iterator[bytes | memoryview]:
+        """Yield the bytes of the volume *label* in order; each lasts until the next.
+
+        Raises:
+            StoreError: What is to travel changed since it was packed.
+        """
+        room, small = direct.buffer(CODED), bytearray()
+        with contextlib.ExitStack() as opened:
+            for item in self._items(label, opened):
+                if isinstance(item, bytes):
+                    small += item
+                if len(small) >= _CHUNK or not isinstance(item, bytes):
+                    yield bytes(small)
+                    small.clear()
+                if not isinstance(item, bytes):
+                    yield item.into(room)
+            yield bytes(small)
 
     def _keep(self, label: Label, path: Path, advance: Advance) -> WrittenVolume:
         """Hash a volume that is already there, and refuse any other file."""

@@ -11,7 +11,7 @@ volume is written, so that a killed export goes on with the same delivery.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from airlift import naming
 from airlift.artifact import Kind, Pinned, Release, ReleaseFile
@@ -20,7 +20,7 @@ from airlift.errors import RequestError, SourceError, StoreError
 from airlift.format import dispatch, packing, release, volume
 from airlift.format.dispatch import HISTORY, Dispatch, Need
 from airlift.format.volume import Cut, Label
-from airlift.outbound import bases, loading, medium, sidecars, sparing
+from airlift.outbound import bases, loading, medium, pouring, sidecars, sparing
 from airlift.outbound.cutting import Cargo, Cutter, WrittenVolume
 from airlift.outbound.fetching import fetch
 from airlift.outbound.ledger import Entry, Ledger, VolumeNote
@@ -51,6 +51,7 @@ class Order:
         build_on: Which earlier deliveries the site has taken, as ``bases.choose``
             reads it; what they brought does not travel again.
         sparing: How many spare volumes to make; none by default.
+        pipe: Where volumes go one after the other, instead of a folder.
     """
 
     pinned: tuple[Pinned, ...]
@@ -61,6 +62,7 @@ class Order:
     again: int = 0
     build_on: str = bases.NONE
     sparing: Sparing = NO_SPARES
+    pipe: BinaryIO | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,17 +141,21 @@ def export(
     )
     cutter = Cutter(cargo, packer)
     labels, sizes = _fit(order, cargo, signed.record, cutter)
-    medium.prepare(order.folder, sizes)
-    volumes = cutter.write(labels, order.folder, progress)
-    spares = sparing.write(volumes, order.folder, order.sparing, progress)
-    beside = Beside(volumes=volumes, spares=spares)
-    sidecars.write(order.folder, signed.record, beside, signers)
+    if order.pipe:
+        volumes, spares = pouring.pour(cutter, labels, order.pipe, progress), []
+        beside = Beside(volumes=volumes, spares=spares)
+    else:
+        medium.prepare(order.folder, sizes)
+        volumes = cutter.write(labels, order.folder, progress)
+        spares = sparing.write(volumes, order.folder, order.sparing, progress)
+        beside = Beside(volumes=volumes, spares=spares)
+        sidecars.write(order.folder, signed.record, beside, signers)
     dock.ledger.write(
         Entry(
             record=signed.record,
             written=now,
             volumes=tuple(_note(one) for one in beside.files()),
-            mount=mount_of(order.folder),
+            mount="" if order.pipe else mount_of(order.folder),
         )
     )
     packer.clear()
