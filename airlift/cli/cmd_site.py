@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from airlift.artifact import Json
-from airlift.cli import config, keyring, output
+from airlift.cli import config, enrolment, keyring, output
 from airlift.cli.keyring import Passphrases
 from airlift.trust.publisher import Publisher
 
@@ -13,6 +13,9 @@ from airlift.trust.publisher import Publisher
 @click.group("site")
 def command() -> None:
     """Name the isolated sites that deliveries are made for."""
+
+
+command.add_command(enrolment.command)
 
 
 @command.command("add")

@@ -8,13 +8,14 @@ from typing import Any
 import click
 
 from airlift.artifact import Json
-from airlift.cli import config, keyring, output
+from airlift.cli import config, keyring, output, site_key
 from airlift.cli.keyring import Passphrases
 from airlift.errors import RequestError
 from airlift.registry.catalog import Catalog
 from airlift.store.durable import Disk, read_file
 from airlift.trust import ceremony, draft, keys, public, schemes, site, station
 from airlift.trust import fingerprint as fingerprints
+from airlift.trust.enrolled import SiteKeys
 from airlift.trust.fingerprint import Fingerprint
 from airlift.trust.plan import RolePlan
 from airlift.trust.publisher import Publisher
@@ -60,6 +61,9 @@ def command() -> None:
     """Make keys, name who may sign, accept a root, and sign what others prepared."""
 
 
+command.add_command(site_key.command)
+
+
 @command.command("init")
 @click.option("--site", "site_name", required=True, help="Name of the isolated site.")
 @click.option("--root", type=_FILE, help="Isolated side: the carried root to accept.")
@@ -95,12 +99,13 @@ def init(
     """
     if root is not None:
         _accept(home, site_name, root, fingerprint, agreed=yes, as_json=as_json)
+        site_key.begin(home, passphrase_fd, passphrase_file, kdf)
         return
     phrases = Passphrases(fd=passphrase_fd, file=passphrase_file)
     now, folder = config.now(), home / "trust"
     if people["approver"]:
         signers = keyring.unlock(home, (), phrases)
-        plan = _plan(people)
+        plan = _plan(home, people)
     elif folder.exists():
         problem = f"{folder} is there already"
         raise RequestError(problem, hint=f"`airlift site add {site_name}` adds a site")
@@ -155,7 +160,7 @@ def _accept(
         output.as_json({"site": site_name, "fingerprint": found.digest})
         return
     output.line(f"site {site_name} accepts deliveries signed under this root")
-    output.line("next: `airlift import FOLDER`")
+    output.line("next: `airlift trust site-key FILE`, and `airlift import FOLDER`")
 
 
 @command.command("keygen")
@@ -330,9 +335,9 @@ def rotate(
     the keys that are here, and carry what is pending to the others.
     """
     phrases = Passphrases(fd=passphrase_fd, file=passphrase_file)
-    publisher = Publisher.open(home / "trust")
+    publisher, plan = Publisher.open(home / "trust"), _plan(home, people)
     signers = keyring.unlock(home, key_names, phrases)
-    publisher.rotate(_plan(people), signers, config.now())
+    publisher.rotate(plan, signers, config.now())
     _show_fingerprint(_keep_root(home, publisher))
     output.line("sites follow with the next delivery; new sites accept this root")
 
@@ -345,9 +350,10 @@ def discard(home: Path) -> None:
     output.line("nothing is pending")
 
 
-def _plan(people: dict[str, Any]) -> RolePlan:
+def _plan(home: Path, people: dict[str, Any]) -> RolePlan:
     approvers = tuple(public.read(path) for path in people["approver"])
     dispatchers = tuple(public.read(path) for path in people["dispatcher"])
+    SiteKeys(home / "ledger").refuse_people(approvers + dispatchers)
     if not approvers:
         problem = "nobody is named who approves"
         raise RequestError(problem, hint="give --approver NAME.pub, once for each")

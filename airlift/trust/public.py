@@ -23,6 +23,8 @@ from airlift.trust.fingerprint import Fingerprint
 from airlift.trust.schemes import SCHEMES, Scheme
 
 FORMAT = "airlift/public-key/1"
+SITE_FORMAT = "airlift/site-public-key/1"
+"""Of the public half of a site's key, which can have no role (``trust.site_key``)."""
 SUFFIX = ".pub"
 NAME_LENGTH = 64
 HOLDER = "x-airlift-name"
@@ -183,6 +185,9 @@ def decode(data: bytes, *, name: str = "public key") -> PublicKey:
     """
     top = Fields(canonical.decode(data, name=name, limit=_LIMIT), record=name)
     top.only("format", "name", "scheme", "key_id", "public")
+    if top.text("format") == SITE_FORMAT:
+        problem = "is a site key, which signs receipts and requests only"
+        top.refuse("format", problem, hint="give the public key of a person")
     top.expect("format", FORMAT)
     return from_table(top)
 
