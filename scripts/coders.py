@@ -178,7 +178,9 @@ def cut(path: str, count: int, size: int) -> list[memoryview]:
         whole = [data[at : at + size] for at in range(lead, len(data), size)]
         return [data[:lead], *whole] if lead else whole
     step = max(1, (len(starts) - 1) // count)
-    joined = b"".join(data[at : at + SLAB] for at in starts[:-1:step][:count])
+    # From the middle of each stretch: the head of a GGUF file is a vocabulary.
+    chosen = starts[step // 2 : -1 : step][:count]
+    joined = b"".join(data[at : at + SLAB] for at in chosen)
     return [memoryview(joined)[at : at + size] for at in range(0, len(joined), size)]
 
 
