@@ -107,6 +107,8 @@ class Pinned:
             upstream's own date. Signed with the release.
         licence: Upstream's licence tag, as it states it; empty if none.
         base_models: Upstream's ``base_model`` entries.
+        notes: What whoever asked should know of how it was chosen, for people; a
+            lock does not keep them.
     """
 
     kind: Kind
@@ -117,6 +119,7 @@ class Pinned:
     upstream: Mapping[str, Json] = field(default_factory=_nothing)
     licence: str = ""
     base_models: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

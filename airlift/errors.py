@@ -62,6 +62,10 @@ class SourceBusyError(SourceError):
         self.retry_after_s = retry_after_s
 
 
+class SourceGoneError(SourceError):
+    """Upstream has it no longer, or shows it to this account no longer."""
+
+
 class FormatError(AirliftError):
     """Bytes are missing, damaged, or not in airlift's format."""
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from airlift import naming
 from airlift.artifact import Json, Kind, Pinned, Wish
-from airlift.cli import config
+from airlift.cli import config, output
 from airlift.digest import Sha256, sha256
 from airlift.fetch import Settings
 from airlift.format import lock, manifest
@@ -86,6 +87,8 @@ def read(path: Path, table: Sources, progress: Progress) -> Wanted:
                 )
             )
             advance(1)
+            for text in pinned[-1].notes:
+                output.note(f"{naming.show(pinned[-1].name)}: {text}")
     digest = sha256(text.encode())
     return Wanted(pinned=tuple(pinned), manifest_sha256=digest, locked=False)
 

@@ -29,7 +29,7 @@ from huggingface_hub.errors import (
 from airlift import naming
 from airlift.artifact import Json, Kind, PinnedFile
 from airlift.digest import Sha256, is_sha256
-from airlift.errors import RequestError, SourceError
+from airlift.errors import RequestError, SourceError, SourceGoneError
 from airlift.fetch.door import Door
 from airlift.fetch.refusals import RefusedError, place
 from airlift.fetch.settings import Settings
@@ -142,6 +142,19 @@ class Hub:
             precisions=_precisions(info),
         )
 
+    def tags(self, kind: Kind, name: str) -> tuple[str, ...]:
+        """Return the names of the tags of a repository, sorted.
+
+        Raises:
+            RequestError: The name is not a repository's.
+            SourceError: It is missing, private, or the hub is not reachable.
+        """
+        word = "dataset" if kind is Kind.DATASET else "model"
+        api = HfApi(endpoint=self.endpoint, token=self._credential() or False)
+        with self._asking(word, name, ""):
+            refs = api.list_repo_refs(name, repo_type=word)
+        return tuple(sorted(ref.name for ref in refs.tags))
+
     @contextmanager
     def read(
         self, file: PinnedFile, *, start: int = 0, stop: int | None = None
@@ -191,7 +204,7 @@ class Hub:
         except RepositoryNotFoundError as error:
             problem = f"{shown} is not at {self.endpoint}, or is private"
             hint = "check its spelling; for a private one, set HF_TOKEN"
-            raise SourceError(problem, hint=hint) from error
+            raise SourceGoneError(problem, hint=hint) from error
         except RevisionNotFoundError as error:
             problem = f"{shown} has no revision `{naming.show(revision)}`"
             hint = "name a branch, a tag or a full commit; most have `main`"

@@ -11,19 +11,20 @@ Specification".
 
 import base64
 import binascii
+import json
 import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Final, NoReturn
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from airlift import naming
 from airlift.artifact import Json, PinnedFile
 from airlift.digest import sha256
-from airlift.errors import FormatError, SourceError
-from airlift.fetch.door import Door
+from airlift.errors import FormatError, SourceError, SourceGoneError
+from airlift.fetch.door import Door, Reply
 from airlift.fetch.refusals import RefusedError
 from airlift.fetch.settings import Settings
 from airlift.payload import oci
@@ -35,7 +36,10 @@ _ACCEPT: Final = ", ".join(oci.READ)
 _BEARER = re.compile(r"bearer\s+(.*)", re.ASCII | re.IGNORECASE)
 _PARAMETER = re.compile(r'([A-Za-z]+)\s*=\s*"([^"]*)"', re.ASCII)
 _TOKEN = re.compile(r"[!-~]{1,65536}", re.ASCII)
-_REPOSITORY = re.compile(r"(.+)/(?:manifests|blobs)/[^/]+")
+_REPOSITORY = re.compile(r"(.+)/(?:(?:manifests|blobs)/[^/]+|tags/list(?:\?.*)?)")
+_NEXT = re.compile(r'<([^>]+)>\s*;\s*rel="?next"?', re.IGNORECASE)
+_PAGES: Final = 100
+"""Pages of a list of tags, of 1,000 each where the registry agrees."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +114,7 @@ class Registries:
         """
         url = f"{place.registry}/v2/{quote(place.path)}/manifests/{quote(reference)}"
         try:
-            data = self._get(url, limit)
+            data = self._get(url, limit).body
         except RefusedError as error:
             _explain(place, reference, error)
         record = f"the manifest of {place.shown}"
@@ -123,6 +127,34 @@ class Registries:
         except FormatError as error:
             hint = "a proxy may have answered instead"
             raise SourceError(error.problem, hint=hint) from error
+
+    def tags(self, place: Place) -> tuple[str, ...]:
+        """Return the tags of the repository at *place*, sorted.
+
+        Raises:
+            SourceError: The registry lists none, wants a login, or never ends.
+
+        Source: OCI distribution specification 1.1, "Listing tags".
+        """
+        found: set[str] = set()
+        url = f"{place.registry}/v2/{quote(place.path)}/tags/list?n=1000"
+        for _ in range(_PAGES):
+            try:
+                reply = self._get(url, oci.DOCUMENT_LIMIT)
+            except RefusedError as error:
+                if error.status != 404:
+                    _explain(place, "latest", error)
+                reply = Reply(url=url)
+            found |= _listed(reply.body, place)
+            more = _NEXT.search(reply.headers.get("link", ""))
+            if more is None:
+                return tuple(sorted(found))
+            following = urljoin(url, more[1])
+            if urlsplit(following).netloc != urlsplit(url).netloc:
+                break
+            url = following
+        problem = f"{place.host} lists the tags of `{naming.show(place.shown)}` no end"
+        raise SourceError(problem, hint="name the tag in the manifest")
 
     @contextmanager
     def read(
@@ -149,14 +181,13 @@ class Registries:
                 chunks = stack.enter_context(opened)
             yield chunks
 
-    def _get(self, url: str, limit: int) -> bytes:
+    def _get(self, url: str, limit: int) -> Reply:
         door, accept = self._door(url), {"accept": _ACCEPT}
         try:
-            reply = door.get(url, accept | self._headers(url), limit=limit)
+            return door.get(url, accept | self._headers(url), limit=limit)
         except RefusedError as error:
             self._sign_in(door, url, error)
-            reply = door.get(url, accept | self._headers(url), limit=limit)
-        return reply.body
+            return door.get(url, accept | self._headers(url), limit=limit)
 
     def _door(self, url: str) -> Door:
         split = urlsplit(url)
@@ -199,6 +230,18 @@ class Registries:
         self._tokens[_repository(url)] = token
 
 
+def _listed(body: bytes, place: Place) -> set[str]:
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        answer = None
+    tags = answer.get("tags") if isinstance(answer, dict) else None
+    if not isinstance(tags, list):
+        problem = f"{place.host} lists no tags of `{naming.show(place.shown)}`"
+        raise SourceError(problem, hint="name the tag, or several, in the manifest")
+    return {tag for tag in tags if isinstance(tag, str)}
+
+
 def _repository(url: str) -> str:
     found = _REPOSITORY.fullmatch(url)
     return found[1] if found else url
@@ -209,7 +252,7 @@ def _explain(place: Place, reference: str, error: RefusedError) -> NoReturn:
     if error.status == 404:
         what = "" if oci.parse_digest(reference) else "tag "
         problem = f"`{shown}` is not at {place.host} ({what}`{reference}`)"
-        raise SourceError(problem, hint="check the name and the tag") from error
+        raise SourceGoneError(problem, hint="check the name and the tag") from error
     if error.status in (401, 403):
         problem = f"{place.host} does not give `{shown}` without a login"
         hint = "airlift fetches what is public; carry a private one as a folder"

@@ -18,7 +18,9 @@ from packaging.requirements import InvalidRequirement, Requirement
 from airlift import naming
 from airlift.artifact import Json, Kind, Wish
 from airlift.errors import RequestError
+from airlift.format import ranges, toml_lines
 from airlift.format.fields import Fields
+from airlift.format.ranges import LICENCES, RANGE, SIZE, TAGS
 
 VERSION: Final = 1
 LIMIT: Final = 1 << 20
@@ -89,6 +91,13 @@ def decode(text: str, *, name: str) -> Manifest:
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         problem = f"{name} is not TOML: {naming.show(str(error))}"
         raise RequestError(problem, hint="see docs/manifests.md for examples") from None
+    try:
+        return _read(table, name)
+    except RequestError as error:
+        raise toml_lines.with_line(error, text, name) from None
+
+
+def _read(table: Mapping[str, Json], name: str) -> Manifest:
     top = Fields(table, record=name, error=RequestError)
     top.only("manifest", "name", *(kind.value for kind in _READERS))
     if (version := top.number("manifest")) != VERSION:
@@ -112,7 +121,8 @@ def _refuse_twice(entries: list[tuple[Fields, Wish]]) -> None:
     # clients cannot tell apart.
     seen = set()
     for entry, wish in entries:
-        key = (wish.kind, wish.name.casefold(), wish.options.get("revision"))
+        opened = (wish.options.get("revision"), wish.options.get(RANGE))
+        key = (wish.kind, wish.name.casefold(), *opened)
         if key in seen:
             hint = "keep one of them, with the patterns of both"
             entry.refuse(
@@ -131,9 +141,10 @@ def _repository(entry: Fields) -> str:
 
 
 def _model(entry: Fields) -> Mapping[str, Json]:
-    entry.only("repo", "revision", "include", "exclude", "variant", "format")
+    known = ("repo", "revision", "include", "exclude", "variant", "format")
+    entry.only(*known, RANGE, SIZE, LICENCES)
     return {
-        "revision": _revision(entry),
+        **_tracked(entry, SIZE, LICENCES),
         "include": _patterns(entry, "include"),
         "exclude": _patterns(entry, "exclude"),
         "variant": _shaped(entry, "variant", _WORD, "a precision such as `fp16`", ""),
@@ -142,33 +153,33 @@ def _model(entry: Fields) -> Mapping[str, Json]:
 
 
 def _dataset(entry: Fields) -> Mapping[str, Json]:
-    entry.only("repo", "revision", "include", "exclude")
+    entry.only("repo", "revision", "include", "exclude", RANGE, SIZE, LICENCES)
     return {
-        "revision": _revision(entry),
+        **_tracked(entry, SIZE, LICENCES),
         "include": _patterns(entry, "include"),
         "exclude": _patterns(entry, "exclude"),
     }
 
 
 def _gguf(entry: Fields) -> Mapping[str, Json]:
-    choices = ("file", "quant", "memory")
-    entry.only("repo", "revision", *choices, "context", "projector")
+    choices = ("file", "quant", "memory", SIZE)
+    known = ("repo", "revision", *choices, "context", "projector")
+    entry.only(*known, RANGE, LICENCES)
     given = [key for key in choices if entry.has(key)]
     if len(given) != 1:
         found = " and ".join(f"`{key}`" for key in given) or "none"
         entry.refuse(
             given[-1] if given else "quant",
-            f"needs exactly one of `file`, `quant`, `memory`; found {found}",
+            f"needs exactly one of `file`, `quant`, `memory`, `{SIZE}`; found {found}",
         )
-    options: dict[str, Json] = {"revision": _revision(entry)}
-    match given[0]:
-        case "file":
-            options["file"] = _path(entry, "file")
-        case "quant":
-            options["quant"] = _shaped(entry, "quant", _WORD, "such as `Q4_K_M`")
-        case _:
-            options["memory"] = _shaped(entry, "memory", _MEMORY, "such as `16GiB`")
-            options["context"] = entry.number("context", CONTEXT, least=1)
+    options = _tracked(entry, SIZE, LICENCES)
+    if given == ["file"]:
+        options["file"] = _path(entry, "file")
+    elif given == ["quant"]:
+        options["quant"] = _shaped(entry, "quant", _WORD, "such as `Q4_K_M`")
+    elif given == ["memory"]:
+        options["memory"] = _shaped(entry, "memory", _MEMORY, "such as `16GiB`")
+        options["context"] = entry.number("context", CONTEXT, least=1)
     if entry.has("context") and given != ["memory"]:
         entry.refuse("context", "says nothing without `memory`")
     options["projector"] = _projector(entry)
@@ -184,16 +195,34 @@ def _projector(entry: Fields) -> Json:
 
 
 def _ollama(entry: Fields) -> Mapping[str, Json]:
-    entry.only("model")
-    return {}
+    entry.only("model", RANGE, SIZE, TAGS)
+    options = ranges.read(entry, RANGE, SIZE, TAGS)
+    if TAGS in options and SIZE not in options:
+        hint = "say how large it may be: the largest of the tags that fits is taken"
+        entry.refuse(TAGS, f"says nothing without `{SIZE}`", hint=hint)
+    if TAGS in options and RANGE in options:
+        entry.refuse(TAGS, f"is given together with `{RANGE}`")
+    if (
+        options.keys() & {TAGS, RANGE}
+        and ":" in entry.text("model", "").rpartition("/")[2]
+    ):
+        problem = "names a tag, and what else to choose it by"
+        entry.refuse("model", problem, hint="leave the tag out of the name")
+    return options
 
 
 def _oci(entry: Fields) -> Mapping[str, Json]:
-    entry.only("name", "platform")
-    if not entry.has("platform"):
-        return {"platform": ()}
-    expected = "such as `linux/amd64`"
-    return {"platform": _each(entry, "platform", _OCI_PLATFORM, expected)}
+    entry.only("name", "platform", RANGE, SIZE)
+    options = ranges.read(entry, RANGE, SIZE)
+    last = entry.text("name", "").rpartition("/")[2]
+    if RANGE in options and (":" in last or "@" in last):
+        problem = f"names a tag or digest, and a `{RANGE}` to choose one by"
+        entry.refuse("name", problem, hint="leave the tag out of the name")
+    platforms: tuple[str, ...] = ()
+    if entry.has("platform"):
+        expected = "such as `linux/amd64`"
+        platforms = _each(entry, "platform", _OCI_PLATFORM, expected)
+    return {"platform": platforms, **options}
 
 
 def _oci_name(entry: Fields) -> str:
@@ -259,6 +288,14 @@ def _given_name(entry: Fields) -> str:
 def _ollama_name(entry: Fields) -> str:
     expected = "`[registry/][namespace/]model[:tag]`"
     return _shaped(entry, "model", _OLLAMA, expected)
+
+
+def _tracked(entry: Fields, *keys: str) -> dict[str, Json]:
+    """Return which revision is meant, and what it has to be like."""
+    options = ranges.read(entry, RANGE, *keys)
+    if RANGE not in options:
+        options["revision"] = _revision(entry)
+    return options
 
 
 def _revision(entry: Fields) -> str:

@@ -11,15 +11,16 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from decimal import Decimal
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Final
 
 from airlift import naming
 from airlift.artifact import Json, Pinned, PinnedFile, Wish
 from airlift.errors import FormatError, RequestError, SourceError
-from airlift.fetch import Settings
+from airlift.fetch import Settings, newest
 from airlift.fetch.hub import Hub, Snapshot
+from airlift.format import ranges
 from airlift.payload import gguf, gguf_memory
 from airlift.sources.source import Source
 
@@ -33,7 +34,6 @@ _QUANT = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _ASIDE = re.compile(r"(^|[-._])(mmproj|imatrix)([-._]|$)", re.ASCII | re.IGNORECASE)
-_MEMORY = re.compile(r"(\d{1,6}(?:\.\d{1,3})?) ?([KMGT])(i?)B", re.ASCII)
 _PROJECTORS = ("f16", "bf16", "f32")
 """Precisions of a projector, the best first: f16 is what every backend computes in."""
 
@@ -86,10 +86,15 @@ class Gguf(Source):
                 fits in the memory.
             SourceError: The repository cannot be had, or lacks a shard.
         """
-        revision = wish.options.get("revision")
-        snapshot = self._hub.snapshot(
-            wish.kind, wish.name, revision if isinstance(revision, str) else "main"
-        )
+        if wanted := ranges.text(wish.options, ranges.RANGE):
+            tags = self._hub.tags(wish.kind, wish.name)
+            pin = partial(self._pin, wish)
+            return newest.first_fit(tags, wanted, wish.name, pin)
+        return self._pin(wish, ranges.text(wish.options, "revision") or "main")
+
+    def _pin(self, wish: Wish, revision: str) -> Pinned:
+        snapshot = self._hub.snapshot(wish.kind, wish.name, revision)
+        ranges.check_licence(wish.options, snapshot.licence, wish.name)
         projector = _projector(wish, snapshot.files)
         candidates = candidates_of(snapshot.files)
         if not candidates:
@@ -132,11 +137,14 @@ class Gguf(Source):
             return _by_file(wish.name, candidates, path), {}
         if isinstance(quant := options.get("quant"), str):
             return _by_quant(wish.name, candidates, quant), {}
+        beside = (projector.size or 0) if projector else 0
+        if (most := ranges.room(options)) is not None:
+            return _by_size(wish, candidates, most - beside), {}
         memory, context = options.get("memory"), options.get("context", CONTEXT)
         if not isinstance(memory, str) or not isinstance(context, int):
             problem = f"`{naming.show(wish.name)}`: no file, quant or memory is named"
             raise RequestError(problem, hint='add `quant = "Q4_K_M"`')
-        room, beside = memory_bytes(memory), (projector.size or 0) if projector else 0
+        room = ranges.size_bytes(memory)
         _refuse_mixture(wish.name, candidates)
         smallest = 0
         for candidate in candidates:
@@ -248,12 +256,28 @@ def _by_quant(name: str, candidates: tuple[Candidate, ...], quant: str) -> Candi
     return found[0]
 
 
+def _by_size(wish: Wish, candidates: tuple[Candidate, ...], room: int) -> Candidate:
+    _refuse_mixture(wish.name, candidates)
+    for candidate in candidates:  # the largest first
+        if candidate.size <= room:
+            return candidate
+    stated, smallest = ranges.text(wish.options, ranges.SIZE), candidates[-1].size
+    problem = (
+        f"no quantisation of `{naming.show(wish.name)}` fits in {stated}; the smallest"
+        f" has {smallest} bytes"
+    )
+    hint = (
+        f"allow more `{ranges.SIZE}`, or leave the projector with `projector = false`"
+    )
+    raise RequestError(problem, hint=hint)
+
+
 def _refuse_mixture(name: str, candidates: tuple[Candidate, ...]) -> None:
     bases = sorted({one.base for one in candidates})
     if len(bases) > 1:
         listed = ", ".join(f"`{naming.show(base)}`" for base in bases)
         problem = f"`{naming.show(name)}` holds several models: {listed}"
-        raise RequestError(problem, hint="name one as `file` instead of by `memory`")
+        raise RequestError(problem, hint="name one as `file` instead")
 
 
 def _paths(candidates: Iterable[Candidate]) -> list[str]:
@@ -290,21 +314,6 @@ def _projector(wish: Wish, files: Iterable[PinnedFile]) -> PinnedFile | None:
 def _is_projector(stem: str) -> bool:
     found = _ASIDE.search(stem)
     return found is not None and found[2].casefold() == "mmproj"
-
-
-def memory_bytes(text: str) -> int:
-    """Return the bytes that *text* (``16GiB``, ``7.5 GB``) means.
-
-    Raises:
-        RequestError: It means none.
-    """
-    found = _MEMORY.fullmatch(text)
-    if found is None:
-        problem = f"`{naming.show(text)}` is not an amount of memory"
-        raise RequestError(problem, hint="write it like `16GiB`")
-    power = 1 + "KMGT".index(found[2])
-    unit: int = (1024 if found[3] else 1000) ** power
-    return int(Decimal(found[1]) * unit)
 
 
 def _upstream(

@@ -7,8 +7,9 @@ told apart by their names, as their own libraries do; what is not a weight file
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -19,8 +20,9 @@ from huggingface_hub.utils import (  # type: ignore[attr-defined]  # exported la
 from airlift import naming
 from airlift.artifact import Json, Pinned, PinnedFile, Wish
 from airlift.errors import RequestError
-from airlift.fetch import Settings
+from airlift.fetch import Settings, newest
 from airlift.fetch.hub import Hub, Snapshot
+from airlift.format import ranges
 from airlift.sources.source import Source
 
 FORMATS: Final = ("all", "safetensors")
@@ -80,11 +82,19 @@ class HuggingFace(Source):
         """Pin *wish* to a commit and choose its files.
 
         Raises:
-            RequestError: The repository has no such revision, variant or file.
+            RequestError: The repository has no such revision, variant or file, or
+                none that fits.
             SourceError: It is missing, private, gated or cannot be reached.
         """
-        revision = _text(wish, "revision") or "main"
+        if wanted := ranges.text(wish.options, ranges.RANGE):
+            tags = self._hub.tags(wish.kind, wish.name)
+            pin = partial(self._pin, wish)
+            return newest.first_fit(tags, wanted, wish.name, pin)
+        return self._pin(wish, _text(wish, "revision") or "main")
+
+    def _pin(self, wish: Wish, revision: str) -> Pinned:
         snapshot = self._hub.snapshot(wish.kind, wish.name, revision)
+        ranges.check_licence(wish.options, snapshot.licence, wish.name)
         return Pinned(
             kind=wish.kind,
             name=wish.name,
@@ -130,7 +140,42 @@ def choose(wish: Wish, snapshot: Snapshot) -> tuple[PinnedFile, ...]:
         kept = _in_safetensors(kept)
     if variant := _text(wish, "variant"):
         kept = _of_variant(wish.name, variant, kept, snapshot.precisions)
+    elif (room := ranges.room(wish.options)) is not None:
+        kept = _largest(kept, room)
+    ranges.check_size(wish.options, _size(kept), wish.name)
     return tuple(kept)
+
+
+def _size(files: Iterable[PinnedFile]) -> int:
+    return sum(file.size or 0 for file in files)
+
+
+def _largest(files: list[PinnedFile], room: int) -> list[PinnedFile]:
+    """Return the largest precision of *files* that has at most *room* bytes.
+
+    All of them where they fit, or are there in one precision; the smallest where none
+    fits.
+    """
+    weights = [file.path for file in files if _is_weight(file.path)]
+    names = sorted({precision_of(path) for path in weights})
+    if len(names) < 2 or _size(files) <= room:
+        return files
+    choices = [
+        _of_variant("", name, files, frozenset()) if name else _plain(files)
+        for name in names
+    ]
+    choices.sort(key=_size)
+    fitting = [one for one in choices if _size(one) <= room]
+    return (fitting or choices[:1])[-1]
+
+
+def _plain(files: list[PinnedFile]) -> list[PinnedFile]:
+    """Keep of *files* those that are of no precision by name."""
+    return [
+        file
+        for file in files
+        if not precision_of(file.path if _is_weight(file.path) else _folder(file.path))
+    ]
 
 
 def _text(wish: Wish, key: str) -> str:

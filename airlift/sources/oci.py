@@ -7,7 +7,8 @@ so signatures and digests hold on the other side.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final, NoReturn
 from urllib.parse import urlsplit
 
@@ -15,10 +16,12 @@ from airlift import naming
 from airlift.artifact import Json, Pinned, PinnedFile, Wish
 from airlift.digest import Sha256, sha256
 from airlift.errors import RequestError, SourceError
-from airlift.fetch import Settings
+from airlift.fetch import Settings, newest
 from airlift.fetch.registry import Place, Registries, inline
+from airlift.format import ranges
 from airlift.payload import oci, oci_name
 from airlift.payload.oci import Descriptor, Document
+from airlift.payload.oci_name import Reference
 from airlift.sources.source import Source
 
 DOCKER_REGISTRY: Final = "https://registry-1.docker.io"
@@ -43,19 +46,34 @@ class Oci(Source):
     def resolve(self, wish: Wish) -> Pinned:
         """Pin *wish* to the document its tag points at now, or its digest names.
 
+        Of a range of versions the newest tag is taken that fits.
+
         Raises:
-            RequestError: The name is none, or there is no such platform.
+            RequestError: The name is none, there is no such platform, or none fits.
             SourceError: The registry has no such thing, wants a login, or sends what
                 is no manifest.
         """
         reference = oci_name.parse(wish.name)
         if problem := naming.name_problem(reference.served):
             raise RequestError(f"`{naming.show(reference.served)}` {problem}")  # noqa: EM102, TRY003 - joined here
-        place = Place(
+        if wanted := ranges.text(wish.options, ranges.RANGE):
+            tags = self._registries.tags(self._place(reference, wish))
+            pin = partial(self._pin_tag, wish, reference)
+            return newest.first_fit(tags, wanted, wish.name, pin)
+        return self._pin(wish, reference)
+
+    def _place(self, reference: Reference, wish: Wish) -> Place:
+        return Place(
             registry=self._registry(reference.host),
             path=reference.path,
             shown=wish.name,
         )
+
+    def _pin_tag(self, wish: Wish, reference: Reference, tag: str) -> Pinned:
+        return self._pin(wish, replace(reference, tag=tag, digest=None))
+
+    def _pin(self, wish: Wish, reference: Reference) -> Pinned:
+        place = self._place(reference, wish)
         asked = f"sha256:{reference.digest}" if reference.digest else reference.tag
         data, top = self._registries.document(place, asked)
         platforms = _platforms(wish)
@@ -63,6 +81,8 @@ class Oci(Source):
         tree.grow(top)
         documents = [_document("manifest.json", data, top), *tree.documents.values()]
         files = [*documents, *map(place.blob, tree.blobs.values())]
+        size = sum(file.size or 0 for file in files)
+        ranges.check_size(wish.options, size, wish.name)
         upstream: dict[str, Json] = {
             "endpoint": place.registry,
             "repository": place.path,

@@ -9,7 +9,8 @@ Source: the Docker registry HTTP API V2 as Ollama's registry speaks it.
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -17,8 +18,9 @@ from airlift import naming
 from airlift.artifact import Pinned, PinnedFile, Wish
 from airlift.digest import sha256
 from airlift.errors import RequestError, SourceError
-from airlift.fetch import Settings
+from airlift.fetch import Settings, newest
 from airlift.fetch.registry import Place, Registries, inline
+from airlift.format import ranges
 from airlift.sources.source import Source
 
 REGISTRY: Final = "https://registry.ollama.ai"
@@ -98,13 +100,38 @@ class Ollama(Source):
     def resolve(self, wish: Wish) -> Pinned:
         """Pin *wish* to the manifest its tag points at now.
 
+        Of several ``tags`` the largest is taken that fits, of a range of versions the
+        newest.
+
         Raises:
-            RequestError: The name is none.
+            RequestError: The name is none, or no tag fits.
             SourceError: The registry has no such model, wants a login, or sends a
                 manifest that is not one of a single model.
         """
         name = parse_name(wish.name, registry=self._usual)
-        place = Place(registry=name.registry, path=name.path, shown=wish.name)
+        if wanted := ranges.text(wish.options, ranges.RANGE):
+            tags = self._registries.tags(_place(name, wish))
+            pin = partial(self._pin_sized, wish, name)
+            return newest.first_fit(tags, wanted, wish.name, pin)
+        if tags := ranges.texts(wish.options, ranges.TAGS):
+            return self._largest(wish, name, tags)
+        return self._pin_sized(wish, name, name.tag)
+
+    def _largest(self, wish: Wish, name: Name, tags: tuple[str, ...]) -> Pinned:
+        room = ranges.room(wish.options)
+        found = [self._pin(wish, replace(name, tag=tag)) for tag in tags]
+        fitting = [one for one in found if room is None or _size(one) <= room]
+        if not fitting:
+            ranges.check_size(wish.options, min(map(_size, found)), wish.name)
+        return max(fitting, key=lambda one: (_size(one), one.refs))
+
+    def _pin_sized(self, wish: Wish, name: Name, tag: str) -> Pinned:
+        pinned = self._pin(wish, replace(name, tag=tag))
+        ranges.check_size(wish.options, _size(pinned), wish.name)
+        return pinned
+
+    def _pin(self, wish: Wish, name: Name) -> Pinned:
+        place = _place(name, wish)
         data, document = self._registries.document(
             place, name.tag, limit=MANIFEST_LIMIT
         )
@@ -138,3 +165,11 @@ class Ollama(Source):
         """
         with self._registries.read(file, start, stop) as chunks:
             yield chunks
+
+
+def _place(name: Name, wish: Wish) -> Place:
+    return Place(registry=name.registry, path=name.path, shown=wish.name)
+
+
+def _size(pinned: Pinned) -> int:
+    return sum(file.size or 0 for file in pinned.files)

@@ -42,6 +42,8 @@ class Registry:
         guarded: Whether a token is wanted for everything.
         refusing: Whether the token's server gives none.
         tokens: Those that are good; tests may take them away.
+        listing: Whether tags are listed.
+        page_size: Tags of one page, however many are asked for.
     """
 
     media_type = ""
@@ -54,6 +56,8 @@ class Registry:
         self.guarded = False
         self.refusing = False
         self.tokens: set[str] = set()
+        self.listing = True
+        self.page_size = 1000
         self.api = Loopback(self._route)
         # The same machine under another name: another host to every client.
         self.cdn = Loopback(self._object, host="localhost")
@@ -162,13 +166,33 @@ class Registry:
                 f'scope="{scope}"'
             )
             return Answer(401, {"WWW-Authenticate": challenge})
+        return self._content(repository, asked)
+
+    def _content(self, repository: str, asked: Asked) -> Answer:
         match asked.parts[-2:]:
             case ["manifests", reference]:
                 return self._manifest(repository, reference)
+            case ["tags", "list"] if self.listing:
+                return self._tags(repository, asked)
             case ["blobs", reference] if reference in self.blobs:
                 signed = f"{self.cdn.url}/{reference}?Signature=secret"
                 return Answer(307, {"Location": signed})
         return Answer(404)
+
+    def _tags(self, repository: str, asked: Asked) -> Answer:
+        tags = sorted(
+            name.removeprefix(f"{repository}:")
+            for name in self.manifests
+            if name.startswith(f"{repository}:")
+        )
+        last = asked.query.get("last", "")
+        page = [tag for tag in tags if tag > last][: self.page_size]
+        body = json.dumps({"name": repository, "tags": page}).encode()
+        headers = {"Content-Type": "application/json"}
+        if page and page[-1] != tags[-1]:
+            path = f"/v2/{repository}/tags/list?n={self.page_size}&last={page[-1]}"
+            headers["Link"] = f'<{path}>; rel="next"'
+        return Answer(200, headers, body)
 
     def _manifest(self, repository: str, reference: str) -> Answer:
         joint = "@" if ":" in reference else ":"

@@ -36,7 +36,7 @@ def test_there_are_examples() -> None:
     """The parametrised test below must not pass by finding no file."""
     assert [path.name for path in EXAMPLES] == [
         *("gguf-laptop.toml", "oci.toml", "ollama.toml", "starter.toml"),
-        *("vllm-server.toml", "wheels.toml"),
+        *("vllm-server.toml", "weekly.toml", "wheels.toml"),
     ]
 
 
@@ -85,10 +85,22 @@ projector = false
 repo = "acme/other-GGUF"
 file = "sub/other.Q8_0.gguf"
 projector = "bf16"
+[[gguf]]
+repo = "acme/new-GGUF"
+version = "~=2.0"
+licences = ["mit"]
+max-size = "8GiB"
 [[ollama]]
 model = "llama3.2:1b"
+[[ollama]]
+model = "qwen3"
+tags = ["8b", "4b"]
+max-size = "3.5 GB"
 [[oci]]
 name = "ghcr.io/acme/kit:v1"
+[[oci]]
+name = "ghcr.io/acme/kit"
+version = ">=1,<2"
 [[oci]]
 name = "alpine@sha256:1111111111111111111111111111111111111111111111111111111111111111"
 platform = ["linux/amd64", "linux/arm64/v8"]
@@ -164,8 +176,28 @@ def test_every_option_has_its_default_filled_in() -> None:
                     "projector": "bf16",
                 },
             ),
+            Wish(
+                kind=Kind.GGUF,
+                name="acme/new-GGUF",
+                options={
+                    "version": "~=2.0",
+                    "licences": ("mit",),
+                    "max-size": "8GiB",
+                    "projector": True,
+                },
+            ),
             Wish(kind=Kind.OLLAMA, name="llama3.2:1b"),
+            Wish(
+                kind=Kind.OLLAMA,
+                name="qwen3",
+                options={"tags": ("8b", "4b"), "max-size": "3.5 GB"},
+            ),
             Wish(kind=Kind.OCI, name="ghcr.io/acme/kit:v1", options={"platform": ()}),
+            Wish(
+                kind=Kind.OCI,
+                name="ghcr.io/acme/kit",
+                options={"platform": (), "version": ">=1,<2"},
+            ),
             Wish(
                 kind=Kind.OCI,
                 name=f"alpine@sha256:{'1' * 64}",
@@ -234,7 +266,7 @@ REFUSED = {
         'manifest = 1\n[[dataset]]\nrepo = "a/b"\nexcludes = ["x"]',
         (
             "m.toml: `dataset[0].excludes` is not known here; known are `repo`, "
-            "`revision`, `include`, `exclude`"
+            "`revision`, `include`, `exclude`, `version`, `max-size`, `licences`"
         ),
     ),
     "a pattern that is no string": (
@@ -282,15 +314,15 @@ REFUSED = {
     "a GGUF without a choice": (
         'manifest = 1\n[[gguf]]\nrepo = "a/b"',
         (
-            "m.toml: `gguf[0].quant` needs exactly one of `file`, `quant`, `memory`; "
-            "found none"
+            "m.toml: `gguf[0].quant` needs exactly one of `file`, `quant`, `memory`, "
+            "`max-size`; found none"
         ),
     ),
     "a GGUF with two choices": (
         'manifest = 1\n[[gguf]]\nrepo = "a/b"\nquant = "Q8_0"\nmemory = "1GB"',
         (
-            "m.toml: `gguf[0].memory` needs exactly one of `file`, `quant`, `memory`; "
-            "found `quant` and `memory`"
+            "m.toml: `gguf[0].memory` needs exactly one of `file`, `quant`, `memory`, "
+            "`max-size`; found `quant` and `memory`"
         ),
     ),
     "memory without a unit": (
@@ -317,6 +349,60 @@ REFUSED = {
         (
             "m.toml: `gguf[0].projector` is not `true`, `false` or one of "
             '`"f16"`, `"bf16"`, `"f32"`, `"q8_0"`'
+        ),
+    ),
+    "a range that is none": (
+        'manifest = 1\n[[model]]\nrepo = "a/b"\nversion = "2.0"',
+        "m.toml: `model[0].version` is `2.0`, expected a range such as `>=2,<3`",
+    ),
+    "a range of nothing": (
+        'manifest = 1\n[[model]]\nrepo = "a/b"\nversion = ""',
+        "m.toml: `model[0].version` is ``, expected a range such as `>=2,<3`",
+    ),
+    "a range and a revision": (
+        'manifest = 1\n[[dataset]]\nrepo = "a/b"\nversion = ">=2"\nrevision = "v2"',
+        "m.toml: `dataset[0].version` is given together with `revision`",
+    ),
+    "a limit without a unit": (
+        'manifest = 1\n[[model]]\nrepo = "a/b"\nmax-size = "8"',
+        "m.toml: `model[0].max-size` is `8`, expected such as `8GiB`",
+    ),
+    "a limit of less than one": (
+        'manifest = 1\n[[model]]\nrepo = "a/b"\nmax-size = "0.5GiB"',
+        "m.toml: `model[0].max-size` is `0.5GiB`, expected such as `8GiB`",
+    ),
+    "no licence at all": (
+        'manifest = 1\n[[model]]\nrepo = "a/b"\nlicences = []',
+        "m.toml: `model[0].licences` is empty, or has a value twice",
+    ),
+    "a licence of spaces": (
+        'manifest = 1\n[[model]]\nrepo = "a/b"\nlicences = [" "]',
+        "m.toml: `model[0].licences[0]` is ` `",
+    ),
+    "tags without a limit": (
+        'manifest = 1\n[[ollama]]\nmodel = "a"\ntags = ["1b"]',
+        "m.toml: `ollama[0].tags` says nothing without `max-size`",
+    ),
+    "a tag that is a path": (
+        'manifest = 1\n[[ollama]]\nmodel = "a"\ntags = ["a/b"]\nmax-size = "1GB"',
+        "m.toml: `ollama[0].tags[0]` is `a/b`",
+    ),
+    "tags and a range": (
+        (
+            'manifest = 1\n[[ollama]]\nmodel = "a"\ntags = ["1b"]\nmax-size = "1GB"\n'
+            'version = ">=1"'
+        ),
+        "m.toml: `ollama[0].tags` is given together with `version`",
+    ),
+    "a tag in the name and a range": (
+        'manifest = 1\n[[ollama]]\nmodel = "a:1b"\nversion = ">=1"',
+        "m.toml: `ollama[0].model` names a tag, and what else to choose it by",
+    ),
+    "an image's digest and a range": (
+        f'manifest = 1\n[[oci]]\nname = "a@sha256:{"1" * 64}"\nversion = ">=1"',
+        (
+            "m.toml: `oci[0].name` names a tag or digest, and a `version` to choose "
+            "one by"
         ),
     ),
     "an Ollama name of four parts": (
@@ -448,6 +534,10 @@ PARSER_ONLY = {
             '[[folder]]\nname = "a"\npath = "y"'
         ),
         "m.toml: `folder[1].name` asks a second time for `a`",
+    ),
+    "a range with a second half that is none": (
+        'manifest = 1\n[[model]]\nrepo = "a/b"\nversion = ">=2,three"',
+        "m.toml: `model[0].version` is `>=2,three`, expected a range such as `>=2,<3`",
     ),
     "a file outside": (
         'manifest = 1\n[[gguf]]\nrepo = "a/b"\nfile = "../x.gguf"',

@@ -7,7 +7,8 @@ import pytest
 from airlift.artifact import Json, Kind, Pinned, PinnedFile, Wish
 from airlift.errors import RequestError, SourceError
 from airlift.fetch import Settings
-from airlift.sources.gguf import Gguf, candidates_of, memory_bytes
+from airlift.format.ranges import size_bytes
+from airlift.sources.gguf import Gguf, candidates_of
 from hubs import gguf_file
 from hubs.hub import Hub
 from hubs.repository import Repo
@@ -176,7 +177,7 @@ def test_one_quantisation_of_several_models_must_be_named() -> None:
     )
     assert refused({"memory": "9GiB"}, names) == (
         "`org/thing-GGUF` holds several models: `big`, `small`",
-        "name one as `file` instead of by `memory`",
+        "name one as `file` instead",
     )
 
 
@@ -288,11 +289,11 @@ def test_a_header_that_does_not_say_how_large_it_is_is_refused() -> None:
 )
 def test_memory_is_read_as_it_is_written(text: str, expected: int) -> None:
     """A card of 16 GB has 1.2 GB less than 16 GiB."""
-    assert memory_bytes(text) == expected
+    assert size_bytes(text) == expected
 
 
 @pytest.mark.parametrize("text", ["16", "GiB", "1.2345GiB", "16gib", "-1GiB", "１GiB"])  # noqa: RUF001 - a digit of another script
 def test_what_is_no_amount_of_memory_is_refused(text: str) -> None:
     """A guess could be a thousand times off."""
     with pytest.raises(RequestError):
-        memory_bytes(text)
+        size_bytes(text)

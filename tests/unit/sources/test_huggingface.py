@@ -11,7 +11,12 @@ import pytest
 
 from airlift.artifact import Json, Kind, Pinned, PinnedFile, Wish
 from airlift.digest import sha256
-from airlift.errors import RequestError, SourceBusyError, SourceError
+from airlift.errors import (
+    RequestError,
+    SourceBusyError,
+    SourceError,
+    SourceGoneError,
+)
 from airlift.fetch import Settings
 from airlift.fetch.hub import Snapshot
 from airlift.sources.huggingface import HuggingFace, choose, precision_of
@@ -169,7 +174,7 @@ def test_a_missing_and_a_private_repository_look_the_same(hub: Hub) -> None:
     """The hub does not tell which; the hint covers both."""
     for name in ("org/none", "org/private"):
         assert refused(hub, wish(name)) == (
-            SourceError,
+            SourceGoneError,
             f"model `{name}` is not at {hub.url}, or is private",
             "check its spelling; for a private one, set HF_TOKEN",
         )
