@@ -41,6 +41,7 @@ def describe(pending: Draft) -> tuple[str, ...]:
     return (
         *_keys(pending),
         *_sites(pending),
+        *_catalogue(pending),
         *_releases(pending),
         *_deliveries(pending),
         f"signs anew: {', '.join(f'`{role}`' for role in pending.changed)}",
@@ -89,6 +90,14 @@ def _sites(pending: Draft) -> Iterator[str]:
         yield from _quorum(label, one, old.get(site))
     for site in old.keys() - pending.after.targets.body.sites.keys():
         yield f"site `{site}` is given up"
+
+
+def _catalogue(pending: Draft) -> Iterator[str]:
+    old, new = _before(pending).catalogue, pending.after.targets.body.catalogue
+    if new is not None:
+        yield from _quorum("catalogues must be signed by", new, old)
+    elif old is not None:
+        yield f"catalogues are given up: {_holders(old)} signed them"
 
 
 def _releases(pending: Draft) -> Iterator[str]:

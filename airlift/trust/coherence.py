@@ -44,6 +44,13 @@ def read(offer: Offer, state: TrustState) -> tuple[MetadataSet, tuple[SignedBy, 
         problem = f"`{offer.targets.name}` gives no key a say for site `{state.site}`"
         hint = "its sender must add the site, then export again"
         raise TrustError(problem, hint=hint)
+    if (key := found.overreaching()) is not None:
+        problem = (
+            f"`{offer.targets.name}` lets key {key.key_id[:16]} sign catalogues, and it"
+            " has a say in deliveries too"
+        )
+        hint = "its sender must give catalogues a key of their own"
+        raise TrustError(problem, hint=hint)
     names = {
         metadata.ROOT: offer.roots[-1].name,
         metadata.TIMESTAMP: TIMESTAMP,

@@ -33,6 +33,11 @@ SPEC = "1.0.31"
 ROOT, TARGETS, SNAPSHOT, TIMESTAMP = "root", "targets", "snapshot", "timestamp"
 TOP_ROLES = (ROOT, SNAPSHOT, TARGETS, TIMESTAMP)
 SITE_PREFIX = "site-"
+CATALOGUE = "catalogue"
+"""The role that signs catalogues. It is in no snapshot: a site is not asked to have the
+newest, and a catalogue's key can neither hold up a delivery nor vouch for one."""
+CATALOGUE_PATHS = "catalogue/*"
+"""The one pattern of target names that this role may vouch for."""
 SIGNED = "x-airlift-signed"
 PREVIOUS = "x-airlift-previous"
 
@@ -45,6 +50,13 @@ def site_role(site: str) -> str:
 def site_paths(site: str) -> str:
     """Return the one pattern of target names that a site's role may vouch for."""
     return f"dispatch/{site}/*"
+
+
+def delegated_paths(role: str) -> str:
+    """Return the one pattern of target names that a role named in targets may have."""
+    if role == CATALOGUE:
+        return CATALOGUE_PATHS
+    return site_paths(role.removeprefix(SITE_PREFIX))
 
 
 def release_target(release: Sha256) -> str:
@@ -138,28 +150,35 @@ class Targets:
         expires: A time.
         targets: Release documents by target name.
         sites: The quorum of each site's role, by the site's name.
+        catalogue: The quorum that signs catalogues; None where there are none.
     """
 
     version: int
     expires: str
     targets: Mapping[str, Target] = field(default_factory=dict)
     sites: Mapping[str, Quorum] = field(default_factory=dict)
+    catalogue: Quorum | None = None
+
+    def delegated(self) -> dict[str, Quorum]:
+        """Return the quorums of all roles named here, in the order of their names."""
+        sites = {site_role(site): self.sites[site] for site in sorted(self.sites)}
+        return sites if self.catalogue is None else {CATALOGUE: self.catalogue} | sites
 
     def to_json(self) -> dict[str, Json]:
         """Return what the signatures cover."""
         roles: list[Json] = [
             {
-                "name": site_role(site),
-                **_quorum(self.sites[site]),
+                "name": role,
+                **_quorum(one),
                 "terminating": True,
-                "paths": (site_paths(site),),
+                "paths": (delegated_paths(role),),
             }
-            for site in sorted(self.sites)
+            for role, one in self.delegated().items()
         ]
         return {
             **_common(TARGETS, self.version, self.expires),
             "targets": _targets(self.targets),
-            "delegations": {"keys": _keys(self.sites), "roles": roles},
+            "delegations": {"keys": _keys(self.delegated()), "roles": roles},
         }
 
 

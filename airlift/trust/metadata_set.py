@@ -15,6 +15,7 @@ from airlift.trust.metadata import (
     Targets,
     Timestamp,
 )
+from airlift.trust.public import PublicKey
 from airlift.trust.quorum import Quorum
 
 
@@ -47,6 +48,19 @@ class MetadataSet:
         if role in roles:
             return roles[role]
         return self.targets.body.sites[role.removeprefix(metadata.SITE_PREFIX)]
+
+    def overreaching(self) -> PublicKey | None:
+        """Return a key of catalogues that has a say in anything else, if there is one.
+
+        The host that asks the internet every week has it at hand: whoever takes that
+        host over must not be able to sign what is delivered.
+        """
+        body = self.targets.body
+        if body.catalogue is None:
+            return None
+        others = [*self.root.body.roles.values(), *body.sites.values()]
+        taken = {key_id for one in others for key_id in one.by_id}
+        return next((key for key in body.catalogue.keys if key.key_id in taken), None)
 
     def editions(self) -> dict[str, Edition]:
         """Return what the snapshot must name: all but itself and the timestamp."""

@@ -100,6 +100,10 @@ class Publisher:
         """Return the keys that sign deliveries to sites without keys of their own."""
         return self._ledger.current().root.body.roles[metadata.SNAPSHOT]
 
+    def cataloguers(self) -> Quorum | None:
+        """Return whose keys sign catalogues; None where nobody's do."""
+        return self._ledger.current().targets.body.catalogue
+
     def expiries(self) -> Mapping[str, str]:
         """Return when each role's document expires."""
         return {
@@ -133,6 +137,21 @@ class Publisher:
             if targets.sites.get(name) != wanted:
                 sites = {**targets.sites, name: wanted}
                 change = Change(targets=replace(targets, sites=sites))
+                self._revise(change, signers, now)
+
+    def set_catalogue(
+        self, wanted: Quorum, signers: Sequence[UnlockedKey], now: str
+    ) -> None:
+        """Let *wanted* sign catalogues; sites learn of it with their next delivery.
+
+        Raises:
+            RequestError: A key has a say in something else, or more people must sign.
+            StoreError: The disk refuses.
+        """
+        with self._repository.locked():
+            targets = self._ledger.current().targets.body
+            if targets.catalogue != wanted:
+                change = Change(targets=replace(targets, catalogue=wanted))
                 self._revise(change, signers, now)
 
     def rotate(self, plan: RolePlan, signers: Sequence[UnlockedKey], now: str) -> None:
@@ -344,6 +363,7 @@ class Publisher:
         able = frozenset(key.public.key_id for key in signers)
         terms = Terms(now=now, lives=self._lives, able=able)
         after = revision.revise(current, change, terms)
+        revision.check_apart(after)
         if after != current:
             made = Draft(before=current, after=after, releases=releases or {})
             self._advance(made, signers, now)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from airlift.errors import RequestError
 from airlift.trust import clock, metadata
 from airlift.trust.metadata import (
     B,
@@ -118,6 +119,17 @@ def revise(before: MetadataSet, change: Change, terms: Terms) -> MetadataSet:
         terms,
     )
     return replace(made, snapshot=snapshot, timestamp=timestamp)
+
+
+def check_apart(made: MetadataSet) -> None:
+    """Refuse a set in which a key of catalogues has a say in anything else.
+
+    Raises:
+        RequestError: One has.
+    """
+    if (key := made.overreaching()) is not None:
+        problem = f"the key of `{key.name}` signs catalogues and something else too"
+        raise RequestError(problem, hint="give catalogues a key of their own")
 
 
 def _site(

@@ -43,6 +43,7 @@ SIGNATURES = 64
 _HEX = re.compile(r"(?:[0-9a-f]{2}){1,8192}", re.ASCII)
 _RELEASE = re.compile(r"releases/([0-9a-f]{64})\.json", re.ASCII)
 _DISPATCH = re.compile(r"dispatch/[a-z0-9-]{1,32}/[1-9]\d{0,15}\.json", re.ASCII)
+_CATALOGUE = re.compile(r"catalogue/[1-9]\d{0,15}\.json\.zst", re.ASCII)
 
 
 def root(data: bytes, *, name: str) -> Document[Root]:
@@ -75,7 +76,15 @@ def targets(data: bytes, *, name: str) -> Document[Targets]:
 
 def site_targets(data: bytes, *, name: str) -> Document[SiteTargets]:
     """Return the targets of a site's role that *data* states; as ``root``."""
-    return _document(data, name, SITE_LIMIT, _site_targets)
+    return _document(data, name, SITE_LIMIT, lambda one: _lone(one, _DISPATCH))
+
+
+def catalogue(data: bytes, *, name: str) -> Document[SiteTargets]:
+    """Return what the role of catalogues states in *data*; as ``root``.
+
+    It has the form of a site's role: one target, the newest.
+    """
+    return _document(data, name, SITE_LIMIT, lambda one: _lone(one, _CATALOGUE))
 
 
 def _document(
@@ -150,21 +159,32 @@ def _top_targets(signed: Fields) -> Targets:
     delegations = signed.table("delegations")
     delegations.only("keys", "roles")
     keys = _keys(delegations)
-    sites = dict(_delegation(entry, keys) for entry in delegations.tables("roles"))
-    _all_used(delegations, keys, sites)
+    roles = dict(_delegation(entry, keys) for entry in delegations.tables("roles"))
+    _all_used(delegations, keys, roles)
+    catalogue = roles.pop(metadata.CATALOGUE, None)
+    sites = {
+        role.removeprefix(metadata.SITE_PREFIX): one for role, one in roles.items()
+    }
     found = _targets(signed, lambda name: _RELEASE.fullmatch(name) is not None)
     for name, target in found.items():
         if name != metadata.release_target(target.sha256):
             signed.refuse("targets", f"names `{name}` with another file's digest")
-    return Targets(version=version, expires=expires, targets=found, sites=sites)
+    return Targets(
+        version=version,
+        expires=expires,
+        targets=found,
+        sites=sites,
+        catalogue=catalogue,
+    )
 
 
-def _site_targets(signed: Fields) -> SiteTargets:
+def _lone(signed: Fields, names: re.Pattern[str]) -> SiteTargets:
     version, expires = _common(signed, metadata.TARGETS)
     _only(signed, "targets")
-    found = _targets(signed, lambda name: _DISPATCH.fullmatch(name) is not None)
+    found = _targets(signed, lambda name: names.fullmatch(name) is not None)
     if len(found) > 1:
-        signed.refuse("targets", "names more than the newest dispatch record")
+        what = "dispatch record" if names is _DISPATCH else "catalogue"
+        signed.refuse("targets", f"names more than the newest {what}")
     return SiteTargets(version=version, expires=expires, targets=found)
 
 
@@ -201,16 +221,17 @@ def _quorum(entry: Fields, keys: Mapping[str, PublicKey], *own: str) -> Quorum:
 
 def _delegation(entry: Fields, keys: Mapping[str, PublicKey]) -> tuple[str, Quorum]:
     role = entry.text("name")
-    site = role.removeprefix(metadata.SITE_PREFIX)
-    if not naming.is_site(site) or role != metadata.site_role(site):
-        entry.refuse("name", f"is not a site's role: `{naming.show(role[:40])}`")
+    if role != metadata.CATALOGUE:
+        site = role.removeprefix(metadata.SITE_PREFIX)
+        if not naming.is_site(site) or role != metadata.site_role(site):
+            entry.refuse("name", f"is not a site's role: `{naming.show(role[:40])}`")
     # Without `terminating`, or with a wider pattern, a site's key could vouch for
-    # records of other sites or for releases.
+    # records of other sites or for releases, and a catalogue's key for either.
     if not entry.flag("terminating"):
         entry.refuse("terminating", "is false, expected true")
-    if entry.texts("paths") != (metadata.site_paths(site),):
-        entry.refuse("paths", f"are not exactly `{metadata.site_paths(site)}`")
-    return site, _quorum(entry, keys, "name", "terminating", "paths")
+    if entry.texts("paths") != (paths := metadata.delegated_paths(role),):
+        entry.refuse("paths", f"are not exactly `{paths}`")
+    return role, _quorum(entry, keys, "name", "terminating", "paths")
 
 
 def _all_used(

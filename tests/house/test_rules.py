@@ -47,6 +47,7 @@ def imports(tree: ast.Module) -> set[str]:
     [
         ("VerifiedDelivery", "trust/verifier.py"),
         ("VerifiedRelease", "trust/verifier.py"),
+        ("VerifiedCatalogue", "trust/catalogue.py"),
     ],
 )
 def test_a_proof_of_verification_has_one_issuer(proof: str, issuer: str) -> None:

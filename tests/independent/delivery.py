@@ -157,6 +157,10 @@ def _authority(documents: Mapping[str, Document], name: str) -> None:
     """Check who signed, and that the documents are of one piece."""
     top = trust.root_quorums(documents["root"])
     sites = trust.site_quorums(documents["targets"])
+    catalogue = sites.pop("catalogue", None)
+    for other in (*top.values(), *sites.values()):
+        apart = catalogue is None or not other.keys.keys() & catalogue.keys.keys()
+        need(apart, "a key of catalogues with another say", "trust")
     role = f"site-{name}"
     need(role in sites, f"no key has a say for {name}", "trust")
     for one, document in documents.items():

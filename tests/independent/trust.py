@@ -249,7 +249,7 @@ def root_quorums(root: Document) -> dict[str, Quorum]:
 
 
 def site_quorums(targets: Document) -> dict[str, Quorum]:
-    """Return the quorum of every site's role."""
+    """Return the quorum of every site's role, and of `catalogue` where there is one."""
     delegations = table(targets.signed["delegations"], {"keys": dict, "roles": list})
     roles: dict[str, Any] = {}
     for entry in delegations["roles"]:
@@ -263,9 +263,13 @@ def site_quorums(targets: Document) -> dict[str, Quorum]:
                 "threshold": int,
             },
         )
-        name = site(one["name"].removeprefix("site-"))
-        need(one["name"] == f"site-{name}" and one["terminating"], "a delegation")
-        need(one["paths"] == [f"dispatch/{name}/*"], "the paths of a delegation")
+        paths = "catalogue/*"
+        if one["name"] != "catalogue":
+            name = site(one["name"].removeprefix("site-"))
+            need(one["name"] == f"site-{name}", "a delegation")
+            paths = f"dispatch/{name}/*"
+        need(one["terminating"], "a delegation")
+        need(one["paths"] == [paths], "the paths of a delegation")
         roles[one["name"]] = one
     need(list(roles) == [one["name"] for one in delegations["roles"]], "a role twice")
     need(list(roles) == sorted(roles), "delegations out of order")
