@@ -66,6 +66,10 @@ class SourceGoneError(SourceError):
     """Upstream has it no longer, or shows it to this account no longer."""
 
 
+class SourceGatedError(SourceError):
+    """Upstream gives it only to those who have accepted its terms."""
+
+
 class FormatError(AirliftError):
     """Bytes are missing, damaged, or not in airlift's format."""
 

@@ -34,6 +34,7 @@ def item(name: str = "org/model", **changes: object) -> Item:
     made = Item(
         kind=Kind.MODEL,
         name=name,
+        asked=name,
         options={"revision": "main"},
         source="https://hub.example",
         as_of=ISSUED,

@@ -19,6 +19,7 @@ import httpx2
 import huggingface_hub
 from huggingface_hub import DatasetInfo, HfApi, ModelInfo, RepoFile, constants
 from huggingface_hub.errors import (
+    DisabledRepoError,
     GatedRepoError,
     HfHubHTTPError,
     HFValidationError,
@@ -29,7 +30,12 @@ from huggingface_hub.errors import (
 from airlift import naming
 from airlift.artifact import Json, Kind, PinnedFile
 from airlift.digest import Sha256, is_sha256
-from airlift.errors import RequestError, SourceError, SourceGoneError
+from airlift.errors import (
+    RequestError,
+    SourceError,
+    SourceGatedError,
+    SourceGoneError,
+)
 from airlift.fetch.door import Door
 from airlift.fetch.refusals import RefusedError, place
 from airlift.fetch.settings import Settings
@@ -201,10 +207,8 @@ class Hub:
                     huggingface_hub.set_client_factory(_usual_client)
         except GatedRepoError as error:
             raise self._gated(shown) from error
-        except RepositoryNotFoundError as error:
-            problem = f"{shown} is not at {self.endpoint}, or is private"
-            hint = "check its spelling; for a private one, set HF_TOKEN"
-            raise SourceGoneError(problem, hint=hint) from error
+        except (DisabledRepoError, RepositoryNotFoundError) as error:
+            raise self._gone(shown, error) from error
         except RevisionNotFoundError as error:
             problem = f"{shown} has no revision `{naming.show(revision)}`"
             hint = "name a branch, a tag or a full commit; most have `main`"
@@ -219,12 +223,21 @@ class Hub:
             problem = f"{self.endpoint} answers oddly about {shown} ({said})"
             raise SourceError(problem) from error
 
-    def _gated(self, shown: str) -> SourceError:
+    def _gated(self, shown: str) -> SourceGatedError:
         hint = (
             f"accept its terms in a browser at {self.endpoint}, then set HF_TOKEN to a"
             " token of the same account"
         )
-        return SourceError(f"{shown} is gated: its terms must be accepted", hint=hint)
+        problem = f"{shown} is gated: its terms must be accepted"
+        return SourceGatedError(problem, hint=hint)
+
+    def _gone(self, shown: str, error: HfHubHTTPError) -> SourceGoneError:
+        if isinstance(error, DisabledRepoError):
+            problem = f"{shown} was switched off by {self.endpoint}"
+            return SourceGoneError(problem, hint="ask its owner, or the hub")
+        problem = f"{shown} is not at {self.endpoint}, or is private"
+        hint = "check its spelling; for a private one, set HF_TOKEN"
+        return SourceGoneError(problem, hint=hint)
 
     def _http(self, shown: str, error: HfHubHTTPError) -> SourceError:
         status = error.response.status_code
@@ -268,6 +281,7 @@ def _facts(info: ModelInfo | DatasetInfo, tags: set[str]) -> dict[str, Json]:
         if modified
         else "",
         "gated": str(info.gated) if info.gated else "",
+        "disabled": bool(info.disabled),
         "author": info.author or "",
         "library": getattr(info, "library_name", None) or "",
         "task": getattr(info, "pipeline_tag", None) or "",

@@ -92,7 +92,7 @@ class Catalogue:
         issued: When it was made, ``YYYY-MM-DDThh:mm:ssZ`` as all times here.
         next_expected: When the next one should be made: silence after it is a finding.
         valid_until: After it, nothing here is worth much.
-        items: Sorted by kind, name and options; each once.
+        items: Sorted by kind, names and options; each once.
         packages: Sorted by name; each once. For these, and for no others, the
             advisories are complete up to the feed's ``as_of``.
         feed: Which advisories were looked through.

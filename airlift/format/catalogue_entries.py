@@ -32,7 +32,7 @@ class Seen:
 
     Attributes:
         revision: 40 or 64 hexadecimal digits.
-        as_of: When it was first seen.
+        as_of: When it was last known to be.
     """
 
     revision: str
@@ -64,16 +64,18 @@ class Item:
 
     Attributes:
         kind: Which source knows it.
-        name: Its name, as a release of it would have.
+        name: Its name, as a release of it has it.
+        asked: Its name as a manifest states it (for Ollama and OCI with the tag).
         options: What it is watched with, as a manifest's entry states it, without
             what means something on the connected host only (paths).
         source: Where it was asked for: an address without a login.
         as_of: When the source last answered; empty where it never did.
         problem: Why it could not be asked this time; empty where it could.
         standing: Whether it is still given.
-        reason: What upstream says of that; may be empty.
+        reason: Why it is not, in upstream's words or the source's; may be empty.
         moved_to: Its new name where it was renamed; else empty.
-        revision: The newest, 40 or 64 hexadecimal digits; empty where none is known.
+        revision: The newest, 40 or 64 hexadecimal digits; empty where upstream gives
+            none, which is so for what is gated or gone.
         modified: When upstream last changed it, by its own word; may be empty.
         refs: Branches and tags that name this revision.
         licence: As for a release; may be empty.
@@ -85,6 +87,7 @@ class Item:
 
     kind: Kind
     name: str
+    asked: str
     options: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
     source: str = ""
     as_of: str = ""
@@ -102,14 +105,14 @@ class Item:
     earlier: tuple[Seen, ...] = ()
 
     @property
-    def order(self) -> tuple[str, str, bytes]:
+    def order(self) -> tuple[str, str, str, bytes]:
         """What items are sorted by and told apart by."""
-        return self.kind.value, self.name, canonical.encode(self.options)
+        return self.kind.value, self.name, self.asked, canonical.encode(self.options)
 
     @property
     def wish(self) -> Wish:
         """How a source is asked for it."""
-        return Wish(kind=self.kind, name=self.name, options=self.options)
+        return Wish(kind=self.kind, name=self.asked, options=self.options)
 
     @property
     def size(self) -> int:
@@ -172,6 +175,7 @@ def encode_item(item: Item) -> dict[str, Json]:
     return {
         "kind": item.kind.value,
         "name": item.name,
+        "asked": item.asked,
         "options": item.options,
         "source": item.source,
         "as_of": item.as_of,
@@ -233,13 +237,14 @@ def read_item(entry: Fields) -> Item:
         FormatError: It is none this version understands; names the place.
     """
     entry.exactly(
-        *("kind", "name", "options", "source", "as_of", "problem", "standing"),
-        *("reason", "moved_to", "revision", "modified", "refs", "licence"),
+        *("kind", "name", "asked", "options", "source", "as_of", "problem"),
+        *("standing", "reason", "moved_to", "revision", "modified", "refs", "licence"),
         *("base_models", "facts", "files", "earlier"),
     )
     found = Item(
         kind=entry.choice("kind", Kind),
         name=entry.text("name"),
+        asked=entry.text("asked"),
         options=entry.mapping("options"),
         source=entry.text("source"),
         as_of=read_time(entry, "as_of", or_empty=True),

@@ -168,10 +168,12 @@ def _shut(repo: Repo | None, asked: Asked, *, content: bool) -> Answer | None:
     if token and token not in (TOKEN, STRANGER):
         message = "Invalid credentials in Authorization header"
         return _no(401, "", message)
-    if repo is None or token == TOKEN:
+    if repo is None or (token == TOKEN and not repo.disabled):
         return None
-    if repo.private:
-        return _no(401, "RepoNotFound", "Invalid username or password.")
+    if repo.private or repo.disabled:
+        gone = (401, "RepoNotFound", "Invalid username or password.")
+        off = (403, "", "Access to this resource is disabled.")
+        return _no(*(off if repo.disabled else gone))
     if repo.gated and content:
         message = f"Access to model {repo.name} is restricted."
         return _no(403 if token else 401, "GatedRepo", message)

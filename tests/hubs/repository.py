@@ -52,6 +52,7 @@ class Repo:
     kind: str = "models"
     private: bool = False
     gated: bool = False
+    disabled: bool = False
     card: dict[str, Any] = field(default_factory=dict)
     tags: list[str] = field(default_factory=list)
     security: dict[str, str] = field(default_factory=dict)
@@ -87,7 +88,7 @@ class Repo:
             "lastModified": self.modified,
             "private": self.private,
             "gated": "manual" if self.gated else False,
-            "disabled": False,
+            "disabled": self.disabled,
             "tags": self.tags,
             "cardData": self.card,
             "downloads": 0,

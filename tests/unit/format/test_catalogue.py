@@ -144,9 +144,9 @@ def test_the_weekly_file_of_a_busy_site_has_less_than_200_kb() -> None:
             lambda t: t["items"][0].update(surprise=True),
             (
                 "catalogue: `items[0].surprise` is not known here; known are `kind`,"
-                " `name`, `options`, `source`, `as_of`, `problem`, `standing`, `reason`,"
-                " `moved_to`, `revision`, `modified`, `refs`, `licence`, `base_models`,"
-                " `facts`, `files`, `earlier`"
+                " `name`, `asked`, `options`, `source`, `as_of`, `problem`, `standing`,"
+                " `reason`, `moved_to`, `revision`, `modified`, `refs`, `licence`,"
+                " `base_models`, `facts`, `files`, `earlier`"
             ),
         ),
         (

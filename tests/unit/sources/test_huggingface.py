@@ -15,6 +15,7 @@ from airlift.errors import (
     RequestError,
     SourceBusyError,
     SourceError,
+    SourceGatedError,
     SourceGoneError,
 )
 from airlift.fetch import Settings
@@ -181,11 +182,21 @@ def test_a_missing_and_a_private_repository_look_the_same(hub: Hub) -> None:
     assert paths(source(hub, TOKEN).resolve(wish("org/private"))) == ["data.json"]
 
 
+def test_a_repository_that_the_hub_switched_off_is_gone(hub: Hub, repo: Repo) -> None:
+    """No token helps; a site that holds it should know."""
+    repo.disabled = True
+    assert refused(hub, wish(), TOKEN) == (
+        SourceGoneError,
+        f"model `org/tiny` was switched off by {hub.url}",
+        "ask its owner, or the hub",
+    )
+
+
 def test_a_gated_repository_is_found_out_before_its_files(hub: Hub) -> None:
     """Its listing is public; only the download would fail, hours later."""
     for token in ("", STRANGER):
         assert refused(hub, wish("org/gated"), token) == (
-            SourceError,
+            SourceGatedError,
             "model `org/gated` is gated: its terms must be accepted",
             ACCEPT.format(hub.url),
         )
