@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("cmd_export", "Fetch, sign and write a delivery as volumes."),
     "check": ("cmd_check", "Read written volumes back from a medium."),
     "import": ("cmd_import", "Verify volumes and take them into the registry."),
+    "watch": ("cmd_watch", "Take volumes in as a one-way link drops them."),
     "repair": ("cmd_repair", "Rebuild lost and damaged volumes from spares."),
     "inspect": ("cmd_inspect", "Show what volumes hold and who signed them."),
     "serve": ("cmd_serve", "Serve what is live to unmodified clients."),

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from airlift.format.reading import Fault
+from airlift.format.volume import Label
 from airlift.inbound.media import Candidate, VolumeKey
 from airlift.inbound.staging import Staging
 from airlift.inbound.volume_file import ROOM
@@ -62,19 +63,30 @@ class Arrival:
 
         Empty when nothing is missing, or when no volume was seen to count by.
         """
-        if not (self.staging.missing() or self.unresolved()):
+        if not (model := self.model()):
             return ()
-        labels = [one.label for one in self.candidates]
-        if not labels:
+        ordinals = self.missing_ordinals()
+        return tuple(_renumbered(model.file_name, one, model.count) for one in ordinals)
+
+    def missing_ordinals(self) -> tuple[int, ...]:
+        """Return which volumes of the cutting of `model` are still needed, in order."""
+        model = self.model()
+        if not (model and (self.staging.missing() or self.unresolved())):
             return ()
-        model = max(
-            labels, key=lambda one: sum(x.cutting == one.cutting for x in labels)
-        )
         done = self.staging.volumes
         return tuple(
-            _renumbered(model.file_name, ordinal, model.count)
+            ordinal
             for ordinal in range(1, model.count + 1)
             if (model.cutting, ordinal) not in done
+        )
+
+    def model(self) -> Label | None:
+        """Return a label of the cutting that most of what was found is of."""
+        labels = [one.label for one in self.candidates]
+        if not labels:
+            return None
+        return max(
+            labels, key=lambda one: sum(x.cutting == one.cutting for x in labels)
         )
 
 

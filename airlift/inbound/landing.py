@@ -82,7 +82,7 @@ def land(
         IncompleteError: Volumes are still to come; what came is kept.
         StoreError: The disk is full or fails; nothing half-done is visible.
     """
-    with gate.catalog.exclusive("import"), _refusals_logged(gate, desk, now):
+    with gate.catalog.exclusive("import"), refusals_logged(gate, desk, now):
         arrival = approach(candidates, gate, now=now)
         with closing(arrival.staging):
             arrival.damaged.extend(damaged)
@@ -117,7 +117,7 @@ def land_stream(stream: BinaryIO, gate: Gate, desk: Desk, *, now: str) -> Landed
             forecast(arrival, gate.store)
         return arrival
 
-    with gate.catalog.exclusive("import"), _refusals_logged(gate, desk, now):
+    with gate.catalog.exclusive("import"), refusals_logged(gate, desk, now):
         arrival = take_stream(stream, welcome, desk.progress)
         with closing(arrival.staging):
             return settle(arrival, gate, desk, now=now)
@@ -290,7 +290,7 @@ def _not_complete(arrival: Arrival) -> AirliftError:
 
 
 @contextmanager
-def _refusals_logged(gate: Gate, desk: Desk, now: str) -> Iterator[None]:
+def refusals_logged(gate: Gate, desk: Desk, now: str) -> Iterator[None]:
     """Log that a delivery was refused, and why, before the operator is told."""
     try:
         yield

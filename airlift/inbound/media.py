@@ -178,11 +178,13 @@ def _look(file: Path, found: Found) -> None:
         if spare := _spare(file, name):
             found.spares.append(spare)
             return
-        ours = file.name.startswith("AIRLIFT-")
-        if ours and file.name.endswith(SIDECARS):
+        # In drop folders and on some media all names are of small letters.
+        shown = file.name.upper()
+        ours = shown.startswith("AIRLIFT-")
+        if ours and shown.endswith(tuple(map(str.upper, SIDECARS))):
             return
         found.unknown.append(file)
-        if not (ours and file.suffix == ".tar"):
+        if not (ours and shown.endswith(".TAR")):
             found.strays.append(name)
             return
         fault = Fault(volume=name, offset=0, problem=error.problem)

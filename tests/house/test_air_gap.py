@@ -14,7 +14,16 @@ ISOLATED = (
     *("import", "serve", "list", "show", "inspect", "verify", "activate", "rollback"),
     *("remove", "pin", "gc", "rebuild", "doctor"),
 )
-ALSO = ("install", "repair", "verify-client", "token", "tls", "client-env", "systemd")
+ALSO = (
+    "install",
+    "repair",
+    "watch",
+    "verify-client",
+    "token",
+    "tls",
+    "client-env",
+    "systemd",
+)
 """More of them, which the watched crossing does not run."""
 OUT = (
     *("airlift.sources", "airlift.fetch", "airlift.outbound"),
