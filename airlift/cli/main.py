@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "plan": ("cmd_plan", "Show what an export would carry, and how big it is."),
     "lock": ("cmd_lock", "Pin a manifest to exact revisions and digests."),
     "export": ("cmd_export", "Fetch, sign and write a delivery as volumes."),
+    "send": ("cmd_send", "Hand a written delivery to a one-way link."),
     "check": ("cmd_check", "Read written volumes back from a medium."),
     "import": ("cmd_import", "Verify volumes and take them into the registry."),
     "watch": ("cmd_watch", "Take volumes in as a one-way link drops them."),
