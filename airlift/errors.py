@@ -91,6 +91,10 @@ class StoreError(AirliftError):
     word = "store"
 
 
+class MediumError(StoreError):
+    """A medium that is written, not this host's own disk, refuses: another may do."""
+
+
 class RegistryError(AirliftError):
     """The registry database cannot record or answer."""
 

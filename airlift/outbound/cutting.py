@@ -20,7 +20,7 @@ from blake3 import blake3
 from airlift import lanes
 from airlift.crew import Stop
 from airlift.digest import Sha256, sha256
-from airlift.errors import RequestError, StoreError
+from airlift.errors import MediumError, RequestError, StoreError
 from airlift.format import framing, head, volume
 from airlift.format.head import PartHead, Slab
 from airlift.format.packing import PackingList
@@ -34,7 +34,7 @@ from airlift.outbound.windows import Windows
 from airlift.progress import Advance, Progress
 from airlift.store import direct
 from airlift.store.blobs import SMALL
-from airlift.store.durable import Disk, failing
+from airlift.store.durable import Disk
 
 _CHUNK = 4 << 20
 
@@ -98,13 +98,39 @@ class Cutter:
                 stays; nothing unfinished keeps a volume's name.
         """
         total = sum(self.size(label) for label in labels)
-        written = []
         with progress.task("writing volumes", total) as advance:
-            for label in labels:
-                path = folder / label.file_name
-                make = self._keep if path.exists() else self._write
-                written.append(make(label, path, advance))
-        return written
+            return [self.put(label, folder, advance) for label in labels]
+
+    def put(
+        self,
+        label: Label,
+        folder: Path,
+        advance: Advance,
+        expected: Sha256 | None = None,
+    ) -> WrittenVolume:
+        """Write the volume *label* into *folder*, or keep it where it is there whole.
+
+        Args:
+            label: Of the volume.
+            folder: On the medium.
+            advance: Told of bytes.
+            expected: The digest of the volume, where it is known.
+
+        Raises:
+            RequestError: Something else has its name.
+            MediumError: The medium is full, read-only or failing.
+            StoreError: What it is made of is not what it was.
+        """
+        path = folder / label.file_name
+        if path.exists():
+            written = self._keep(label, path, advance)
+            # A stick that was pulled has files of the right name and size with
+            # anything inside; what is counted as written must be what was meant.
+            if written.sha256 == (expected or self.digest(label, _unseen)):
+                return written
+            with _medium(path):
+                path.unlink()
+        return self._write(label, path, advance)
 
     def pieces(self, label: Label) -> Iterator[bytes | memoryview]:
         """Yield the bytes of the volume *label* in order; each lasts until the next.
@@ -124,16 +150,23 @@ class Cutter:
                     yield item.into(room)
             yield bytes(small)
 
+    def digest(self, label: Label, advance: Advance) -> Sha256:
+        """Return the SHA-256 of the volume *label* without writing it.
+
+        Raises:
+            StoreError: What it is made of is not what it was.
+        """
+        return self._run(label, lambda data, _: advance(len(data)), Stop())
+
     def _keep(self, label: Label, path: Path, advance: Advance) -> WrittenVolume:
         """Hash a volume that is already there, and refuse any other file."""
         front, size = b"".join(self._front(label)), self.size(label)
-        with path.open("rb") as stream:
+        with _medium(path), path.open("rb") as stream:
             if os.fstat(stream.fileno()).st_size != size or (
                 stream.read(len(front)) != front
             ):
                 problem = f"{path} is another volume, or one of another cutting"
                 raise RequestError(problem, hint="choose an empty folder")
-        with failing("read", path):
             found, _ = hashing.sha256_of(path, advance)
         return WrittenVolume(label=label, path=path, size=size, sha256=found, kept=True)
 
@@ -141,22 +174,35 @@ class Cutter:
         unfinished = path.with_name(path.name + ".part")
         size = self.size(label)
         try:
-            with unfinished.open("wb", buffering=0) as out:
-                found = self._fill(label, out.fileno(), size, advance)
-                assert os.fstat(out.fileno()).st_size == size
-                os.fsync(out.fileno())
-            unfinished.rename(path)
-            Disk().sync_folder(path.parent)
-        except OSError as error:
-            raise medium_error(error, unfinished) from error
+            with _medium(unfinished):
+                with unfinished.open("wb", buffering=0) as out:
+                    found = self._fill(label, out.fileno(), size, advance)
+                    assert os.fstat(out.fileno()).st_size == size
+                    os.fsync(out.fileno())
+                unfinished.rename(path)
+            _sync(path.parent)
+        except MediumError:
+            # Its room may be what a smaller volume needs.
+            with contextlib.suppress(OSError):
+                unfinished.unlink(missing_ok=True)
+            raise
         return WrittenVolume(
             label=label, path=path, size=size, sha256=found, kept=False
         )
 
     def _fill(self, label: Label, out: int, size: int, advance: Advance) -> Sha256:
         """Write all bytes of a volume to the file *out*; return their digest."""
-        stop, slots, hasher = Stop(), Slots(), hashlib.sha256()
-        windows = Windows(out, size, advance, stop)
+        stop = Stop()
+        return self._run(label, Windows(out, size, advance, stop).put, stop)
+
+    def _run(
+        self, label: Label, put: Callable[[memoryview, int], None], stop: Stop
+    ) -> Sha256:
+        """Make all bytes of a volume, in order for the digest that is returned.
+
+        *put* gets them with their offsets, each once, from several threads.
+        """
+        slots, hasher = Slots(), hashlib.sha256()
 
         def digest(item: tuple[_Step, memoryview, Hold]) -> None:
             step, stored, hold = item
@@ -171,8 +217,8 @@ class Cutter:
             hold = slots.hold(slot, 2, done)
             stored = step.slab.into(slot.coded) if step.slab else slot.coded[:0]
             lane.put(step.number, (step, stored, hold))
-            windows.put(memoryview(step.before), step.offset)
-            windows.put(stored, step.offset + len(step.before))
+            put(memoryview(step.before), step.offset)
+            put(stored, step.offset + len(step.before))
             hold.drop()
 
         with contextlib.ExitStack() as opened:
@@ -310,7 +356,27 @@ def _places(cargo: Cargo) -> list[tuple[int, int, int]]:
     return found
 
 
-def medium_error(error: OSError, path: Path) -> StoreError:
+@contextlib.contextmanager
+def _medium(path: Path) -> Iterator[None]:
+    """Say of what goes wrong in the block that the medium refuses *path*."""
+    try:
+        yield
+    except OSError as error:
+        raise medium_error(error, path) from error
+
+
+def _sync(folder: Path) -> None:
+    try:
+        Disk().sync_folder(folder)
+    except StoreError as error:
+        raise MediumError(error.problem, hint=error.hint) from error
+
+
+def _unseen(_: int) -> None:
+    """Watch no progress."""
+
+
+def medium_error(error: OSError, path: Path) -> MediumError:
     """Return what to tell the operator when the medium refuses a write."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         problem = f"{path.parent} is full: {path.name} could not be finished"
@@ -321,4 +387,4 @@ def medium_error(error: OSError, path: Path) -> StoreError:
     else:
         problem = f"cannot write {path}: {error.strerror}"
         hint = "check the medium, then run the same command again"
-    return StoreError(problem, hint=hint)
+    return MediumError(problem, hint=hint)
