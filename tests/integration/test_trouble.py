@@ -262,7 +262,10 @@ def test_a_medium_that_is_too_small_is_refused_and_another_works(
     error, hint = done.stderr.splitlines()
     free = f"airlift: error: {medium} has {20 << 20} bytes free, the volumes need "
     assert error.startswith(free)
-    assert hint == "airlift: hint: use a larger medium; nothing was written"
+    assert hint == (
+        "airlift: hint: use a larger medium, several (`--to A --to B`), or one after "
+        "the other (`--wait`); nothing was written"
+    )
     told = export(side, tmp_path / "other")
     assert (told["sequence"], told["resumed"]) == (1, True)
 

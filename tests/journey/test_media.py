@@ -254,7 +254,8 @@ def test_a_medium_with_too_little_room_is_refused_unwritten(tmp_path: Path) -> N
     needed = 8_000_000 + (1 << 20)
     assert done.stdout == (
         f"store | {tmp_path} has {8 << 20} bytes free, the volumes need {needed} | "
-        "use a larger medium; nothing was written\n"
+        "use a larger medium, several (`--to A --to B`), or one after the other "
+        "(`--wait`); nothing was written\n"
     )
     half = 'head -c 5000000 /dev/zero > "$1/v.tar"; '
     there = script.replace("; ", f"; {half}", 1)
