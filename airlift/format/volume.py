@@ -26,7 +26,13 @@ LABEL_LIMIT: Final = 1024
 LIMIT: Final = 99_999
 """Most volumes of a delivery."""
 
-SIDECARS: Final = ("README.txt", "SHA256SUMS", "SHA256SUMS.sig", "SHA256SUMS.minisig")
+SIDECARS: Final = (
+    "README.txt",
+    "SHA256SUMS",
+    "SHA256SUMS.sig",
+    "SHA256SUMS.minisig",
+    "MEDIUM.txt",
+)
 """What the names of the files beside the volumes end in; no import needs them."""
 
 DEFAULT_CAPACITY: Final = 2047 << 20
