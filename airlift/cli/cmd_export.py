@@ -5,7 +5,16 @@ from pathlib import Path
 import click
 
 from airlift.artifact import Json
-from airlift.cli import basis, chosen_site, config, keyring, output, pipe, wanted
+from airlift.cli import (
+    basis,
+    chosen_site,
+    config,
+    drives_desk,
+    keyring,
+    output,
+    pipe,
+    wanted,
+)
 from airlift.cli.capacity import Capacity
 from airlift.cli.keyring import Passphrases
 from airlift.errors import RequestError
@@ -26,13 +35,7 @@ from airlift.trust.publisher import Publisher
 @click.argument(
     "manifest", required=False, type=click.Path(path_type=Path, dir_okay=False)
 )
-@click.option(
-    "--to",
-    "folder",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="Folder or mounted medium to write to; `-` for the standard output.",
-)
+@drives_desk.options
 @click.option(
     "--again",
     type=click.IntRange(min=1),
@@ -72,7 +75,9 @@ def command(
     home: Path,
     manifest: Path | None,
     again: int | None,
-    folder: Path,
+    folders: tuple[Path, ...],
+    wait: bool,
+    most: int | None,
     site: str | None,
     capacity: int,
     build_on: str,
@@ -91,6 +96,11 @@ def command(
     earlier delivery are written once more, for lost or damaged media or for media of
     another size; nothing new is signed.
 
+    Several --to are filled at once, each with whole volumes by what it has free. With
+    --wait, one drive will do: the next medium is asked for. What a medium that fails
+    or is pulled did not get goes to the next. With `--to -` they follow each other on
+    the standard output.
+
     With --build-on, the delivery counts on what earlier ones brought. The site must
     have taken them: it refuses the delivery, naming what is missing, if it has not.
     """
@@ -100,7 +110,8 @@ def command(
     if again and build_on != bases.NONE:
         problem = "--again writes a delivery as it was signed, on what it was built on"
         raise RequestError(problem, hint="leave --build-on out")
-    stream = pipe.standard_output(folder, spare)
+    media = drives_desk.media(folders, wait=wait, most=most, quiet=as_json)
+    stream = pipe.standard_output(folders[0], spare)
     progress = output.progress(quiet=as_json)
     publisher = Publisher.open(home / "trust")
     chosen = chosen_site.choose(publisher, site)
@@ -115,7 +126,8 @@ def command(
     order = Order(
         pinned=wanted.read(manifest, table, progress).pinned if manifest else (),
         site=chosen,
-        folder=folder,
+        folder=folders[0],
+        media=media,
         capacity=capacity,
         operator=operator,
         again=again or 0,
@@ -133,10 +145,10 @@ def command(
     )
     done = departure.export(order, dock, signers, now=config.now(), progress=progress)
     with pipe.told_apart(stream):
-        _show(done, folder, as_json=as_json)
+        _show(done, folders, as_json=as_json)
 
 
-def _show(done: Departure, folder: Path, *, as_json: bool) -> None:
+def _show(done: Departure, folders: tuple[Path, ...], *, as_json: bool) -> None:
     record, stored = done.record, done.packed.listing.stored_size
     raw = sum({f.sha256: f.size for one in done.releases for f in one.files}.values())
     built_on = sorted({one.sequence for one in record.needs})
@@ -175,8 +187,8 @@ def _show(done: Departure, folder: Path, *, as_json: bool) -> None:
         output.line(
             f"it builds on delivery {names}: {record.site} must have taken that"
         )
-    if folder != pipe.STANDARD:
-        output.line(f"next: unmount, mount again, and `airlift check {folder}`")
+    if folders != (pipe.STANDARD,):
+        drives_desk.show_berths(done.berths, folders)
 
 
 def _as_json(one: WrittenVolume | WrittenSpare) -> Json:

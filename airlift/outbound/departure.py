@@ -20,14 +20,17 @@ from airlift.errors import RequestError, SourceError, StoreError
 from airlift.format import dispatch, packing, release, volume
 from airlift.format.dispatch import HISTORY, Dispatch, Need
 from airlift.format.volume import Cut, Label
-from airlift.outbound import bases, loading, medium, pouring, sidecars, sparing
+from airlift.outbound import bases, lading, loading, sparing
 from airlift.outbound.cutting import Cargo, Cutter, WrittenVolume
 from airlift.outbound.fetching import fetch
-from airlift.outbound.ledger import Entry, Ledger, VolumeNote
+from airlift.outbound.lading import Where
+from airlift.outbound.ledger import Entry, Ledger
 from airlift.outbound.mounts import mount_of
 from airlift.outbound.packing import Packed, Packer
-from airlift.outbound.sidecars import Beside
+from airlift.outbound.quay import Media
 from airlift.outbound.sparing import NO_SPARES, Sparing, WrittenSpare
+from airlift.outbound.stowage import Berth, Stowages
+from airlift.outbound.stowing import Lot
 from airlift.payload import gate
 from airlift.progress import Progress
 from airlift.sources.source import Source
@@ -52,6 +55,7 @@ class Order:
             reads it; what they brought does not travel again.
         sparing: How many spare volumes to make; none by default.
         pipe: Where volumes go one after the other, instead of a folder.
+        media: The media that volumes may be spread over, instead of one folder.
     """
 
     pinned: tuple[Pinned, ...]
@@ -63,6 +67,7 @@ class Order:
     build_on: str = bases.NONE
     sparing: Sparing = NO_SPARES
     pipe: BinaryIO | None = None
+    media: Media | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +97,7 @@ class Departure:
 
     Attributes:
         resumed: Whether an earlier, unfinished export of the same was finished.
+        berths: The media that its volumes lie on, as far as that is known.
     """
 
     record: Dispatch
@@ -101,6 +107,7 @@ class Departure:
     volumes: tuple[WrittenVolume, ...]
     spares: tuple[WrittenSpare, ...]
     resumed: bool
+    berths: tuple[Berth, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,20 +148,28 @@ def export(
     )
     cutter = Cutter(cargo, packer)
     labels, sizes = _fit(order, cargo, signed.record, cutter)
-    if order.pipe:
-        volumes, spares = pouring.pour(cutter, labels, order.pipe, progress), []
-        beside = Beside(volumes=volumes, spares=spares)
-    else:
-        medium.prepare(order.folder, sizes)
-        volumes = cutter.write(labels, order.folder, progress)
-        spares = sparing.write(volumes, order.folder, order.sparing, progress)
-        beside = Beside(volumes=volumes, spares=spares)
-        sidecars.write(order.folder, signed.record, beside, signers)
+    lot = Lot(
+        record=signed.record,
+        cutter=cutter,
+        labels=labels,
+        capacity=order.capacity,
+        signers=signers,
+        stowages=Stowages(dock.ledger.folder),
+        resume=_resume(order),
+    )
+    where = Where(
+        folder=order.folder,
+        pipe=order.pipe,
+        media=order.media,
+        sparing=order.sparing,
+        goes_on=signed.resumed and not order.again,
+    )
+    laden = lading.lade(lot, where, sizes, now, progress)
     dock.ledger.write(
         Entry(
             record=signed.record,
             written=now,
-            volumes=tuple(_note(one) for one in beside.files()),
+            volumes=laden.files,
             mount="" if order.pipe else mount_of(order.folder),
         )
     )
@@ -164,10 +179,18 @@ def export(
         id=sha256(dispatch.encode(signed.record)),
         releases=signed.releases,
         packed=signed.packed,
-        volumes=tuple(volumes),
-        spares=tuple(spares),
+        volumes=laden.volumes,
+        spares=laden.spares,
         resumed=signed.resumed,
+        berths=laden.berths,
     )
+
+
+def _resume(order: Order) -> str:
+    """Return how to go on with media that are not written yet."""
+    if order.again:
+        return f"`airlift reissue {order.site} {order.again} --to FOLDER` goes on"
+    return "the same command goes on"
 
 
 def _sign(  # noqa: PLR0913 - one step of the journey above, with all it has
@@ -356,11 +379,6 @@ def _fit(
         if over <= 0:
             return labels, sizes | spares
         capacity -= over
-
-
-def _note(written: WrittenVolume | WrittenSpare) -> VolumeNote:
-    name = written.label.file_name
-    return VolumeNote(name=name, size=written.size, sha256=written.sha256)
 
 
 def _moment(record: Dispatch) -> dict[str, Any]:

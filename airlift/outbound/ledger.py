@@ -59,6 +59,11 @@ class Ledger:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
+    @property
+    def folder(self) -> Path:
+        """Where it is kept."""
+        return self._folder
+
     def write(self, entry: Entry) -> None:
         """Keep *entry* in the place of what was known of its delivery; durable.
 

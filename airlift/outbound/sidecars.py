@@ -3,64 +3,68 @@
 Nothing here is needed for an import: what it believes is inside the volumes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from airlift.format.dispatch import Dispatch
 from airlift.format.volume import SIDECARS
-from airlift.outbound.cutting import WrittenVolume
-from airlift.outbound.sparing import WrittenSpare
+from airlift.outbound.ledger import VolumeNote
 from airlift.store.durable import Disk
 from airlift.trust import station
 from airlift.trust.keys import UnlockedKey
 
-README, SUMS, SSHSIG, MINISIG = SIDECARS
+README, SUMS, SSHSIG, MINISIG, MEDIUM = SIDECARS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beside:
     """The files that the small ones lie beside."""
 
-    volumes: Sequence[WrittenVolume]
-    spares: Sequence[WrittenSpare]
+    volumes: Sequence[VolumeNote]
+    spares: Sequence[VolumeNote] = ()
 
-    def files(self) -> list[WrittenVolume | WrittenSpare]:
+    def files(self) -> list[VolumeNote]:
         """Return all of them, volumes first."""
         return [*self.volumes, *self.spares]
 
 
-def write(
-    folder: Path,
-    record: Dispatch,
-    files: Beside,
-    signers: Sequence[UnlockedKey],
-) -> None:
-    """Write README.txt, SHA256SUMS and its signatures into *folder*, signatures last.
+def front(record: Dispatch) -> str:
+    """Return what the names of all files of a delivery begin with."""
+    return f"AIRLIFT-{record.site}-{record.sequence:06d}"
+
+
+def make(
+    record: Dispatch, files: Beside, signers: Sequence[UnlockedKey]
+) -> Mapping[str, str]:
+    """Return README.txt, SHA256SUMS and its signatures by their names, signatures last.
+
+    They name every volume, so they are the same on every medium.
+    """
+    sums = "".join(f"{one.sha256}  {one.name}\n" for one in files.files())
+    comment = f"delivery {record.sequence} to {record.site}, issued {record.issued}"
+    made = {README: _readme(record, files), SUMS: sums}
+    key = next((one for one in signers if one.public.scheme == station.SCHEME), None)
+    if key:
+        made[MINISIG] = station.minisig(key, sums.encode(), comment=comment)
+        made[SSHSIG] = station.sshsig(key, sums.encode())
+    return {f"{front(record)}.{name}": text for name, text in made.items()}
+
+
+def write(folder: Path, files: Mapping[str, str]) -> None:
+    """Write *files* into *folder*, in their order.
 
     Raises:
         StoreError: The medium refuses.
     """
     disk = Disk()
-    sums = "".join(f"{one.sha256}  {one.label.file_name}\n" for one in files.files())
-    front = f"AIRLIFT-{record.site}-{record.sequence:06d}"
-    disk.write_file(
-        folder / f"{front}.{README}", _readme(record, files).encode(), mode=0o644
-    )
-    disk.write_file(folder / f"{front}.{SUMS}", sums.encode(), mode=0o644)
-    comment = f"delivery {record.sequence} to {record.site}, issued {record.issued}"
-    key = next((one for one in signers if one.public.scheme == station.SCHEME), None)
-    if key:
-        minisig = station.minisig(key, sums.encode(), comment=comment)
-        sshsig = station.sshsig(key, sums.encode())
-        disk.write_file(folder / f"{front}.{MINISIG}", minisig.encode(), mode=0o644)
-        disk.write_file(folder / f"{front}.{SSHSIG}", sshsig.encode(), mode=0o644)
+    for name, text in files.items():
+        disk.write_file(folder / name, text.encode(), mode=0o644)
 
 
 def _readme(record: Dispatch, files: Beside) -> str:
-    volumes = files.volumes
-    front = f"AIRLIFT-{record.site}-{record.sequence:06d}"
-    listing = "\n".join(f"  {one.label.file_name}  {one.size} bytes" for one in volumes)
+    volumes, name = files.volumes, front(record)
+    listing = "\n".join(f"  {one.name}  {one.size} bytes" for one in volumes)
     return f"""\
 Delivery {record.sequence} to the site "{record.site}"
 Issued {record.issued} by {record.operator}
@@ -74,10 +78,10 @@ On the isolated host:
 
 Without airlift, on a scan station:
 
-  sha256sum -c {front}.{SUMS}                  did every volume arrive whole?
+  sha256sum -c {name}.{SUMS}                  did every volume arrive whole?
   ssh-keygen -Y verify -f allowed_signers -I airlift -n file \\
-      -s {front}.{SUMS}.sig < {front}.{SUMS}   from whom? (OpenSSH)
-  minisign -V -p airlift.pub -m {front}.{SUMS} from whom? (minisign)
+      -s {name}.{SUMS}.sig < {name}.{SUMS}   from whom? (OpenSSH)
+  minisign -V -p airlift.pub -m {name}.{SUMS} from whom? (minisign)
   tar -tvf VOLUME                              what lies in a volume?
   tar -xf VOLUME; cd blobs/sha256; sha256sum * every name is its own SHA-256, but
                                                for names with a further .NNNN, which
@@ -93,10 +97,10 @@ into it: check its limits.
 """
 
 
-def _spares(spares: Sequence[WrittenSpare]) -> str:
+def _spares(spares: Sequence[VolumeNote]) -> str:
     if not spares:
         return ""
-    listing = "\n".join(f"  {one.label.file_name}  {one.size} bytes" for one in spares)
+    listing = "\n".join(f"  {one.name}  {one.size} bytes" for one in spares)
     return f"""
 {len(spares)} spare(s), not needed unless volumes are lost or damaged:
 {listing}
