@@ -16,6 +16,7 @@ from securesystemslib.formats import encode_canonical
 from airlift.artifact import Kind, Release, ReleaseFile
 from airlift.digest import Sha256, sha256
 from airlift.format import dispatch, packing, release
+from airlift.format.answer import Answer
 from airlift.format.dispatch import HISTORY, Dispatch
 from airlift.trust import keys
 from airlift.trust.delivery import TrustState, VerifiedDelivery
@@ -68,7 +69,12 @@ class Authority:
         signers: The keys at hand.
         sites: Names of its sites.
         now: When it is set up.
+
+    Attributes:
+        answer: To the request that the next deliveries are made for.
     """
+
+    answer: Answer | None = None
 
     def __init__(
         self,
@@ -115,6 +121,7 @@ class Authority:
                 needs=(),
                 packing_sha256=sha256(listing),
                 packing_size=len(listing),
+                answer=self.answer,
             )
         )
 

@@ -12,6 +12,7 @@ from airlift import naming
 from airlift.artifact import Json
 from airlift.digest import Sha256
 from airlift.format import canonical
+from airlift.format.answer import Answer, as_table, from_table
 from airlift.format.fields import Fields
 
 FORMAT = "airlift/dispatch/1"
@@ -60,6 +61,7 @@ class Dispatch:
             digest, each once.
         packing_sha256: Digest of the packing list's bytes.
         packing_size: Its length in bytes.
+        answer: To the request it was made for; None where it was for none.
     """
 
     site: str
@@ -71,6 +73,7 @@ class Dispatch:
     needs: tuple[Need, ...]
     packing_sha256: Sha256
     packing_size: int
+    answer: Answer | None = None
 
 
 def target_name(site: str, sequence: int) -> str:
@@ -91,6 +94,8 @@ def encode(record: Dispatch) -> bytes:
     needs: list[Json] = [
         {"sha256": one.sha256, "sequence": one.sequence} for one in record.needs
     ]
+    # Absent and not null where there is none, as in records from before requests.
+    answer = {"answer": as_table(record.answer)} if record.answer else {}
     return canonical.encode(
         {
             "format": FORMAT,
@@ -102,6 +107,7 @@ def encode(record: Dispatch) -> bytes:
             "releases": record.releases,
             "needs": needs,
             "packing": {"sha256": record.packing_sha256, "size": record.packing_size},
+            **answer,
         }
     )
 
@@ -116,6 +122,7 @@ def decode(data: bytes, *, name: str = "dispatch record") -> Dispatch:
     top.exactly(
         *("format", "site", "sequence", "earlier", "issued", "operator"),
         *("releases", "needs", "packing"),
+        *(("answer",) if top.has("answer") else ()),
     )
     top.expect("format", FORMAT)
     packing = top.table("packing")
@@ -130,6 +137,7 @@ def decode(data: bytes, *, name: str = "dispatch record") -> Dispatch:
         needs=tuple(_need(entry) for entry in top.tables("needs")),
         packing_sha256=packing.sha256("sha256"),
         packing_size=packing.number("size"),
+        answer=from_table(top.table("answer")) if top.has("answer") else None,
     )
     _check(top, record)
     return record

@@ -79,9 +79,19 @@ def read(text: str, label: str, *, name: str) -> bytes:
     return _joined("".join(row[:-CHECK] for row in rows), name)
 
 
-def is_spelt(text: str, data: bytes, label: str) -> bool:
-    """Say whether *text* is the one spelling of *data* as a file."""
-    return text == spell(data, label)
+def unspell(text: str, label: str, *, name: str) -> bytes:
+    """Return the bytes that *text*, the content of a file, carries.
+
+    Raises:
+        FormatError: As ``read``; or it is not just what ``spell`` writes, so that
+            something could hide in its gaps.
+    """
+    data = read(text, label, name=name)
+    if text != spell(data, label):
+        problem = f"{name} is not in the one spelling of such a file"
+        hint = "copy it again; what a person typed is read with --typed"
+        raise FormatError(problem, hint=hint)
+    return data
 
 
 def _lines(data: bytes, label: str) -> Iterator[str]:

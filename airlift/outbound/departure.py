@@ -18,6 +18,7 @@ from airlift.artifact import Kind, Pinned, Release, ReleaseFile
 from airlift.digest import Sha256, sha256
 from airlift.errors import RequestError, SourceError, StoreError
 from airlift.format import dispatch, packing, release, volume
+from airlift.format.answer import Answer
 from airlift.format.dispatch import HISTORY, Dispatch, Need
 from airlift.format.volume import Cut, Label
 from airlift.outbound import bases, lading, loading, sparing
@@ -56,6 +57,8 @@ class Order:
         sparing: How many spare volumes to make; none by default.
         pipe: Where volumes go one after the other, instead of a folder.
         media: The media that volumes may be spread over, instead of one folder.
+        answer: Tells, of the releases that *pinned* became, what became of the request
+            they were asked for in; None where nobody asked.
     """
 
     pinned: tuple[Pinned, ...]
@@ -68,6 +71,7 @@ class Order:
     sparing: Sparing = NO_SPARES
     pipe: BinaryIO | None = None
     media: Media | None = None
+    answer: Callable[[Sequence[Release]], Answer] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,7 +221,8 @@ def _sign(  # noqa: PLR0913 - one step of the journey above, with all it has
     packed = packer.pack(load.carried, progress, load.recipes)
     listing = packing.encode(packed.listing)
 
-    content = _Content(tuple(sorted(documents)), load.needs, listing)
+    answer = order.answer(releases) if order.answer else None
+    content = _Content(tuple(sorted(documents)), load.needs, listing, answer)
     record, resumed = _dispatch(order, dock, content, now)
     dock.ledger.keep_recipes(order.site, record.sequence, load.recipes)
     dock.ledger.write(Entry(record=record))
@@ -334,6 +339,7 @@ class _Content:
     releases: tuple[Sha256, ...]
     needs: tuple[Need, ...]
     listing: bytes
+    answer: Answer | None
 
 
 def _dispatch(
@@ -351,6 +357,7 @@ def _dispatch(
         needs=content.needs,
         packing_sha256=sha256(content.listing),
         packing_size=len(content.listing),
+        answer=content.answer,
     )
     last = dock.ledger.newest(order.site)
     if (

@@ -217,7 +217,11 @@ def read_dispatch(data: bytes) -> Mapping[str, Any]:
         "needs": list,
         "packing": dict,
     }
-    record = table(parse(data, 16 << 20), fields)
+    found = parse(data, 16 << 20)
+    answered = isinstance(found, dict) and "answer" in found
+    record = table(found, fields | {"answer": dict} if answered else fields)
+    if answered:
+        _read_answer(record["answer"])
     need(record["format"] == "airlift/dispatch/1", "another format")
     site(record["site"])
     time(record["issued"])
@@ -238,6 +242,21 @@ def read_dispatch(data: bytes) -> Mapping[str, Any]:
     for one in needs:
         number(one["sequence"], 1, last)
     return record
+
+
+def _read_answer(value: Any) -> None:
+    """Check the form of an answer to a request (section 4.4)."""
+    answer = table(value, {"number": int, "id": str, "lines": list})
+    number(answer["number"], 1)
+    digest(answer["id"])
+    for one in answer["lines"]:
+        line = table(one, {"outcome": str, "release": object, "why": str})
+        need(line["outcome"] in ("sent", "held", "refused"), "an unknown outcome")
+        refused = line["outcome"] == "refused"
+        need(refused == (line["release"] is None), "a release that does not fit")
+        need(refused == bool(line["why"]), "a reason that does not fit")
+        if not refused:
+            digest(line["release"])
 
 
 def read_packing(data: bytes) -> tuple[Mapping[str, Any], ...]:

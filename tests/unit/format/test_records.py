@@ -12,6 +12,7 @@ from airlift.artifact import ContentClass, Kind, Release, ReleaseFile
 from airlift.digest import Sha256, sha256
 from airlift.errors import FormatError
 from airlift.format import canonical, dispatch, packing, release
+from airlift.format.answer import Answer, AnswerLine, Outcome
 from airlift.format.dispatch import HISTORY, Dispatch, Earlier, Need
 from airlift.format.fields import Fields
 from airlift.format.packing import (
@@ -50,6 +51,22 @@ def needs(draw: st.DrawFn, sequence: int) -> tuple[Need, ...]:
 
 
 @st.composite
+def answers(draw: st.DrawFn) -> Answer:
+    """Return any answer to a request."""
+    outcomes = draw(st.lists(st.sampled_from(Outcome), max_size=4))
+    return Answer(
+        number=draw(st.integers(1, 99)),
+        id=draw(DIGESTS),
+        lines=tuple(
+            AnswerLine(outcome=one, why="policy P-7")
+            if one is Outcome.REFUSED
+            else AnswerLine(outcome=one, release=draw(DIGESTS))
+            for one in outcomes
+        ),
+    )
+
+
+@st.composite
 def dispatches(draw: st.DrawFn) -> Dispatch:
     """Return any dispatch record."""
     sequence = draw(st.integers(1, 200))
@@ -67,6 +84,7 @@ def dispatches(draw: st.DrawFn) -> Dispatch:
         needs=draw(needs(sequence)),
         packing_sha256=draw(DIGESTS),
         packing_size=draw(NUMBERS),
+        answer=draw(st.none() | answers()),
     )
 
 
@@ -213,6 +231,15 @@ def problem_of(decode: Callable[[bytes], object], data: bytes) -> str:
     return caught.value.problem
 
 
+def answered(where: str, value: object) -> Any:
+    """Return the answer of a record, with another value at *where*."""
+    lines = [
+        {"outcome": "sent", "release": A, "why": ""},
+        {"outcome": "refused", "release": None, "why": "policy P-7"},
+    ]
+    return json.loads(edited({"number": 1, "id": A, "lines": lines}, where, value))
+
+
 KNOWN_DISPATCH = (
     "`format`, `site`, `sequence`, `earlier`, `issued`, `operator`,"
     " `releases`, `needs`, `packing`"
@@ -244,6 +271,17 @@ KNOWN_DISPATCH = (
         ("packing", None, "`packing` is null, expected object"),
         ("packing.size", -1, "`packing.size` is -1, expected at least 0"),
         ("packing.x", 1, "`packing.x` is not known here; known are `sha256`, `size`"),
+        ("answer", None, f"`answer` is not known here; known are {KNOWN_DISPATCH}"),
+        ("answer", 7, "`answer` is integer, expected object"),
+        ("answer", {"number": 1, "id": A}, "`answer.lines` is missing"),
+        ("answer", answered("number", 0), "`answer.number` is 0, expected at least 1"),
+        ("answer", answered("lines.0.outcome", "lost"), "`answer.lines[0].outcome` has the unknown value `lost`"),
+        ("answer", answered("lines.0.release", None), "`answer.lines[0].release` does not go with the outcome `sent`"),
+        ("answer", answered("lines.0.why", "no"), "`answer.lines[0].why` is not for this"),
+        ("answer", answered("lines.1.release", A), "`answer.lines[1].release` does not go with the outcome `refused`"),
+        ("answer", answered("lines.1.why", ""), "`answer.lines[1].why` is empty or has more than 200 characters"),
+        ("answer", answered("lines.1.why", "a\nb"), "`answer.lines[1].why` has characters that cannot be shown on one line"),
+        ("answer", answered("lines.1.x", 1), "`answer.lines[1].x` is not known here; known are `outcome`, `release`, `why`"),
     ],
 )  # fmt: skip
 def test_a_dispatch_record_is_refused_with_the_place(
