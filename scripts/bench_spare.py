@@ -65,8 +65,11 @@ class Field:
         source.mkdir(exist_ok=True)
         each = size // VOLUMES
         for number in range(VOLUMES):
-            data = random.Random(number).randbytes(each)
-            (source / f"{number}.bin").write_bytes(data)
+            rng = random.Random(number)
+            # In pieces: a child's peak memory begins with its parent's.
+            with (source / f"{number}.bin").open("wb") as file:
+                for at in range(0, each, 1 << 20):
+                    file.write(rng.randbytes(min(1 << 20, each - at)))
         room = str(each + each // 50 + (1 << 20))
         measure(gap.export(source, "--volume-size", room), cwd=folder)
         shutil.rmtree(source)
