@@ -19,13 +19,16 @@ from airlift.digest import Sha256
 from airlift.errors import StoreError
 from airlift.format import block
 from airlift.format.head import Codec, PartHead
-from airlift.format.packing import SLAB, PackedBlob, PackingList
+from airlift.format.packing import SLAB, PackedBlob, PackingList, Part
 from airlift.outbound import coding
 from airlift.outbound.coding import Load, Outcome
 from airlift.outbound.recipe import Portion, Recipe
 from airlift.outbound.slabs import BlobReader
 from airlift.outbound.spool import Done, Spool, StoredSlabs
 from airlift.progress import Advance, Progress
+from airlift.store import scrub
+from airlift.store.packs import SMALL
+from airlift.store.scrub import Look
 from airlift.store.store import Store
 
 CODED_FORMATS: Final = frozenset({"safetensors", "gguf", "onnx", "hdf5"})
@@ -96,6 +99,11 @@ class Packer:
                 done[one] = earlier
         left = [blobs[one] for one in order if one not in done]
         with progress.task("packing", sum(one.size for one in left)) as advance:
+            small = [
+                one for one in left if one.size < SMALL and one.sha256 not in recipes
+            ]
+            done |= self._pack_small(small, advance)
+            left = [one for one in left if one.sha256 not in done]
             # The biggest first: at the end no single file keeps one thread busy.
             left.sort(key=lambda one: -one.size)
             loads = (self._load(one, recipes.get(one.sha256)) for one in left)
@@ -106,6 +114,27 @@ class Packer:
             listing=PackingList(blobs=tuple(done[one][0] for one in order)),
             heads=tuple(table for one in order for table in done[one][1]),
         )
+
+    def _pack_small(
+        self, files: Sequence[ReleaseFile], advance: Advance
+    ) -> dict[Sha256, Done]:
+        """Return how blobs travel that are one raw slab each.
+
+        Read like those of larger ones, but many at once: of 100,000 small files the
+        lanes and locks of each would cost ten times what its bytes do.
+        """
+        wanted = {file.sha256: file for file in files}
+        sizes = {blob: file.size for blob, file in wanted.items()}
+        for look in scrub.rehash(sizes, self._store.span, advance):
+            if look.digest != look.blob:
+                raise _unfit(wanted[look.blob], look)
+        return {
+            blob: (
+                PackedBlob(sha256=blob, size=size, parts=(_alone(blob, size),)),
+                (None,),
+            )
+            for blob, size in sizes.items()
+        }
 
     def code(self, loads: Iterable[Load], advance: Advance) -> dict[str, Outcome]:
         """Code *loads* into the spool; return what they became, by name.
@@ -211,6 +240,19 @@ def _key(blob: Sha256, recipe: Recipe | None) -> str:
 
 def _suffix(recipe: Recipe | None) -> str:
     return recipe.digest[:16] if recipe else ""
+
+
+def _alone(blob: Sha256, size: int) -> Part:
+    """Return the part that a blob of one raw slab is; its digest says what a head would."""
+    return Part(sha256=blob, size=size, raw=size, head=None)
+
+
+def _unfit(file: ReleaseFile, look: Look) -> StoreError:
+    if look.digest:
+        return _rotten(file, Sha256(look.digest))
+    problem = look.problem or f"blob {file.sha256} is not in the store"
+    hint = "`airlift verify` finds all such blobs; fetch it again"
+    return StoreError(f"{naming.show(file.path)}: {problem}", hint=hint)
 
 
 def _rotten(file: ReleaseFile, found: Sha256) -> StoreError:

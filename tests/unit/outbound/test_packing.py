@@ -188,3 +188,40 @@ def test_rot_is_found_where_a_recipe_takes_no_bytes(tmp_path: Path) -> None:
         f"f: the store's bytes hash to {found}, expected {file.sha256}"
     )
     assert not list((tmp_path / "spool").glob("*.coded"))
+
+
+def test_small_files_are_looked_at_too(tmp_path: Path) -> None:
+    """Many are read at once; one of them that rotted or went must still be named."""
+    store = BlobStore(tmp_path / "store")
+    contents = [b"%d" % number * 100 for number in range(300)]
+    store.add_small((sha256(one), one) for one in contents)
+    files = [
+        ReleaseFile(path=f"f{n}", size=len(one), sha256=sha256(one), format="text")
+        for n, one in enumerate(contents)
+    ]
+    packer = Packer(store, tmp_path / "spool")
+    made = packer.pack(files, Silent())
+    assert [blob.sha256 for blob in made.listing.blobs] == [
+        file.sha256 for file in files
+    ]
+    assert made.heads == (None,) * 300
+    assert (
+        stored_bytes(packer, packer.pack(files[7:8], Silent()), made.listing.blobs[7])
+        == contents[7]
+    )
+    span = store.span(files[7].sha256)
+    assert span is not None
+    span.path.chmod(0o600)
+    with span.path.open("r+b") as stream:
+        stream.seek(span.offset)
+        stream.write(b"rot")
+    found = sha256(b"rot" + contents[7][3:])
+    with pytest.raises(StoreError) as caught:
+        packer.pack(files, Silent())
+    assert str(caught.value) == (
+        f"f7: the store's bytes hash to {found}, expected {files[7].sha256}"
+    )
+    gone = ReleaseFile(path="gone", size=4, sha256=sha256(b"gone"), format="text")
+    with pytest.raises(StoreError) as caught:
+        packer.pack([gone], Silent())
+    assert str(caught.value) == f"gone: blob {gone.sha256} is not in the store"
