@@ -206,7 +206,16 @@ RELEASE = json.loads(
         )
     )
 )
-GONE = object()
+
+
+class _Gone:
+    """Its name is part of the names of tests, and must not change from run to run."""
+
+    def __repr__(self) -> str:
+        return "gone"
+
+
+GONE = _Gone()
 
 
 def edited(record: Any, where: str, value: object) -> bytes:
