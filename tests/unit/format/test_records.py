@@ -398,7 +398,20 @@ def test_a_record_above_its_limit_is_not_even_parsed() -> None:
     assert problem_of(dispatch.decode, data) == problem
 
 
-ODD: list[object] = [None, True, -1, 0, 2**53 - 1, "", "x", "A" * 64, [], {}, ["x"], GONE]
+ODD: list[object] = [
+    None,
+    True,
+    -1,
+    0,
+    2**53 - 1,
+    "",
+    "x",
+    "A" * 64,
+    [],
+    {},
+    ["x"],
+    GONE,
+]
 USUAL_FILE: dict[str, Any] = {
     "class": "data",
     "facts": {},
