@@ -126,13 +126,17 @@ def show_berths(berths: Sequence[Berth], folders: Sequence[Path]) -> None:
 
 def line(one: Berth) -> str:
     """Return what is known of a medium."""
-    state = f"checked {one.checked}" if one.checked else UNCHECKED
-    if one.lost:
-        state = f"lost {one.lost}"
-    elif one.bad:
-        state = f"{len(one.bad)} bad of those it had"
     drive = f"  ({one.drive.shown()})" if one.drive.shown() else ""
-    return f"medium {one.number}  {len(one.files)} file(s)  {state}{drive}"
+    return f"medium {one.number}  {len(one.files)} file(s)  {state(one)}{drive}"
+
+
+def state(one: Berth) -> str:
+    """Say whether a medium may be relied on."""
+    if one.lost:
+        return f"lost {one.lost}"
+    if one.bad:
+        return f"{len(one.bad)} bad file(s)"
+    return f"checked {one.checked}" if one.checked else UNCHECKED
 
 
 def _need(wanted: Wanted) -> str:

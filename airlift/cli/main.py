@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("cmd_export", "Fetch, sign and write a delivery as volumes."),
     "send": ("cmd_send", "Hand a written delivery to a one-way link."),
     "check": ("cmd_check", "Read written volumes back from a medium."),
+    "media": ("cmd_media", "Know the media: what lies where, what is lost, what lies."),
     "reissue": ("cmd_reissue", "Write lost volumes of a delivery once more."),
     "import": ("cmd_import", "Verify volumes and take them into the registry."),
     "watch": ("cmd_watch", "Take volumes in as a one-way link drops them."),

@@ -8,7 +8,6 @@ from pathlib import Path
 from airlift import naming
 from airlift.errors import AirliftError, FormatError, RequestError, StoreError
 from airlift.format import medium_note
-from airlift.format.dispatch import Dispatch
 from airlift.outbound import drives, medium, placing, sidecars
 from airlift.outbound.mounts import mount_of
 from airlift.outbound.placing import Device, Room
@@ -46,14 +45,12 @@ class Berthing:
     """Looks at drives.
 
     Args:
-        record: Of the delivery that is written.
-        sizes: Bytes of each of its volumes, by name.
+        sizes: Bytes of each volume of the delivery, by name.
         most: Bytes of volumes that one medium may have.
     """
 
-    def __init__(self, record: Dispatch, sizes: Mapping[str, int], most: int) -> None:
+    def __init__(self, sizes: Mapping[str, int], most: int) -> None:
         self._sizes, self._most = sizes, most
-        self._note = f"{sidecars.front(record)}.{sidecars.MEDIUM}"
         self._mounted: dict[Path, str] = {}
 
     def look(self, folder: Path, known: Stowage, taken: Sequence[int]) -> Place:
@@ -80,7 +77,7 @@ class Berthing:
         except OSError as error:
             problem = f"cannot look at {folder}: {error.strerror}"
             raise StoreError(problem, hint="is the medium still there?") from error
-        berth = berth_at(folder, known, noted=self._noted(folder, known.cutting))
+        berth = berth_at(folder, known)
         if berth.number not in {one.number for one in known.berths}:
             berth = replace(berth, number=max(taken, default=0) + 1)
         return Place(folder, berth, free, device)
@@ -109,18 +106,8 @@ class Berthing:
             problem = f"nothing is mounted at {naming.show(before)}"
             raise RequestError(problem, hint="mount the medium")
 
-    def _noted(self, folder: Path, cutting: str) -> int:
-        """Return which medium the one at *folder* says it is; 0 where it says none."""
-        with contextlib.suppress(AirliftError):
-            data = read_file(
-                folder / self._note, limit=medium_note.LIMIT, error=FormatError
-            )
-            found = medium_note.decode(data)
-            return found.number if found.cutting == cutting else 0
-        return 0
 
-
-def berth_at(folder: Path, known: Stowage, *, noted: int = 0) -> Berth:
+def berth_at(folder: Path, known: Stowage, *, returned: bool = False) -> Berth:
     """Return what is known of the medium at *folder*; a new one where nothing is.
 
     Of the files that were noted, only those count that are there.
@@ -128,7 +115,8 @@ def berth_at(folder: Path, known: Stowage, *, noted: int = 0) -> Berth:
     Args:
         folder: It exists.
         known: What lies where.
-        noted: Which medium it says it is; 0 where it says none.
+        returned: Whether it may be one that was written at this folder and mounted
+            there again. Not while media are swapped there.
 
     Raises:
         StoreError: It cannot be looked at.
@@ -139,18 +127,27 @@ def berth_at(folder: Path, known: Stowage, *, noted: int = 0) -> Berth:
     except OSError as error:
         problem = f"cannot look at {shown}: {error.strerror}"
         raise StoreError(problem, hint="is the medium still there?") from error
+    number = _noted(folder, known)
     for one in known.berths:
         here = tuple(name for name in one.files if (folder / name).exists())
-        same = (
-            one.number == noted
-            or (drive.uuid and drive.uuid == one.drive.uuid)
-            # A kernel may give the number of a mount to the next medium's.
-            or (here and mount and (mount, shown) == (one.mount, one.folder))
-        )
-        if same and drive.may_be(one.drive) and not one.lost:
-            return replace(one, folder=shown, mount=mount, drive=drive, files=here)
+        # A kernel may give the number of a mount to the next medium's.
+        there = here and one.folder == shown and (returned or one.mount == mount)
+        same = one.number == number or (drive.uuid and drive.uuid == one.drive.uuid)
+        if (same or there) and drive.may_be(one.drive) and not one.lost:
+            before = one.mount if returned else mount
+            return replace(one, folder=shown, mount=before, drive=drive, files=here)
     number = max((one.number for one in known.berths), default=0) + 1
     return Berth(number=number, drive=drive, folder=shown, mount=mount, written="")
+
+
+def _noted(folder: Path, known: Stowage) -> int:
+    """Return which medium the one at *folder* says it is; 0 where it says none."""
+    name = f"AIRLIFT-{known.site}-{known.sequence:06d}.{sidecars.MEDIUM}"
+    with contextlib.suppress(AirliftError):
+        data = read_file(folder / name, limit=medium_note.LIMIT, error=FormatError)
+        found = medium_note.decode(data)
+        return found.number if found.cutting == known.cutting else 0
+    return 0
 
 
 def _files(folder: Path) -> Iterator[Path]:

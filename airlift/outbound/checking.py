@@ -9,13 +9,14 @@ told, never assumed.
 import contextlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from airlift import naming
 from airlift.errors import FormatError, RequestError
-from airlift.outbound import hashing, mounts
+from airlift.outbound import berthing, hashing, mounts
 from airlift.outbound.ledger import Entry, VolumeNote
+from airlift.outbound.stowage import Berth, Stowage
 from airlift.progress import Advance, Progress
 
 _DROP = Path("/proc/sys/vm/drop_caches")
@@ -32,6 +33,9 @@ class Checked:
         fresh_mount: Whether it was mounted anew since it was written; None where
             that cannot be told.
         caches_dropped: Whether the system's caches were dropped before reading.
+        bad: The file names of those that are not good.
+        berth: The medium as it was known before; None where nothing is noted of the
+            delivery's media.
     """
 
     good: tuple[VolumeNote, ...]
@@ -39,25 +43,35 @@ class Checked:
     missing: tuple[str, ...]
     fresh_mount: bool | None
     caches_dropped: bool
+    bad: tuple[str, ...] = ()
+    berth: Berth | None = None
 
 
-def check(folder: Path, entry: Entry, progress: Progress) -> Checked:
+def check(
+    folder: Path, entry: Entry, progress: Progress, known: Stowage | None = None
+) -> Checked:
     """Read the volumes of a delivery on the medium at *folder* back.
 
     Args:
         folder: Where the medium is mounted now.
         entry: What the ledger says was written.
         progress: Who wants to know.
+        known: What is noted of its media, if anything is.
 
     Raises:
         RequestError: None of its volumes is there.
     """
-    here = [note for note in entry.volumes if (folder / note.name).exists()]
+    noted = known.files if known else entry.volumes
+    here = [note for note in noted if (folder / note.name).exists()]
     if not here:
         problem = f"no volume of delivery {entry.record.sequence} is in {folder}"
         raise RequestError(problem, hint="is this the right medium, and mounted?")
     dropped = _drop_caches([folder / note.name for note in here])
-    good, problems = [], []
+    good, bad, problems = [], [], []
+    berth = berthing.berth_at(folder, known, returned=True) if known else None
+    before = berth.mount if berth else entry.mount
+    if known and berth and not known.has(berth.number):
+        before = ""  # somebody else wrote it, nobody knows on which mount
     total = sum(note.size for note in here)
     with progress.task("reading back", total) as advance:
         for note in here:
@@ -65,15 +79,62 @@ def check(folder: Path, entry: Entry, progress: Progress) -> Checked:
                 _compare(folder / note.name, note, advance)
                 good.append(note)
             except (FormatError, OSError) as error:
+                bad.append(note.name)
                 problems.append(f"{note.name}: {_reason(error)}")
     names = {note.name for note in here}
     return Checked(
         good=tuple(good),
         problems=tuple(problems),
-        missing=tuple(one.name for one in entry.volumes if one.name not in names),
-        fresh_mount=mounts.is_fresh(mounts.mount_of(folder), entry.mount),
+        missing=tuple(one.name for one in noted if one.name not in names),
+        fresh_mount=mounts.is_fresh(mounts.mount_of(folder), before),
         caches_dropped=dropped,
+        bad=tuple(bad),
+        berth=berth,
     )
+
+
+def cutting_on(folder: Path, cuttings: Sequence[Stowage]) -> Stowage | None:
+    """Return the one of *cuttings* whose files lie in *folder*, by name and size.
+
+    That of which most files do; None where none has any.
+    """
+
+    def fitting(one: Stowage) -> int:
+        return sum(_size(folder / file.name) == file.size for file in one.files)
+
+    def named(one: Stowage) -> int:
+        return sum((folder / file.name).exists() for file in one.files)
+
+    best = max(cuttings, key=lambda one: (fitting(one), named(one)), default=None)
+    return best if best and named(best) else None
+
+
+def noted(known: Stowage, found: Checked, folder: Path, now: str) -> Stowage:
+    """Return what is known of the media once the one in *folder* was read back.
+
+    What is bad there counts no longer; what is good there counts as checked only on a
+    mount that is not the one it was written on.
+    """
+    assert found.berth
+    good = tuple(one.name for one in found.good)
+    berth = replace(
+        found.berth,
+        folder=naming.show(str(folder.absolute())),
+        files=good,
+        bad=found.bad,
+        checked=now if found.fresh_mount and not found.bad else found.berth.checked,
+    )
+    if found.bad:
+        berth = replace(berth, checked="")
+    after = known.with_berth(berth)
+    return after.waiting(name for name in found.bad if not any(after.holding(name)))
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1
 
 
 def _drop_caches(paths: Sequence[Path]) -> bool:
@@ -117,6 +178,7 @@ def slip(folder: Path, entry: Entry, checked: Checked, *, now: str, actor: str) 
         f"issued       {record.issued} by {record.operator}",
         f"written      {entry.written}",
         f"read back    {now} by {actor} at {folder}",
+        *_medium(checked.berth),
         f"fresh mount  {fresh[checked.fresh_mount]}",
         f"caches       {'dropped' if checked.caches_dropped else 'dropped for these files only'}",
         "",
@@ -127,3 +189,10 @@ def slip(folder: Path, entry: Entry, checked: Checked, *, now: str, actor: str) 
     lines += [f"BAD      {line}" for line in checked.problems]
     lines += [f"elsewhere {name}" for name in checked.missing]
     return "\n".join(lines) + "\n"
+
+
+def _medium(berth: Berth | None) -> list[str]:
+    if berth is None:
+        return []
+    shown = f"  ({berth.drive.shown()})" if berth.drive.shown() else ""
+    return [f"medium       {berth.number}{shown}"]

@@ -5,6 +5,7 @@ export to several media goes on wherever it was stopped, and so that lost volume
 be made again: it holds the cut points, the digests, and the small files beside them.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Final
 
 from airlift.artifact import Json
 from airlift.digest import Sha256
-from airlift.format import canonical
+from airlift.format import canonical, parity
 from airlift.format.fields import Fields
 from airlift.format.volume import Cut, Label
 from airlift.outbound.drives import Drive
@@ -22,6 +23,7 @@ from airlift.store.durable import Disk, read_file
 FORMAT: Final = "airlift/stowage/1"
 _LIMIT: Final = 64 << 20
 _SUFFIX: Final = ".stowage"
+_VOLUME: Final = re.compile(r"\.(\d+)-of-\d+\.tar\Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,9 +90,18 @@ class Stowage:
         """Return what is known of the file *name*."""
         return next((one for one in self.files if one.name == name), None)
 
+    def has(self, number: int) -> bool:
+        """Say whether a medium has this number."""
+        return any(one.number == number for one in self.berths)
+
     def holding(self, name: str) -> Iterator[Berth]:
         """Yield the media that are not lost and have the file *name*."""
         return (one for one in self.berths if name in one.files and not one.lost)
+
+    def ordinals(self, names: Iterable[str]) -> tuple[int, ...]:
+        """Return which volumes *names* are, in order; spares are none."""
+        found = (int(match[1]) for name in names if (match := _VOLUME.search(name)))
+        return tuple(sorted(found))
 
     def learned(self, notes: Iterable[VolumeNote]) -> "Stowage":
         """Return it with what is known of some files."""
@@ -104,8 +115,12 @@ class Stowage:
         return replace(self, berths=tuple(others[one] for one in sorted(others)))
 
     def waiting(self, names: Iterable[str]) -> "Stowage":
-        """Return it with *names* to be written besides what is."""
-        return replace(self, pending=tuple(sorted({*self.pending, *names})))
+        """Return it with the volumes among *names* to be written besides what is.
+
+        A spare is made of volumes that lie together, not once more on its own.
+        """
+        volumes = (name for name in names if not name.endswith(parity.SUFFIX))
+        return replace(self, pending=tuple(sorted({*self.pending, *volumes})))
 
     def lose(self, number: int, now: str) -> "Stowage":
         """Return it with a medium lost, and what is on no other one to be written."""

@@ -86,7 +86,7 @@ class Stowing:
             one.file_name: sizes.get(one.file_name) or lot.cutter.size(one)
             for one in lot.labels
         }
-        self._berthing = Berthing(lot.record, self._sizes, media.most)
+        self._berthing = Berthing(self._sizes, media.most)
         self._written: dict[str, WrittenVolume] = {}
         self._failures: list[str] = []
         self._largest = 0

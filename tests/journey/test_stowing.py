@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from airlift.artifact import Pinned
-from airlift.errors import IncompleteError, RequestError, StoreError
+from airlift.errors import FormatError, IncompleteError, RequestError, StoreError
 from airlift.format import medium_note
 from airlift.format.selection import Selection
-from airlift.outbound import departure, remaking
+from airlift.outbound import checking, departure, remaking
+from airlift.outbound.checking import Checked
 from airlift.outbound.departure import Departure, Order
 from airlift.outbound.quay import NO_LIMIT, Loading, Media, Wanted
 from airlift.outbound.remaking import Archive, Reissued
@@ -489,3 +490,70 @@ def test_a_store_that_makes_other_bytes_is_found(yard: Yard) -> None:
         f"{first.name} comes out as {known.files[1].sha256}, it was {first.sha256}"
     )
     assert not volumes(yard.stick("again"))
+
+
+# --- what is known of media ------------------------------------------------------------
+
+
+def checked(yard: Yard, folder: Path) -> Checked:
+    """Read a medium back and note what was found."""
+    entry = yard.crossing.connected.dock.ledger.newest("plant7")
+    assert entry
+    known = checking.cutting_on(folder, yard.stowages.of("plant7", 1))
+    assert known
+    found = checking.check(folder, entry, Silent(), known)
+    yard.stowages.write(checking.noted(known, found, folder, NOW))
+    return found
+
+
+def test_a_medium_is_not_checked_on_the_mount_it_was_written_on(yard: Yard) -> None:
+    """What comes out of a cache says nothing about the stick."""
+    a = yard.stick("a")
+    yard.export(a)
+    assert checked(yard, a).fresh_mount is not True
+    (berth,) = yard.stowage().berths
+    assert berth.checked == ""
+    # As after a fresh mount: what is noted is another than what is there now.
+    yard.stowages.write(yard.stowage().with_berth(replace(berth, mount="boot once 1")))
+    assert checked(yard, a).fresh_mount is True
+    assert yard.stowage().berths[0].checked == NOW
+
+
+def test_what_does_not_read_back_is_wanted_again(yard: Yard) -> None:
+    """The ledger must not count on a volume that the stick has lost."""
+    a, b = yard.stick("a"), yard.stick("b")
+    yard.export(a, b, most=3 * CUT)
+    bad = a / "AIRLIFT-plant7-000001.0002-of-0005.tar"
+    bad.write_bytes(bad.read_bytes()[:-1] + b"x")
+    assert checked(yard, a).bad == (bad.name,)
+    known = yard.stowage()
+    assert known.pending == (bad.name,)
+    assert known.berths[0].bad == (bad.name,)
+    assert bad.name not in known.berths[0].files
+    assert yard.reissue(to=yard.stick("c")).ordinals == (2,)
+
+
+def test_a_copy_made_by_hand_is_noted_and_not_taken_for_checked(yard: Yard) -> None:
+    """Nobody knows what was written when, nor out of which cache it reads."""
+    a, copy = yard.stick("a"), yard.stick("copy")
+    yard.export(a)
+    copy.mkdir()
+    for path in sorted(a.glob("*.tar"))[:2]:
+        shutil.copy(path, copy)
+    assert checked(yard, copy).fresh_mount is None
+    assert yard.where() == {1: (1, 2, 3, 4, 5), 2: (1, 2)}
+    assert [one.checked for one in yard.stowage().berths] == ["", ""]
+    # Put in again: now it is known on which mount it was seen before.
+    berth = replace(yard.stowage().berths[1], mount="boot once 1")
+    yard.stowages.write(yard.stowage().with_berth(berth))
+    assert checked(yard, copy).fresh_mount is True
+    assert yard.stowage().berths[1].checked == NOW
+
+
+def test_stowage_that_was_damaged_on_disk_is_refused(yard: Yard) -> None:
+    """A guess where volumes are is a trip for nothing."""
+    yard.export(yard.stick("a"))
+    (path,) = yard.crossing.connected.dock.ledger.folder.rglob("*.stowage")
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(FormatError):
+        yard.stowages.of("plant7", 1)
