@@ -59,6 +59,7 @@ def package(name: str = "demo", *versions: str, **changes: object) -> Package:
         as_of=ISSUED,
         newest=listed[0],
         versions=tuple(version(name, one) for one in listed),
+        advised="2026-01-04T22:00:00Z",
     )
     return replace(made, **changes)  # type: ignore[arg-type]
 

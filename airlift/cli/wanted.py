@@ -93,6 +93,22 @@ def read(path: Path, table: Sources, progress: Progress) -> Wanted:
     return Wanted(pinned=tuple(pinned), manifest_sha256=digest, locked=False)
 
 
+def stated(path: Path) -> tuple[tuple[Wish, ...], tuple[Pinned, ...]]:
+    """Return what the manifest or lock at *path* says, asking nobody.
+
+    Returns:
+        The entries of a manifest; the artifacts of a lock. One of them is empty.
+
+    Raises:
+        RequestError: It cannot be read, or asks for what cannot be meant.
+    """
+    text = _text(path)
+    if text.lstrip().startswith("{"):
+        return (), lock.decode(text, name=str(path)).pinned
+    wishes = manifest.decode(text, name=str(path)).entries
+    return tuple(_anchored(wish, path.parent) for wish in wishes), ()
+
+
 def _text(path: Path) -> str:
     return config.text(
         path,

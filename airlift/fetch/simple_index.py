@@ -9,7 +9,7 @@ Source: PyPA specifications, "Simple repository API" (PEP 503, 592, 658, 691, 70
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
 from pathlib import Path
 from typing import Final
@@ -56,6 +56,24 @@ class Listed:
     facts: Mapping[str, Json]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """What indexes say of a project.
+
+    Attributes:
+        index: The address of the first that has it, without a login; empty where
+            none has.
+        status: What that one says of the whole (PEP 792); ``active`` where nothing.
+        reason: Why; may be empty.
+        files: By file name, what each index lists, in their order.
+    """
+
+    index: str
+    status: str
+    reason: str
+    files: Mapping[str, tuple[Listed, ...]]
+
+
 class SimpleIndexes:
     """Indexes that files are looked up in; safe from several threads.
 
@@ -76,14 +94,25 @@ class SimpleIndexes:
         Raises:
             SourceError: A page cannot be had or read.
         """
+        return self.project(project).files
+
+    def project(self, name: str) -> Project:
+        """Return what the indexes say of the project *name*.
+
+        Raises:
+            SourceError: A page cannot be had or read.
+        """
         found: dict[str, tuple[Listed, ...]] = {}
+        told = Project(index="", status="", reason="", files={})
         for index in self._indexes:
-            page = self._page(index, project)
+            page = self._page(index, name)
+            if page is not None and not told.index:
+                told = _told(page, bare(index))
             status = _status(page)
             for package in page.packages if page else ():
                 before = found.get(package.filename, ())
                 found[package.filename] = (*before, _listed(package, status))
-        return found
+        return replace(told, files=found)
 
     @contextmanager
     def read(
@@ -139,6 +168,12 @@ def bare(url: str) -> str:
     split = urlsplit(url)
     host = split.netloc.rpartition("@")[2]
     return urlunsplit((split.scheme, host, split.path, "", ""))
+
+
+def _told(page: ProjectPage, index: str) -> Project:
+    word = page.status.value if page.status is not None else wheel_names.ACTIVE
+    reason = page.status_reason or ""
+    return Project(index=index, status=word, reason=reason, files={})
 
 
 def _status(page: ProjectPage | None) -> Mapping[str, Json]:

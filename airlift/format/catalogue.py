@@ -93,9 +93,9 @@ class Catalogue:
         next_expected: When the next one should be made: silence after it is a finding.
         valid_until: After it, nothing here is worth much.
         items: Sorted by kind, names and options; each once.
-        packages: Sorted by name; each once. For these, and for no others, the
-            advisories are complete up to the feed's ``as_of``.
-        feed: Which advisories were looked through.
+        packages: Sorted by name; each once. Advisories are complete for these, up to
+            what each says, and for no others.
+        feed: Which advisories were looked through last.
         advisories: Those that touch a package of the list, sorted by id.
     """
 

@@ -157,6 +157,8 @@ class Package:
         newest: The newest version that is no preview, not yanked and for a watched
             target; empty where there is none.
         versions: The newest, and those that sites were sent; newest first.
+        advised: The feed's ``as_of`` when advisories were last looked through for
+            it: they are complete up to then. Empty where they never were.
     """
 
     name: str
@@ -168,6 +170,7 @@ class Package:
     reason: str = ""
     newest: str = ""
     versions: tuple[Version, ...] = ()
+    advised: str = ""
 
 
 def encode_item(item: Item) -> dict[str, Json]:
@@ -217,6 +220,7 @@ def encode_package(package: Package) -> dict[str, Json]:
         "reason": package.reason,
         "newest": package.newest,
         "versions": versions,
+        "advised": package.advised,
     }
 
 
@@ -273,7 +277,7 @@ def read_package(entry: Fields) -> Package:
     """Return the package that *entry* states; as ``read_item``."""
     entry.exactly(
         *("name", "source", "as_of", "problem", "standing"),
-        *("status", "reason", "newest", "versions"),
+        *("status", "reason", "newest", "versions", "advised"),
     )
     found = Package(
         name=entry.text("name"),
@@ -285,6 +289,7 @@ def read_package(entry: Fields) -> Package:
         reason=entry.text("reason"),
         newest=entry.text("newest"),
         versions=tuple(_read_version(one) for one in entry.tables("versions")),
+        advised=read_time(entry, "advised", or_empty=True),
     )
     names = [one.version for one in found.versions]
     if len(set(names)) != len(names):

@@ -26,7 +26,7 @@ from airlift.digest import Sha256, sha256
 from airlift.errors import FormatError, RequestError, SourceError
 from airlift.fetch import Settings, resolver, simple_index
 from airlift.fetch.resolver import Locked, Question, Target
-from airlift.fetch.simple_index import Listed, SimpleIndexes
+from airlift.fetch.simple_index import Listed, Project, SimpleIndexes
 from airlift.format import canonical
 from airlift.payload import wheel
 from airlift.payload.zip_directory import Read
@@ -93,6 +93,20 @@ class Wheels(Source):
                 "targets": [str(target) for target in targets],
             },
         )
+
+    def project(self, name: str, index: str = "") -> Project:
+        """Return what is known of the project *name*.
+
+        Args:
+            name: In PyPA's normal form.
+            index: The only index to ask; empty, or one of the usual ones, for those.
+
+        Raises:
+            SourceError: An index does not answer.
+        """
+        usual = {simple_index.bare(one) for one in self._configured}
+        alone = index and simple_index.bare(index) not in usual
+        return self._open((index,) if alone else self._configured).project(name)
 
     @contextmanager
     def read(

@@ -71,6 +71,22 @@ class Ledger:
             return None
         return release_id, release_format.decode(self._repository.release(release_id))
 
+    def releases(self) -> tuple[Release, ...]:
+        """Return every approved release, by kind and name, the highest counter first.
+
+        Raises:
+            RequestError: Nothing is in force yet.
+            StoreError: The folder is damaged.
+        """
+        targets = self.current().targets.body.targets.values()
+        found = [
+            release_format.decode(self._repository.release(one.sha256))
+            for one in targets
+        ]
+        return tuple(
+            sorted(found, key=lambda one: (one.kind.value, one.name, -one.counter))
+        )
+
     def _find_heads(self, targets: Targets) -> dict[tuple[Kind, str], Sha256]:
         best: dict[tuple[Kind, str], tuple[int, Sha256]] = {}
         for target in targets.targets.values():
