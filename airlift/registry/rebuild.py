@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from airlift.digest import Sha256, sha256
 from airlift.errors import RegistryError
-from airlift.registry import intake, migration, rows, summary
+from airlift.registry import intake, migration, rows, summary, upstream
 from airlift.registry.engine import FILE, Database, make_file, refuse_network
 from airlift.registry.held import Delivered, Event
 from airlift.registry.home import Home
@@ -96,7 +96,7 @@ def rebuild(
         database = Database(fresh)
         try:
             with database.write() as connection:
-                replayed = _replay(connection, records, told, verify)
+                replayed = _replay(connection, home, told, verify)
                 intake.add_event(connection, _logged(replayed, now, actor))
             with database.read() as connection:
                 missing = store.missing(rows.digests(connection))
@@ -120,9 +120,10 @@ def _logged(replayed: list[int], now: str, actor: str) -> Event:
 
 
 def _replay(
-    connection: Connection, records: Records, told: Summary, verify: Verify
+    connection: Connection, home: Path, told: Summary, verify: Verify
 ) -> list[int]:
     """Record everything in an empty database; return the sequences, rising."""
+    records = Records(home)
     anchor = records.anchor()
     if sha256(anchor) != told.anchor:
         problem = "records/anchor.json is not the root that was accepted here"
@@ -138,6 +139,7 @@ def _replay(
     summary.put(connection, told)
     for event in records.events():
         intake.add_event(connection, event)
+    upstream.replay(connection, home, records.events())
     return [one.sequence for one in kept]
 
 

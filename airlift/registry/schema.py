@@ -201,6 +201,33 @@ deny = Table(
     Column("actor", Text, nullable=False),
 )
 
+catalogue = Table(
+    "catalogue",
+    METADATA,
+    Column("sequence", Integer, primary_key=True, autoincrement=False),
+    Column("id", Digest, nullable=False, unique=True),
+    Column("issued", Text, nullable=False),
+    Column("next_expected", Text, nullable=False),
+    Column("valid_until", Text, nullable=False),
+    Column("imported", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+)
+
+# From catalogue `since` to before `until`: it stays until an answer takes it back.
+withdrawal = Table(
+    "withdrawal",
+    METADATA,
+    Column("kind", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("what", Text, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("as_of", Text, nullable=False),
+    Column("since", ForeignKey("catalogue.sequence"), nullable=False),
+    Column("until", ForeignKey("catalogue.sequence")),
+    sqlite_with_rowid=False,
+)
+
 event = Table(
     "event",
     METADATA,
