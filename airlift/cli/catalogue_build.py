@@ -38,6 +38,13 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--threshold", default=1, help="How many of them must sign each.")
 @click.option("--name", default="catalogue", help="Name of the key that is made.")
 @click.option(
+    "--kdf",
+    type=click.Choice(list(keys.COSTS)),
+    default="default",
+    show_default="default, 256 MiB",
+    help="What a guess at the passphrase of the key that is made costs.",
+)
+@click.option(
     "--new-passphrase-file",
     type=_FILE,
     help="Read the passphrase of the key that is made from this file's first line.",
@@ -52,6 +59,7 @@ def key_command(
     signer: tuple[Path, ...],
     threshold: int,
     name: str,
+    kdf: str,
     new_passphrase_file: Path | None,
     key_names: tuple[str, ...],
     passphrase_fd: int | None,
@@ -68,7 +76,7 @@ def key_command(
     approvers = keyring.unlock(home, key_names, phrases)
     # Two files: that of the weekly job must not open what approves.
     fresh = Passphrases(fd=None, file=new_passphrase_file)
-    named = [public.read(path) for path in signer] or [_own(home, name, fresh)]
+    named = [public.read(path) for path in signer] or [_own(home, name, kdf, fresh)]
     found = sound_quorum(tuple(named), threshold, "keys of catalogues")
     publisher.set_catalogue(found, approvers, config.now())
     if as_json:
@@ -82,7 +90,7 @@ def key_command(
     output.line("sites learn of it with their next delivery: `airlift export`")
 
 
-def _own(home: Path, name: str, phrases: Passphrases) -> PublicKey:
+def _own(home: Path, name: str, kdf: str, phrases: Passphrases) -> PublicKey:
     """Return the key *name* of this host; made where there is none.
 
     Not among the keys that sign deliveries: who unlocks all of those needs it not.
@@ -92,7 +100,7 @@ def _own(home: Path, name: str, phrases: Passphrases) -> PublicKey:
         return public.read(shared)
     made = keys.generate(name)
     phrase = phrases.ask(f"the new key of `{made.public.name}`", confirm=True)
-    keys.save(_folder(home), made, phrase)
+    keys.save(_folder(home), made, phrase, cost=keys.COSTS[kdf])
     return made.public
 
 

@@ -29,7 +29,12 @@ def upgrade() -> None:
         sa.Column("what", sa.Text, primary_key=True),
         sa.Column("reason", sa.Text, nullable=False),
         sa.Column("as_of", sa.Text, nullable=False),
-        sa.Column("since", sa.ForeignKey("catalogue.sequence"), nullable=False),
-        sa.Column("until", sa.ForeignKey("catalogue.sequence")),
+        sa.Column(
+            "since",
+            sa.Integer,
+            sa.ForeignKey("catalogue.sequence"),
+            nullable=False,
+        ),
+        sa.Column("until", sa.Integer, sa.ForeignKey("catalogue.sequence")),
         sqlite_with_rowid=False,
     )
