@@ -47,6 +47,7 @@ def imports(tree: ast.Module) -> set[str]:
     [
         ("VerifiedDelivery", "trust/verifier.py"),
         ("VerifiedRelease", "trust/verifier.py"),
+        ("SignedReceipt", "trust/receipt.py"),
         ("VerifiedCatalogue", "trust/catalogue.py"),
     ],
 )
