@@ -37,8 +37,9 @@ def command(
     """Delete releases and blobs that nothing needs any more, after showing which.
 
     Kept are releases that are live, were live in the set before (the last good one),
-    are pinned, or wait in quarantine, and every blob one of them names. What has come
-    of deliveries that are not complete stays too, unless --incoming is given.
+    are pinned, wait in quarantine, or came with what the newest delivery was built on,
+    and every blob one of them names. What has come of deliveries that are not complete
+    stays too, unless --incoming is given.
     """
     catalog, store = Catalog.open(home, readonly=dry_run), BlobStore(home / "store")
     waiting = arriving(home)

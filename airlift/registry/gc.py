@@ -1,20 +1,23 @@
 """Collection: what nothing needs any more, and how it goes.
 
 Kept are the releases that are live, were live in the generation before (the last good
-one), are pinned, or wait in quarantine and are not denied; and every blob that one of
-them names. Rows go first and blobs after, the opposite order of an import, so that no
+one), are pinned, or wait in quarantine and are not denied; those that came with the
+deliveries which the newest one was built on, since the next may be built on them too;
+and every blob that one of them names. Rows go first and blobs after, the opposite order of an import, so that no
 row ever names a blob that is gone.
 """
 
+import json
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, or_, select
+from sqlalchemy import Connection, Select, and_, func, or_, select
 
 from airlift.digest import Sha256
 from airlift.errors import StoreError
+from airlift.format import dispatch
 from airlift.registry import intake, rows, schema
 from airlift.registry.held import Held
 from airlift.store.store import Store
@@ -52,8 +55,29 @@ def kept(connection: Connection) -> Select[Any]:
             number.in_(before),
             number.in_(select(schema.pin.c.release)),
             waiting,
+            number.in_(_built_on(connection)),
         )
     )
+
+
+def _built_on(connection: Connection) -> Select[Any]:
+    """Select the numbers of the releases of deliveries the newest was built on.
+
+    A sender who never hears from this site builds every delivery on one anchor, and
+    those after it go when that is gone.
+    """
+    table = schema.delivery
+    newest = select(table.c.record).order_by(table.c.sequence.desc()).limit(1)
+    record = connection.execute(newest).scalar_one_or_none()
+    needs = dispatch.decode(record).needs if record else ()
+    ids: set[Sha256] = set()
+    for some in rows.batches(sorted({one.sequence for one in needs})):
+        query = select(table.c.record).where(table.c.sequence.in_(some))
+        for found in connection.execute(query).scalars():
+            ids.update(dispatch.decode(found).releases)
+    # One value however many there are: a statement takes 32,766 at most.
+    listed = func.json_each(json.dumps(sorted(rows.numbers(connection, ids).values())))
+    return select(listed.table_valued("value").c.value)
 
 
 def doomed(connection: Connection, store: Store) -> GcPlan:
