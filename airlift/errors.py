@@ -109,6 +109,10 @@ class IncompleteError(AirliftError):
     word = "incomplete"
 
 
+class BaseMissingError(IncompleteError):
+    """A delivery builds on what this site does not hold."""
+
+
 EXIT_CODES: dict[int, str] = {
     0: "done, or nothing needed doing",
     1: "an error inside airlift: please report it",

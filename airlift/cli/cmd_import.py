@@ -10,13 +10,14 @@ import click
 
 from airlift import naming
 from airlift.artifact import ContentClass, Json
-from airlift.cli import alike, config, output
-from airlift.errors import FormatError, IncompleteError, RequestError
+from airlift.cli import alike, config, output, receipts
+from airlift.errors import FormatError, IncompleteError, RequestError, TrustError
 from airlift.format.reading import VolumeStream, read_front
 from airlift.inbound import landing, media
 from airlift.inbound.arrival import Arrival, Gate
 from airlift.inbound.landing import Landed
 from airlift.inbound.media import Candidate
+from airlift.inbound.receipts import Written
 from airlift.progress import Progress
 from airlift.registry.catalog import Catalog
 from airlift.store.blobs import BlobStore
@@ -24,6 +25,8 @@ from airlift.trust.delivery import VerifiedRelease
 
 _ACTING = (ContentClass.PICKLE, ContentClass.CODE)
 """What waits in quarantine until a person makes it live: it can run when loaded."""
+
+_PIPE = (Path("-"),)
 
 
 @click.command("import")
@@ -57,28 +60,51 @@ def command(
     desk = CounterDesk(
         paths, ask=not yes, wait=wait, all_waits=quarantine, quiet=as_json
     )
+    if paths == _PIPE and not (yes or dry_run):
+        problem = "a pipe cannot be asked about"
+        raise RequestError(problem, hint="add --yes, or --dry-run to look first")
     with _gate(home) as gate:
-        if paths == (Path("-"),):
-            if not (yes or dry_run):
-                problem = "a pipe cannot be asked about"
-                raise RequestError(
-                    problem, hint="add --yes, or --dry-run to look first"
-                )
-            landed = [_from_pipe(gate, desk, dry_run=dry_run)]
-        else:
-            landed = _from_media(paths, gate, desk, dry_run=dry_run)
+        landed, written = _take(home, gate, desk, paths, dry_run=dry_run)
         confused = alike.live(gate.catalog)
     shown = [one for one in landed if one]
     if as_json:
         deliveries: list[Json] = [_as_json(one) for one in shown]
-        output.as_json({"deliveries": deliveries, "confused": confused})
+        receipt = receipts.as_table(written) if written else None
+        output.as_json(
+            {"deliveries": deliveries, "confused": confused, "receipt": receipt}
+        )
         return
     for one in shown:
         _show(one)
+    if written and shown:
+        output.line(
+            f"state code {written.code}; receipt for the sender: {written.path}"
+        )
     for group in confused if shown else ():
         names = " and ".join(map(naming.show, group))
         output.note(f"warning: one name to container tools: {names}")
         output.note(f"hint: {alike.HINT}")
+
+
+def _take(
+    home: Path,
+    gate: Gate,
+    desk: "CounterDesk",
+    paths: tuple[Path, ...],
+    *,
+    dry_run: bool,
+) -> tuple[list[Landed | None], Written | None]:
+    """Take in what lies at *paths*; return it, and the receipt that says so."""
+    try:
+        if paths == _PIPE:
+            landed = [_from_pipe(gate, desk, dry_run=dry_run)]
+        else:
+            landed = _from_media(paths, gate, desk, dry_run=dry_run)
+    except (FormatError, TrustError, IncompleteError):
+        if not dry_run:
+            receipts.after_import(home, gate.catalog)  # it says what was refused
+        raise
+    return landed, None if dry_run else receipts.after_import(home, gate.catalog)
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from airlift import naming
 from airlift.digest import Sha256
-from airlift.errors import IncompleteError
+from airlift.errors import BaseMissingError
 from airlift.registry.catalog import Catalog
 from airlift.store.blobs import BlobStore
 from airlift.trust.delivery import VerifiedDelivery
@@ -32,7 +32,7 @@ def check(delivery: VerifiedDelivery, store: BlobStore, catalog: Catalog) -> Non
     """Check, before anything is taken in, that nothing will be lacking in the end.
 
     Raises:
-        IncompleteError: Blobs that the delivery neither carries nor finds here; one
+        BaseMissingError: Blobs that the delivery neither carries nor finds here; one
             of each delivery that brought them is named, and what to bring.
     """
     carried = {blob.sha256 for blob in delivery.packing.blobs}
@@ -56,7 +56,7 @@ def check(delivery: VerifiedDelivery, store: BlobStore, catalog: Catalog) -> Non
         f"delivery {delivery.dispatch.sequence} builds on {len(lacking)} blob(s) that"
         f" this site does not hold: {_examples(lacking)}"
     )
-    raise IncompleteError(problem, hint=_hint(lacking, catalog, held))
+    raise BaseMissingError(problem, hint=_hint(lacking, catalog, held))
 
 
 def _held(catalog: Catalog, sequences: Collection[int]) -> Mapping[Sha256, str]:

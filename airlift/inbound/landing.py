@@ -15,6 +15,7 @@ from typing import BinaryIO
 from airlift.digest import Sha256
 from airlift.errors import (
     AirliftError,
+    BaseMissingError,
     FormatError,
     IncompleteError,
     StoreError,
@@ -82,7 +83,8 @@ def land(
         IncompleteError: Volumes are still to come; what came is kept.
         StoreError: The disk is full or fails; nothing half-done is visible.
     """
-    with gate.catalog.exclusive("import"), refusals_logged(gate, desk, now):
+    claimed = candidates[0].label.sequence
+    with gate.catalog.exclusive("import"), refusals_logged(gate, desk, now, claimed):
         arrival = approach(candidates, gate, now=now)
         with closing(arrival.staging):
             arrival.damaged.extend(damaged)
@@ -290,18 +292,32 @@ def _not_complete(arrival: Arrival) -> AirliftError:
 
 
 @contextmanager
-def refusals_logged(gate: Gate, desk: Desk, now: str) -> Iterator[None]:
-    """Log that a delivery was refused, and why, before the operator is told."""
+def refusals_logged(
+    gate: Gate, desk: Desk, now: str, claimed: int = 0
+) -> Iterator[None]:
+    """Log that a delivery was refused, and why, before the operator is told.
+
+    Args:
+        gate: Where it was to go.
+        desk: Who asked for it.
+        now: The time.
+        claimed: Its number, as a volume claims it; 0 where that is not known.
+    """
     try:
         yield
-    except (TrustError, FormatError) as error:
+    except (TrustError, FormatError, BaseMissingError) as error:
+        base_missing = isinstance(error, BaseMissingError)
         gate.catalog.log(
             Event(
                 time=now,
                 actor=desk.actor,
                 action="import",
                 outcome="refused",
-                detail={"problem": error.problem},
+                detail={
+                    "problem": error.problem,
+                    "reason": "base" if base_missing else error.word,
+                    "sequence": claimed,
+                },
             )
         )
         raise
