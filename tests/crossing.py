@@ -106,6 +106,7 @@ class Connected:
         now: str = NOW,
         again: int = 0,
         build_on: str = "none",
+        anchor: bool = False,
         sparing: Sparing = NO_SPARES,
         pipe: BinaryIO | None = None,
     ) -> Departure:
@@ -118,6 +119,7 @@ class Connected:
             operator="alice",
             again=again,
             build_on=build_on,
+            anchor=anchor,
             sparing=sparing,
             pipe=pipe,
         )

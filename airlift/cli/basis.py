@@ -8,7 +8,7 @@ from airlift.outbound import bases
 class Basis(click.ParamType[str]):
     """What to build on, as ``bases.choose`` reads it."""
 
-    name = "last|all|none|SEQUENCE[,..]"
+    name = "confirmed|anchor|last|all|none|SEQUENCE[,..]"
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
@@ -16,7 +16,8 @@ class Basis(click.ParamType[str]):
         """Return the text where it is one of these."""
         text = str(value)
         if not bases.is_choice(text):
-            self.fail(f"`{text}` is not last, all, none or numbers such as 3,7")
+            words = ", ".join(bases.WORDS)
+            self.fail(f"`{text}` is not {words} or numbers such as 3,7")
         return text
 
 
@@ -25,7 +26,7 @@ option = click.option(
     type=Basis(),
     default=bases.NONE,
     show_default=True,
-    help="Earlier deliveries that the site has taken: what they brought stays there, "
-    "and only what changed travels.",
+    help="What the site holds: only what changed travels. It said so itself "
+    "(confirmed), or the last full delivery, or what you know that it took.",
 )
 """The option of every command that reckons with what a site holds."""

@@ -52,6 +52,11 @@ from airlift.trust.publisher import Publisher
 )
 @basis.option
 @click.option(
+    "--anchor",
+    is_flag=True,
+    help="Carry everything, for later deliveries to build on (--build-on anchor).",
+)
+@click.option(
     "--spare",
     type=click.IntRange(min=0, max=MOST),
     default=0,
@@ -81,6 +86,7 @@ def command(
     site: str | None,
     capacity: int,
     build_on: str,
+    anchor: bool,
     spare: int,
     per_medium: int,
     operator: str,
@@ -110,6 +116,9 @@ def command(
     if again and build_on != bases.NONE:
         problem = "--again writes a delivery as it was signed, on what it was built on"
         raise RequestError(problem, hint="leave --build-on out")
+    if anchor and (again or build_on != bases.NONE):
+        problem = "an anchor is a new delivery that builds on nothing"
+        raise RequestError(problem, hint="leave --build-on and --again out")
     media = drives_desk.media(folders, wait=wait, most=most, quiet=as_json)
     stream = pipe.standard_output(folders[0], spare)
     progress = output.progress(quiet=as_json)
@@ -132,6 +141,7 @@ def command(
         operator=operator,
         again=again or 0,
         build_on=build_on,
+        anchor=anchor,
         sparing=Sparing(spares=spare, per_medium=per_medium),
         pipe=stream,
     )
@@ -163,6 +173,7 @@ def _show(done: Departure, folders: tuple[Path, ...], *, as_json: bool) -> None:
                 "stored_bytes": stored,
                 "saved_bytes": raw - stored,
                 "builds_on": tuple(built_on),
+                "state_code": done.code,
                 "resumed": done.resumed,
                 "volumes": [_as_json(one) for one in done.volumes],
                 "spares": [_as_json(one) for one in done.spares],
@@ -187,6 +198,8 @@ def _show(done: Departure, folders: tuple[Path, ...], *, as_json: bool) -> None:
         output.line(
             f"it builds on delivery {names}: {record.site} must have taken that"
         )
+    if done.code:
+        output.line(f"state code the site should print: {done.code}")
     if folders != (pipe.STANDARD,):
         drives_desk.show_berths(done.berths, folders)
 

@@ -155,8 +155,7 @@ def _savings(
         return ()
     publisher = Publisher.open(home / "trust")
     chosen = chosen_site.choose(publisher, site)
-    sequences = bases.choose(build_on, Ledger(home / "ledger"), chosen)
-    held = bases.held(publisher, chosen, sequences)
+    held = bases.holdings(build_on, Ledger(home / "ledger"), publisher, chosen)
     store = BlobStore(home / "store")
     return forecast(pinned, held, store, home / "pieces", progress)
 

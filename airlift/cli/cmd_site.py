@@ -5,8 +5,10 @@ from pathlib import Path
 import click
 
 from airlift.artifact import Json
-from airlift.cli import config, enrolment, keyring, output
+from airlift.cli import config, enrolment, keyring, output, site_account
 from airlift.cli.keyring import Passphrases
+from airlift.outbound import phases
+from airlift.outbound.ledger import Ledger
 from airlift.trust.publisher import Publisher
 
 
@@ -16,6 +18,7 @@ def command() -> None:
 
 
 command.add_command(enrolment.command)
+command.add_command(site_account.command)
 
 
 @command.command("add")
@@ -43,18 +46,29 @@ def add(
 @config.home_option
 @config.json_option
 def list_command(home: Path, *, as_json: bool) -> None:
-    """List the sites and their last delivery."""
-    publisher = Publisher.open(home / "trust")
+    """List the sites, their last delivery, and what they confirmed."""
+    publisher, ledger = Publisher.open(home / "trust"), Ledger(home / "ledger")
+    shown: list[Json] = []
     rows = []
     for one in publisher.sites():
         made = publisher.deliveries(one.name)
-        rows.append((one.name, made[0].sequence if made else 0))
+        count = made[0].sequence if made else 0
+        standing = ledger.standing(one.name)
+        found = phases.phases(ledger.entries(one.name), standing)
+        waiting = sum(phase in phases.WAITING for phase in found.values())
+        said = standing.confirmed
+        shown.append(
+            {
+                "site": one.name,
+                "deliveries": count,
+                "unconfirmed": waiting,
+                "confirmed": said.state.sequence if said else None,
+                "confirmed_at": said.time if said else None,
+            }
+        )
+        last = f"{said.state.sequence}, {said.time}" if said else "never"
+        rows.append((one.name, str(count), str(waiting), last))
     if as_json:
-        shown: list[Json] = [
-            {"site": name, "deliveries": count} for name, count in rows
-        ]
         output.as_json({"sites": shown})
         return
-    output.table(
-        [(name, str(count)) for name, count in rows], head=("SITE", "DELIVERIES")
-    )
+    output.table(rows, head=("SITE", "DELIVERIES", "UNCONFIRMED", "LAST CONFIRMED"))

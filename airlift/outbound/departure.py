@@ -21,7 +21,7 @@ from airlift.format import dispatch, packing, release, volume
 from airlift.format.answer import Answer
 from airlift.format.dispatch import HISTORY, Dispatch, Need
 from airlift.format.volume import Cut, Label
-from airlift.outbound import bases, lading, loading, sparing
+from airlift.outbound import bases, expectation, lading, loading, sparing
 from airlift.outbound.cutting import Cargo, Cutter, WrittenVolume
 from airlift.outbound.fetching import fetch
 from airlift.outbound.lading import Where
@@ -54,6 +54,7 @@ class Order:
             make a new one of what is pinned.
         build_on: Which earlier deliveries the site has taken, as ``bases.choose``
             reads it; what they brought does not travel again.
+        anchor: Whether later ones may be told to build on this one.
         sparing: How many spare volumes to make; none by default.
         pipe: Where volumes go one after the other, instead of a folder.
         media: The media that volumes may be spread over, instead of one folder.
@@ -68,6 +69,7 @@ class Order:
     operator: str
     again: int = 0
     build_on: str = bases.NONE
+    anchor: bool = False
     sparing: Sparing = NO_SPARES
     pipe: BinaryIO | None = None
     media: Media | None = None
@@ -102,6 +104,8 @@ class Departure:
     Attributes:
         resumed: Whether an earlier, unfinished export of the same was finished.
         berths: The media that its volumes lie on, as far as that is known.
+        code: What the site should print once it took this; empty where the ledger
+            does not know all that was sent.
     """
 
     record: Dispatch
@@ -112,6 +116,7 @@ class Departure:
     spares: tuple[WrittenSpare, ...]
     resumed: bool
     berths: tuple[Berth, ...] = ()
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +165,7 @@ def export(
         signers=signers,
         stowages=Stowages(dock.ledger.folder),
         resume=_resume(order),
+        code=expectation.code_after(signed.record, dock.ledger, dock.publisher),
     )
     where = Where(
         folder=order.folder,
@@ -169,14 +175,8 @@ def export(
         goes_on=signed.resumed and not order.again,
     )
     laden = lading.lade(lot, where, sizes, now, progress)
-    dock.ledger.write(
-        Entry(
-            record=signed.record,
-            written=now,
-            volumes=laden.files,
-            mount="" if order.pipe else mount_of(order.folder),
-        )
-    )
+    mount = "" if order.pipe else mount_of(order.folder)
+    dock.ledger.finish(signed.record, now, laden.files, mount)
     packer.clear()
     return Departure(
         record=signed.record,
@@ -187,6 +187,7 @@ def export(
         spares=laden.spares,
         resumed=signed.resumed,
         berths=laden.berths,
+        code=lot.code,
     )
 
 
@@ -207,7 +208,7 @@ def _sign(  # noqa: PLR0913 - one step of the journey above, with all it has
     progress: Progress,
 ) -> _Signed:
     """Fetch, number, pack and sign what is ordered."""
-    sequences = bases.choose(order.build_on, dock.ledger, order.site)
+    built_on = bases.holdings(order.build_on, dock.ledger, dock.publisher, order.site)
     releases: list[Release] = []
     for pinned in order.pinned:
         source = dock.sources(pinned.kind)
@@ -216,7 +217,6 @@ def _sign(  # noqa: PLR0913 - one step of the journey above, with all it has
         _gate(one, dock)
         releases.append(one)
     documents = {release.identify(data): data for data in map(release.encode, releases)}
-    built_on = bases.held(dock.publisher, order.site, sequences)
     load = loading.load(releases, built_on, dock.store, dock.pieces, progress)
     packed = packer.pack(load.carried, progress, load.recipes)
     listing = packing.encode(packed.listing)
@@ -225,7 +225,7 @@ def _sign(  # noqa: PLR0913 - one step of the journey above, with all it has
     content = _Content(tuple(sorted(documents)), load.needs, listing, answer)
     record, resumed = _dispatch(order, dock, content, now)
     dock.ledger.keep_recipes(order.site, record.sequence, load.recipes)
-    dock.ledger.write(Entry(record=record))
+    dock.ledger.write(Entry(record=record, anchor=order.anchor))
     records = dock.publisher.publish(
         site=order.site,
         releases=[documents[one] for one in record.releases],

@@ -147,6 +147,7 @@ def _noted(
     beside = Beside(
         volumes=[note_of(one) for one in volumes],
         spares=[note_of(one) for one in spares],
+        code=lot.code,
     )
     small = sidecars.make(lot.record, beside, lot.signers)
     files = tuple(beside.files())

@@ -7,7 +7,7 @@ next export of the same content.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from airlift.artifact import Json
@@ -17,6 +17,7 @@ from airlift.format.dispatch import Dispatch
 from airlift.format.fields import Fields
 from airlift.outbound import recipe
 from airlift.outbound.recipe import Recipe
+from airlift.outbound.standing import Standing, Standings
 from airlift.store.durable import Disk, read_file
 
 FORMAT = "airlift/ledger/1"
@@ -35,6 +36,25 @@ class VolumeNote:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HandOver:
+    """That a delivery left this side, on one medium.
+
+    Attributes:
+        time: When, ``YYYY-MM-DDThh:mm:ssZ``.
+        by: Who took it.
+        medium: What is written on it: its label, its serial number; may be empty.
+        note: Whatever else is to be known; may be empty.
+        arrived: Whether that is told of its end: it was given to somebody there.
+    """
+
+    time: str
+    by: str
+    medium: str = ""
+    note: str = ""
+    arrived: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """What the ledger says of a delivery.
 
@@ -44,6 +64,8 @@ class Entry:
         volumes: Its volumes.
         mount: The mount they were written on, as ``mounts.mount_of`` tells it.
         checks: Slips of the times it was read back.
+        anchor: Whether it carries everything, for later ones to build on.
+        hand_overs: When and with whom it left, oldest first.
     """
 
     record: Dispatch
@@ -51,6 +73,18 @@ class Entry:
     volumes: tuple[VolumeNote, ...] = ()
     mount: str = ""
     checks: tuple[str, ...] = ()
+    anchor: bool = False
+    hand_overs: tuple[HandOver, ...] = ()
+
+    @property
+    def sequence(self) -> int:
+        """Its number among those to its site."""
+        return self.record.sequence
+
+    @property
+    def size(self) -> int:
+        """Bytes of its volumes and spares."""
+        return sum(one.size for one in self.volumes)
 
 
 class Ledger:
@@ -58,6 +92,24 @@ class Ledger:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._standings = Standings(folder)
+
+    def standing(self, site: str) -> Standing:
+        """Return what *site* is known to hold, and by what.
+
+        Raises:
+            FormatError: The file is damaged.
+            StoreError: It cannot be read.
+        """
+        return self._standings.read(site)
+
+    def keep_standing(self, site: str, standing: Standing) -> None:
+        """Keep what *site* is known to hold in the place of what was; durable.
+
+        Raises:
+            StoreError: The disk refuses.
+        """
+        self._standings.write(site, standing)
 
     @property
     def folder(self) -> Path:
@@ -81,11 +133,26 @@ class Ledger:
             "volumes": volumes,
             "mount": entry.mount,
             "checks": entry.checks,
+            "anchor": entry.anchor,
+            "hand_overs": [asdict(one) for one in entry.hand_overs],
         }
         path = self._path(entry.record.site, entry.record.sequence)
         disk = Disk()
         disk.make_folder(path.parent, mode=0o700)
         disk.write_file(path, canonical.encode(table))
+
+    def finish(
+        self, record: Dispatch, now: str, volumes: tuple[VolumeNote, ...], mount: str
+    ) -> None:
+        """Keep that the volumes of the delivery *record* were finished; durable.
+
+        What else is known of it stays, but for the times it was read back.
+
+        Raises:
+            StoreError: The disk refuses.
+        """
+        known = self.read(record.site, record.sequence) or Entry(record=record)
+        self.write(replace(known, written=now, volumes=volumes, mount=mount, checks=()))
 
     def read(self, site: str, sequence: int) -> Entry | None:
         """Return what is known of a delivery; None where nothing is."""
@@ -103,13 +170,25 @@ class Ledger:
             volumes=tuple(_note(one) for one in top.tables("volumes")),
             mount=top.text("mount"),
             checks=top.texts("checks"),
+            anchor=top.flag("anchor", default=False),
+            hand_overs=tuple(_hand_over(one) for one in top.tables("hand_overs")),
         )
 
     def written(self, site: str) -> tuple[int, ...]:
         """Return the deliveries to *site* whose volumes were finished, newest first."""
-        numbers = sorted(self._numbers(site), reverse=True)
-        entries = ((number, self.read(site, number)) for number in numbers)
-        return tuple(number for number, entry in entries if entry and entry.written)
+        return tuple(
+            one.sequence for one in reversed(self.entries(site)) if one.written
+        )
+
+    def entries(self, site: str) -> tuple[Entry, ...]:
+        """Return what is known of every delivery to *site*, oldest first.
+
+        Raises:
+            FormatError: A file is damaged.
+            StoreError: One cannot be read.
+        """
+        found = (self.read(site, number) for number in sorted(self._numbers(site)))
+        return tuple(entry for entry in found if entry)
 
     def keep_recipes(
         self, site: str, sequence: int, recipes: Mapping[Sha256, Recipe]
@@ -165,6 +244,16 @@ class Ledger:
 
     def _path(self, site: str, sequence: int) -> Path:
         return self._folder / site / f"{sequence:06d}.json"
+
+
+def _hand_over(entry: Fields) -> HandOver:
+    return HandOver(
+        time=entry.text("time"),
+        by=entry.text("by"),
+        medium=entry.text("medium"),
+        note=entry.text("note"),
+        arrived=entry.flag("arrived"),
+    )
 
 
 def _note(entry: Fields) -> VolumeNote:

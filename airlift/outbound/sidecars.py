@@ -19,10 +19,17 @@ README, SUMS, SSHSIG, MINISIG, MEDIUM = SIDECARS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beside:
-    """The files that the small ones lie beside."""
+    """The files that the small ones lie beside.
+
+    Attributes:
+        volumes: The volumes.
+        spares: What they can be rebuilt from.
+        code: What the site should print once it took them; may be empty.
+    """
 
     volumes: Sequence[VolumeNote]
     spares: Sequence[VolumeNote] = ()
+    code: str = ""
 
     def files(self) -> list[VolumeNote]:
         """Return all of them, volumes first."""
@@ -75,7 +82,7 @@ Issued {record.issued} by {record.operator}
 On the isolated host:
 
   airlift import FOLDER
-
+{_expected(files.code)}
 Without airlift, on a scan station:
 
   sha256sum -c {name}.{SUMS}                  did every volume arrive whole?
@@ -94,6 +101,15 @@ Wheels, configuration, code and text lie in the volumes as they are, named by th
 SHA-256; airlift/records/ says which file is which. Weights may be coded: only airlift
 reads those. A virus scanner that reports a large file as clean may not have looked
 into it: check its limits.
+"""
+
+
+def _expected(code: str) -> str:
+    if not code:
+        return ""
+    return f"""
+It should then print the state code {code}. If it prints another, the
+sender and this site differ in what it holds: `airlift state explain`, and tell them.
 """
 
 

@@ -53,6 +53,7 @@ class Lot:
         signers: Sign the digests of the volumes; none where that was done before.
         stowages: Where it is noted what lies where.
         resume: The command that goes on after an end of any kind.
+        code: What the site should print once it took all; may be empty.
     """
 
     record: Dispatch
@@ -62,6 +63,7 @@ class Lot:
     signers: Sequence[UnlockedKey]
     stowages: Stowages
     resume: str
+    code: str = ""
 
 
 class Stowing:
@@ -360,7 +362,7 @@ class Stowing:
             ]
         known = known.learned(notes)
         ordered = [note for name in self._labels if (note := known.noted(name))]
-        beside = Beside(volumes=ordered)
+        beside = Beside(volumes=ordered, code=self._lot.code)
         made = sidecars.make(self._lot.record, beside, self._lot.signers)
         self._note(replace(known, beside=made))
 

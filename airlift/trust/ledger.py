@@ -87,6 +87,14 @@ class Ledger:
             sorted(found, key=lambda one: (one.kind.value, one.name, -one.counter))
         )
 
+    def release(self, release_id: Sha256) -> Release:
+        """Return a release that was approved once.
+
+        Raises:
+            StoreError: There is none of this id, or the folder is damaged.
+        """
+        return release_format.decode(self._repository.release(release_id))
+
     def _find_heads(self, targets: Targets) -> dict[tuple[Kind, str], Sha256]:
         best: dict[tuple[Kind, str], tuple[int, Sha256]] = {}
         for target in targets.targets.values():

@@ -44,9 +44,8 @@ class Site:
 class Publisher:
     """One signing side in one folder; see ``create`` and ``open``.
 
-    Every method that takes *signers* puts the change in force if they suffice; else
-    it keeps it pending and raises a RequestError that names who is still needed.
-    *now* is ``YYYY-MM-DDThh:mm:ssZ``.
+    Every method with *signers* puts the change in force if they suffice; else it keeps
+    it pending and raises a RequestError that names who is needed. *now* is a time.
     """
 
     def __init__(self, repository: Repository, lives: Lives) -> None:
@@ -194,12 +193,12 @@ class Publisher:
             self._revise(Change(), signers, now)
 
     def latest_release(self, kind: Kind, name: str) -> tuple[Sha256, Release] | None:
-        """Return the approved release of *name* with the highest counter, and its id.
-
-        Raises:
-            StoreError: The folder is damaged.
-        """
+        """Return the approved release of *name* with the highest counter, and its id."""
         return self._ledger.latest_release(kind, name)
+
+    def release(self, release_id: Sha256) -> Release:
+        """Return a release that was approved once; StoreError where none was."""
+        return self._ledger.release(release_id)
 
     def deliveries(self, site: str) -> tuple[Earlier, ...]:
         """Return the deliveries made to *site*, newest first: the last 65 at most.

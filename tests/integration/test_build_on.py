@@ -144,7 +144,7 @@ def test_what_cannot_be_built_on_is_said_at_once(world: World) -> None:
     for words, said in (
         (
             ("export", manifest, "--to", to, "--build-on", "newest"),
-            "`newest` is not last, all, none or numbers such as 3,7",
+            "`newest` is not confirmed, anchor, last, all, none or numbers such as 3,7",
         ),
         (
             ("export", manifest, "--to", to, "--build-on", "9"),

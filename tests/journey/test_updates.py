@@ -255,7 +255,7 @@ def test_a_rotten_base_is_found_before_it_spoils_an_update(crossing: Updates) ->
         (
             "soon",
             "`soon` does not say what to build on",
-            "give last, all, none, or numbers of deliveries such as 3,7",
+            "give confirmed, anchor, last, all, none, or numbers of deliveries such as 3,7",
         ),
     ],
 )
