@@ -112,6 +112,8 @@ class Watching:
         if self._process.wait(60):
             raise SystemExit(f"the watch ended with {self._process.returncode}")
         self._thread.join(10)
+        assert self._process.stdout
+        self._process.stdout.close()
 
     def _listen(self) -> None:
         assert self._process.stdout
@@ -280,7 +282,7 @@ def main() -> None:
 
 
 def passes(base: Quality) -> list[Quality]:
-    """Return how the link is at each of two passes.
+    """Return how the link is at each pass; carrying ends when all has come.
 
     Three volumes lost and one cut off are more than two spares make up for; of the
     second pass too, files are lost, one of them for the second time.
@@ -288,6 +290,7 @@ def passes(base: Quality) -> list[Quality]:
     return [
         replace(base, lost=(3, 7, 12), cut=(15,)),
         replace(base, lost=(7, 9)),
+        base,
     ]
 
 

@@ -28,6 +28,8 @@ _FROM, _TO = "10.77.0.1", "10.77.0.2"
 _PROGRAMS = {"ip": "iproute2", "nft": "nftables", "udp-sender": "udpcast"}
 _PORTS = tuple(range(9000, 9016, 2))
 """One receiver waits at each: one that got only a part waits for the rest a while."""
+_UDP = "meta l4proto udp"
+_CAME = f'{_UDP} counter name "came"'
 _SILENCE_S = 3
 """Seconds without a packet after which a receiver ends."""
 
@@ -56,7 +58,7 @@ class Quality:
         mbps: Megabits a second.
         lost: Files, by the order they are handed on in from 1, of which every packet
             is lost.
-        cut: Files, likewise, of which everything after the first half second is.
+        cut: Files, likewise, of which everything after the first 1,500 kB is.
     """
 
     loss: int = 0
@@ -201,10 +203,10 @@ class Link:
 
 def lose(namespace: str, of_thousand: int) -> None:
     """Lose so many of 1,000 packets that come into *namespace* from now on."""
-    rules = ['meta l4proto udp counter name "came"']
+    rules = [_CAME]
     if of_thousand:
         dice = f"numgen random mod 1000 < {of_thousand} " if of_thousand < 1000 else ""
-        rules.append(f'meta l4proto udp {dice}counter name "lost" drop')
+        rules.append(f'{_UDP} {dice}counter name "lost" drop')
     _nft(namespace, *rules)
 
 
@@ -250,25 +252,22 @@ def hand_on(state: Path, file: str) -> int:
 @contextlib.contextmanager
 def _harm(number: int, told: dict[str, object]) -> Iterator[None]:
     """Lose a file, or all but its beginning, if this is its turn."""
-    lost, cut = told["lost"], told["cut"]
+    lost, cut, other = told["lost"], told["cut"], str(told["other"])
     assert isinstance(lost, list)
     assert isinstance(cut, list)
     if number not in (*lost, *cut):
         yield
         return
-    delay = 0.0 if number in lost else 1.0
-    timer = threading.Timer(delay, lose, (str(told["other"]), 1000))
-    if delay:
-        timer.start()
+    if number in lost:
+        lose(other, 1000)
     else:
-        lose(str(told["other"]), 1000)
+        _nft(other, _CAME, f'{_UDP} quota over 1500 kbytes counter name "lost" drop')
     try:
         yield
     finally:
-        timer.cancel()
         loss = told["loss"]
         assert isinstance(loss, int)
-        lose(str(told["other"]), loss)
+        lose(other, loss)
 
 
 def _path() -> str:

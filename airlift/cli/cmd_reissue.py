@@ -55,11 +55,11 @@ def command(
         # Not that of exports: one that was ended goes on from there.
         spool=home / "respool",
     )
-    chosen = _chosen(volumes)
+    selected = chosen(volumes)
     name = chosen_site.choose(publisher, site)
-    known = remaking.find(name, sequence, chosen, archive.stowages)
+    known = remaking.find(name, sequence, selected, archive.stowages)
     done = remaking.reissue(
-        known, chosen, archive, media, output.progress(quiet=as_json)
+        known, selected, archive, media, output.progress(quiet=as_json)
     )
     if as_json:
         output.as_json(
@@ -78,7 +78,12 @@ def command(
     drives_desk.show_berths(done.berths, folders)
 
 
-def _chosen(volumes: tuple[str, ...]) -> Selection:
+def chosen(volumes: tuple[str, ...]) -> Selection:
+    """Return the volumes that words on the command line mean.
+
+    Raises:
+        RequestError: They mean none.
+    """
     if not volumes:
         return Selection(ordinals=())
     try:

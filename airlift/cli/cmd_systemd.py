@@ -1,4 +1,4 @@
-"""``airlift systemd``: units for the server and for verifying what it serves."""
+"""``airlift systemd``: units for the server, for verifying, and for a watched folder."""
 
 import getpass
 import re
@@ -122,6 +122,31 @@ Persistent=yes
 WantedBy=timers.target
 """,
 }
+_WATCH = {
+    "airlift-watch.service": """\
+[Unit]
+Description=airlift: take volumes in as a one-way link drops them
+RequiresMountsFor=$watched
+
+[Service]
+Type=exec
+User=$user
+ExecStart=$airlift watch $watched_argument --home $home_argument
+Restart=on-failure
+RestartSec=30
+# A volume that is being read is let go of at once; what came of it is kept.
+TimeoutStopSec=90
+
+# It reads the folder and writes the store. Alarms leave by the journal or another
+# local socket: there is no network here.
+PrivateNetwork=yes
+RestrictAddressFamilies=AF_UNIX
+ReadWritePaths=$home $watched
+$sandbox
+[Install]
+WantedBy=multi-user.target
+""",
+}
 _LISTEN = re.compile(
     r"(?:(?:[0-9.]{7,15}|\[[0-9a-fA-F:.]{2,45}\]):)?[0-9]{1,5}|/[!-~]+", re.ASCII
 )
@@ -137,6 +162,12 @@ _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}", re.ASCII)
     help="Where to listen: address and port, a port for all addresses, or the path of"
     " a local socket.",
 )
+@click.option(
+    "--watch",
+    "watched",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Also a unit that watches this drop folder.",
+)
 @click.option("--user", help="Who runs the services; by default you.")
 @click.option(
     "--write",
@@ -145,14 +176,28 @@ _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}", re.ASCII)
     help="Write the units into this folder instead of printing them.",
 )
 @config.home_option
-def command(home: Path, listen: str, user: str | None, folder: Path | None) -> None:
+def command(
+    home: Path,
+    listen: str,
+    watched: Path | None,
+    user: str | None,
+    folder: Path | None,
+) -> None:
     """Print hardened systemd units for this host.
 
     A socket that outlives restarts, the server behind it, and a timer that hashes the
     store again every month without any network. Options of the server go behind
-    `airlift serve` in airlift-serve.service.
+    `airlift serve` in airlift-serve.service, those of the watch behind `airlift watch`.
     """
-    units = _units(home.absolute(), listen, user or getpass.getuser())
+    known = _known(home.absolute(), listen, user or getpass.getuser())
+    templates = _UNITS
+    if watched:
+        templates = _UNITS | _WATCH
+        known |= {
+            "watched": _quoted(watched.absolute()),
+            "watched_argument": _argument(watched.absolute()),
+        }
+    units = _units(templates, known)
     if folder is None:
         for name, text in units.items():
             click.echo(f"# --- {name}\n{text}")
@@ -168,7 +213,7 @@ def command(home: Path, listen: str, user: str | None, folder: Path | None) -> N
         output.note(f"wrote {naming.show(str(folder / name))}")
 
 
-def _units(home: Path, listen: str, user: str) -> Mapping[str, str]:
+def _known(home: Path, listen: str, user: str) -> dict[str, str]:
     if not _LISTEN.fullmatch(listen):
         problem = f"`{naming.show(listen)}` is not where one can listen"
         hint = "give 127.0.0.1:8484, [::1]:8484, 8484 or /run/airlift.sock, say"
@@ -177,7 +222,7 @@ def _units(home: Path, listen: str, user: str) -> Mapping[str, str]:
         problem = f"`{naming.show(user)}` is not the name of a user"
         raise RequestError(problem, hint="give --user")
     in_homes = home.is_relative_to("/home") or home.is_relative_to("/root")
-    known = {
+    return {
         "listen": listen,
         "user": user,
         "home": _quoted(home),
@@ -187,10 +232,13 @@ def _units(home: Path, listen: str, user: str) -> Mapping[str, str]:
         "airlift": _program(),
         "protect_home": "read-only" if in_homes else "yes",
     }
+
+
+def _units(templates: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
     sandbox = Template(_SANDBOX).substitute(known)
     return {
         name: Template(text).substitute(known, sandbox=sandbox).rstrip("\n") + "\n"
-        for name, text in _UNITS.items()
+        for name, text in templates.items()
     }
 
 

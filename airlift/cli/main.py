@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "lock": ("cmd_lock", "Pin a manifest to exact revisions and digests."),
     "export": ("cmd_export", "Fetch, sign and write a delivery as volumes."),
     "send": ("cmd_send", "Hand a written delivery to a one-way link."),
+    "resend": ("cmd_resend", "Hand lost volumes to a one-way link once more."),
     "check": ("cmd_check", "Read written volumes back from a medium."),
     "media": ("cmd_media", "Know the media: what lies where, what is lost, what lies."),
     "reissue": ("cmd_reissue", "Write lost volumes of a delivery once more."),

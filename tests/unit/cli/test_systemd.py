@@ -109,3 +109,21 @@ def test_a_home_below_home_is_still_seen(
     assert said.count("\nProtectHome=read-only\n") == 2
     hidden = Shell(tmp_path, capsys).good("systemd", "--user", "daemon").out
     assert hidden.count("\nProtectHome=yes\n") == 2
+
+
+@needs_systemd
+def test_a_watched_folder_gets_a_unit_of_its_own(shell: Shell, tmp_path: Path) -> None:
+    """It may write two folders, wherever they are, and reach nobody."""
+    watched, folder = tmp_path / ODD / "drop", tmp_path / "units"
+    shell.good("systemd", "--watch", watched, "--user", "daemon", "--write", folder)
+    path = folder / "airlift-watch.service"
+    assert analyzed("verify", "--man=no", path) == ""
+    text = path.read_text()
+    assert "\nPrivateNetwork=yes\n" in text
+    told = str(watched).replace("%", "%%").replace('"', '\\"')
+    command = told.replace("$", "$$")
+    assert f'airlift watch "{command}" --home ' in text
+    assert f'"{told}"\n' in text.partition("ReadWritePaths=")[2]
+    said = analyzed("security", "--offline=true", "--threshold=8", path)
+    (level,) = re.findall(r"exposure level for \S+: ([0-9.]+) SAFE", said)
+    assert float(level) < 1
