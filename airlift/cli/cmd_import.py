@@ -287,6 +287,7 @@ def _as_json(landed: Landed) -> Json:
         "missed": delivery.missed,
         "warnings": delivery.warnings,
         "duplicates": list(arrival.duplicates),
+        "unstable": dict(arrival.unstable),
         "releases": releases,
     }
 
@@ -299,6 +300,10 @@ def _state(landed: Landed, release: VerifiedRelease) -> str:
 
 def _show(landed: Landed) -> None:
     record = landed.arrival.delivery.dispatch
+    for line in landed.arrival.instabilities():
+        output.note(f"warning: {line}; copy it while it can be read")
+    for fault in landed.arrival.unread():
+        output.note(f"warning: {fault}; it was not needed")
     for name in landed.arrival.duplicates:
         output.note(f"a second copy, not needed: {name}")
     if landed.restored:

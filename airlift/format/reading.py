@@ -5,7 +5,7 @@ and the names and sizes of the signed files, within bounds. What follows them is
 by ``airlift.format.slabs``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO, TypeAlias
 
@@ -33,11 +33,14 @@ class Fault:
         volume: What the volume is called.
         offset: Byte in the volume file where the damaged thing begins.
         problem: What was expected and found.
+        unread: Whether nothing was found at all, because the medium refused: that
+            contradicts nothing, and does no harm where all that matters came otherwise.
     """
 
     volume: str
     offset: int
     problem: str
+    unread: bool = False
 
     def __str__(self) -> str:
         return f"{self.volume}: byte {self.offset}: {self.problem}"
@@ -90,6 +93,15 @@ class VolumeStream:
         self.offset += size
         return b"".join(chunks)
 
+    def skip(self, size: int) -> None:
+        """Pass over *size* bytes.
+
+        Raises:
+            FormatError: As ``take``.
+        """
+        while size > 0:
+            size -= len(self.take(min(size, _CHUNK)))
+
     def slab(self, size: int) -> Lent:
         """Return exactly *size* bytes, at most those of a slab as stored.
 
@@ -105,6 +117,16 @@ class VolumeStream:
         """
         del offset
         return False
+
+    def again(
+        self, offset: int, size: int, right: Callable[[Lent], bool]
+    ) -> Lent | None:
+        """Return *size* bytes from byte *offset* on that are *right* when read again.
+
+        None where they are not, or cannot be read a second time: a stream is over.
+        """
+        del offset, size, right
+        return None
 
     def push_back(self, data: bytes) -> None:
         """Give the bytes just taken back, to be taken again."""
@@ -128,6 +150,12 @@ class VolumeStream:
         place = self.offset if offset is None else offset
         return VolumeError(Fault(volume=self.name, offset=place, problem=problem))
 
+    def unread(self, problem: str, offset: int) -> "VolumeError":
+        """Return the error that says that the medium refused what is at *offset*."""
+        return VolumeError(
+            Fault(volume=self.name, offset=offset, problem=problem, unread=True)
+        )
+
     def ended(self, end: int, left: int) -> "VolumeError":
         """Return the error that says that *left* bytes more are needed after *end*."""
         problem = f"the volume ends {left} bytes too soon, or even earlier"
@@ -138,7 +166,7 @@ class VolumeStream:
             return self._stream.read(min(size, _CHUNK))
         except OSError as error:
             problem = f"cannot be read: {error.strerror}"
-            raise self.error(problem) from error
+            raise self.unread(problem, self.offset) from error
 
 
 def read_label(source: VolumeStream) -> Label:

@@ -10,7 +10,7 @@ Only ``walk`` has an order; the rest may happen to many slabs at once.
 """
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from blake3 import blake3
@@ -20,7 +20,7 @@ from airlift.errors import FormatError
 from airlift.format import block, framing, head, volume
 from airlift.format.grounds import Grounds
 from airlift.format.head import Codec, PartHead, Slab
-from airlift.format.packing import SLAB, PackedBlob, Part
+from airlift.format.packing import Head, PackedBlob, Part
 from airlift.format.reading import Fault, Lent, VolumeError, VolumeStream, fault_of
 from airlift.format.volume import Label, Run
 
@@ -85,9 +85,7 @@ def walk(
     try:
         for placed in volume.spanned(grounds.packing, label.first, label.end):
             yield from _part(source, label, grounds, placed)
-        start = source.offset
-        if source.take(len(framing.END)) != framing.END:
-            yield _fault(source, start, "the end mark is damaged")
+        yield from _expect(source, framing.END)
     except FormatError as error:
         yield fault_of(source, error)
 
@@ -111,6 +109,19 @@ def judge(stored: StoredSlab, volume: str) -> Fault | None:
     stop = stored.offset + len(data)
     problem = f"{run.name}: bytes up to {stop} differ from their signed digest"
     return Fault(volume=volume, offset=stored.offset, problem=problem)
+
+
+def second(source: VolumeStream, stored: StoredSlab) -> StoredSlab | None:
+    """Return a slab that was judged bad as it is when it is read again.
+
+    None where that is no better. A loose contact gives other bytes each time.
+    """
+
+    def right(data: Lent) -> bool:
+        return judge(replace(stored, data=data), source.name) is None
+
+    data = source.again(stored.offset, len(stored.data), right)
+    return None if data is None else replace(stored, data=data)
 
 
 def restore(stored: StoredSlab, out: memoryview, volume: str) -> None:
@@ -172,42 +183,77 @@ def _head(
     source: VolumeStream, label: Label, grounds: Grounds, placed: _Placed
 ) -> Generator[Fault, None, PartHead | None]:
     """Take a part's head; None when it is damaged and the part was passed over."""
-    index, blob, part = placed
+    index, _, part = placed
     assert part.head
     size = part.head.size
     name = f"{_BLOBS}{part.head.sha256}"
     yield from _expect(source, framing.header(name, size))
     start = source.offset
-    data = source.take(size)
+    data = yield from _take(source, size)
     yield from _expect(source, bytes(framing.padding(size)))
-    if sha256(data) == part.head.sha256:
-        table = head.decode(data, name=name)
-        if (table.stored, table.raw) != (part.size, part.raw):
-            problem = f"{name} contradicts the packing list"
-            raise source.error(problem, offset=start)
-        if fault := grounds.fault(table, blob.sha256):
-            problem = f"{name} {fault}"
-            raise source.error(problem, offset=start)
-        return table
-    yield _fault(source, start, f"head hashes to {sha256(data)}, expected {name}")
+    if data is not None:
+        if (found := _right_head(source, start, data, part.head)) is not None:
+            return _table(source, start, found, grounds, placed)
+        yield _fault(source, start, f"head hashes to {sha256(data)}, expected {name}")
     if index == label.end.part or (index == label.first.part and label.first.slab):
         problem = "what follows a damaged head of a cut part cannot be placed"
         raise source.error(problem)
-    left = framing.RECORD + part.size + framing.padding(part.size)
-    while left:
-        left -= len(source.take(min(left, SLAB)))
+    source.skip(framing.RECORD + part.size + framing.padding(part.size))
     return None
+
+
+def _right_head(
+    source: VolumeStream, start: int, data: bytes, expected: Head
+) -> Lent | None:
+    """Return a head that is what was signed: *data*, or what is read the second time."""
+
+    def right(found: Lent) -> bool:
+        return sha256(found) == expected.sha256
+
+    return data if right(data) else source.again(start, len(data), right)
+
+
+def _table(
+    source: VolumeStream, start: int, data: Lent, grounds: Grounds, placed: _Placed
+) -> PartHead:
+    """Decode a head that was signed, and compare it with what else was."""
+    _, blob, part = placed
+    assert part.head
+    name = f"{_BLOBS}{part.head.sha256}"
+    table = head.decode(bytes(data), name=name)
+    if (table.stored, table.raw) != (part.size, part.raw):
+        problem = f"{name} contradicts the packing list"
+        raise source.error(problem, offset=start)
+    if fault := grounds.fault(table, blob.sha256):
+        problem = f"{name} {fault}"
+        raise source.error(problem, offset=start)
+    return table
 
 
 def _expect(source: VolumeStream, expected: bytes) -> Iterator[Fault]:
     """Take framing that can only be *expected*."""
     start = source.offset
-    found = source.take(len(expected))
-    if found != expected:
-        pairs = enumerate(zip(found, expected, strict=True))
-        at = next(i for i, (a, b) in pairs if a != b)
-        problem = "framing differs from what signed data gives"
-        yield _fault(source, start + at, problem)
+    found = yield from _take(source, len(expected))
+    if found is None or found == expected:
+        return
+    if source.again(start, len(expected), lambda data: data == expected) is not None:
+        return
+    pairs = enumerate(zip(found, expected, strict=True))
+    at = next(i for i, (a, b) in pairs if a != b)
+    problem = "framing differs from what signed data gives"
+    yield _fault(source, start + at, problem)
+
+
+def _take(source: VolumeStream, size: int) -> Generator[Fault, None, bytes | None]:
+    """Take *size* bytes; None where the medium refuses them and reading can go on."""
+    start = source.offset
+    try:
+        return source.take(size)
+    except VolumeError as error:
+        if not source.resume(start + size):
+            raise
+        yield error.fault
+        return None
 
 
 def _fault(source: VolumeStream, offset: int, problem: str) -> Fault:

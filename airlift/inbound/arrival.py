@@ -28,6 +28,10 @@ class Arrival:
         faulty: What is wrong with volumes that were read, by volume.
         damaged: What is wrong with files that do not even say which volume they are.
         duplicates: Volumes that are there more than once.
+        unstable: How many pieces of a volume were right only when they were read
+            again, by what the volume is called.
+        gone: Volumes that were being read, or were to be, when their medium was not
+            there any more.
         buffers: Memory that slabs are read into.
     """
 
@@ -37,11 +41,16 @@ class Arrival:
     faulty: dict[VolumeKey, list[Fault]] = field(default_factory=dict)
     damaged: list[Fault] = field(default_factory=list)
     duplicates: list[str] = field(default_factory=list)
+    unstable: dict[str, int] = field(default_factory=dict)
+    gone: list[str] = field(default_factory=list)
     buffers: Buffers = field(default_factory=lambda: Buffers(ROOM))
 
     def unresolved(self) -> list[Fault]:
-        """Return the faults of what was read and no good copy made up for."""
-        good = self.staging.volumes
+        """Return the faults of what was read and no good copy made up for.
+
+        What a medium refused is none once all content came, from whatever copies.
+        """
+        good, lacking = self.staging.volumes, bool(self.staging.missing())
         faults = [
             fault
             for key, several in self.faulty.items()
@@ -50,7 +59,21 @@ class Arrival:
         ]
         # A file that is named like a volume and cannot say which one it is may be
         # any that was not read whole.
-        return faults if self.every_volume_read() else faults + self.damaged
+        if not self.every_volume_read():
+            faults += self.damaged
+        return [one for one in faults if lacking or not one.unread]
+
+    def instabilities(self) -> list[str]:
+        """Return a line about each medium that gave things right only when asked again."""
+        return [
+            f"unstable medium: {name}: {count} piece(s) were right only when read again"
+            for name, count in self.unstable.items()
+        ]
+
+    def unread(self) -> list[Fault]:
+        """Return the faults of media that refused something, needed or not."""
+        every = [*self.damaged, *(one for few in self.faulty.values() for one in few)]
+        return [one for one in every if one.unread]
 
     def every_volume_read(self) -> bool:
         """Say whether all volumes of some cutting were read without a fault."""

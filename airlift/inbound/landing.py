@@ -281,14 +281,22 @@ def deliver(arrival: Arrival, progress: Progress) -> None:
 
 def _not_complete(arrival: Arrival) -> AirliftError:
     names = ", ".join(arrival.missing_volumes()) or "volumes that hold the rest"
+    shaky = "".join(f"; {line}" for line in arrival.instabilities())
+    gone = [f"{one}: its medium is not there any more" for one in arrival.gone[:1]]
     if faults := arrival.unresolved():
-        problem = "; ".join(map(str, faults))
-        hint = f"what verified is kept; bring good copies of: {names}"
+        problem = "; ".join([*map(str, faults), *gone])
+        hint = f"what verified is kept; bring good copies of: {names}{shaky}"
         return FormatError(problem, hint=hint)
+    if gone:
+        hint = (
+            "put it in again, mounted anywhere, and run the same command; what "
+            f"verified is kept; still needed: {names}{shaky}"
+        )
+        return IncompleteError(gone[0], hint=hint)
     count = len(arrival.staging.missing())
     problem = f"{count} blobs have not come yet; needed: {names}"
     hint = "run `airlift import` again with the other media; what came is kept"
-    return IncompleteError(problem, hint=hint)
+    return IncompleteError(problem, hint=hint + shaky)
 
 
 @contextmanager

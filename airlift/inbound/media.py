@@ -18,7 +18,7 @@ from airlift.digest import Sha256
 from airlift.errors import FormatError, RequestError
 from airlift.format.reading import Fault, VolumeError, read_label
 from airlift.format.volume import SIDECARS, Label
-from airlift.inbound import spares
+from airlift.inbound import patience, spares
 from airlift.inbound.spares import Spare
 from airlift.inbound.volume_file import ROOM, VolumeFile
 from airlift.store.bulk import Buffers, BulkFile
@@ -28,6 +28,10 @@ VolumeKey: TypeAlias = tuple[str, int]
 
 _DEPTH = 2
 """Folders below the one given that are looked into: sticks hold shallow trees."""
+
+
+class GoneError(FormatError):
+    """The medium of a volume is not there any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,12 +81,11 @@ def find(paths: Iterable[Path]) -> Found:
     found = Found()
     seen: set[tuple[int, int]] = set()
     for path in paths:
-        for file in _files(path, 0, found):
-            status = file.lstat()
+        for file, status in _files(path, 0, found):
             if (status.st_dev, status.st_ino) in seen:
                 continue
             seen.add((status.st_dev, status.st_ino))
-            _look(file, found)
+            _look(file, status, found)
     return found
 
 
@@ -136,7 +139,22 @@ def _bulk(path: Path, name: str) -> BulkFile:
 
 def _unopened(name: str, error: OSError) -> FormatError:
     problem = f"{name}: cannot be opened: {error.strerror}"
+    if patience.is_gone(error):
+        hint = "put the medium in again, mounted anywhere, and run the same command"
+        return GoneError(problem, hint=hint)
     return FormatError(problem, hint="check the medium")
+
+
+def fault_at(name: str, error: FormatError) -> Fault:
+    """Return *error*, which a file called *name* gave before it was read, as a fault."""
+    if isinstance(error, VolumeError):
+        return error.fault
+    return Fault(
+        volume=name,
+        offset=0,
+        problem=error.problem.removeprefix(f"{name}: "),
+        unread=isinstance(error.__cause__, OSError),
+    )
 
 
 def _spare(path: Path, name: str) -> Spare | None:
@@ -147,16 +165,16 @@ def _spare(path: Path, name: str) -> Spare | None:
         return None
 
 
-def _files(path: Path, depth: int, found: Found) -> Iterator[Path]:
+def _files(
+    path: Path, depth: int, found: Found
+) -> Iterator[tuple[Path, os.stat_result]]:
+    """Yield what lies at *path* and below it, with what the system says of it."""
     try:
         if not depth and path.is_symlink():
             # Named by the operator: a link to a volume or a medium is theirs to follow.
             path = Path(os.path.realpath(path, strict=True))
-        if not stat.S_ISDIR(path.lstat().st_mode):
-            yield path
-        elif depth <= _DEPTH:
-            for entry in sorted(path.iterdir()):
-                yield from _files(entry, depth + 1, found)
+        status = path.lstat()
+        below = _listed(path, found) if stat.S_ISDIR(status.st_mode) else None
     except OSError as error:
         if depth:
             # Such as lost+found, which only root may open: no reason to refuse a stick.
@@ -164,11 +182,41 @@ def _files(path: Path, depth: int, found: Found) -> Iterator[Path]:
             return
         problem = f"cannot read {naming.show(str(path))}: {error.strerror}"
         raise RequestError(problem, hint="is the medium mounted?") from error
+    if below is None:
+        yield path, status
+    elif depth <= _DEPTH:
+        for entry in below:
+            yield from _files(entry, depth + 1, found)
 
 
-def _look(file: Path, found: Found) -> None:
+def _listed(path: Path, found: Found) -> list[Path]:
+    """Return what lies in a folder, sorted; what of it can be had where it is damaged.
+
+    Raises:
+        OSError: Nothing of it can be had.
+    """
+    entries: list[Path] = []
+    with os.scandir(path) as listing:
+        while True:
+            try:
+                entries.append(path / next(listing).name)
+            except StopIteration:
+                break
+            except OSError as error:
+                if not entries:
+                    raise
+                name = naming.show(str(path))
+                problem = f"the list of what lies in it breaks off: {error.strerror}"
+                found.faults.append(
+                    Fault(volume=name, offset=0, problem=problem, unread=True)
+                )
+                break
+    return sorted(entries)
+
+
+def _look(file: Path, status: os.stat_result, found: Found) -> None:
     name = naming.show(str(file))
-    if not stat.S_ISREG(file.lstat().st_mode):
+    if not stat.S_ISREG(status.st_mode):
         found.strays.append(f"{name} (not a regular file)")
         return
     try:
@@ -187,10 +235,8 @@ def _look(file: Path, found: Found) -> None:
         if not (ours and shown.endswith(".TAR")):
             found.strays.append(name)
             return
-        fault = Fault(volume=name, offset=0, problem=error.problem)
-        if isinstance(error, VolumeError):
-            fault = error.fault
-        if file.stat().st_size == 0:
+        fault = fault_at(name, error)
+        if status.st_size == 0:
             problem = "is empty: copying it was interrupted"
             fault = Fault(volume=name, offset=0, problem=problem)
         found.faults.append(fault)

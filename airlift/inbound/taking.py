@@ -1,5 +1,6 @@
 """Taking volumes in: every volume at hand is read, and what verifies is staged."""
 
+import contextlib
 from collections.abc import Callable
 from typing import BinaryIO
 
@@ -13,7 +14,7 @@ from airlift.format.reading import (
 )
 from airlift.inbound import media
 from airlift.inbound.arrival import Arrival
-from airlift.inbound.media import VolumeKey
+from airlift.inbound.media import Candidate, GoneError, VolumeKey
 from airlift.inbound.unloading import Unloading
 from airlift.progress import Advance, Progress
 from airlift.trust.delivery import VerifiedDelivery
@@ -28,18 +29,41 @@ def take_volumes(arrival: Arrival, progress: Progress) -> None:
     if not staging.expecting():
         return
     _forget_if_lost(arrival)
+    arrival.gone.clear()
     taken: set[VolumeKey] = set()
     with progress.task("importing", staging.bytes_missing()) as advance:
         for one in arrival.candidates:
             if one.key in taken:
                 arrival.duplicates.append(one.name)
             elif one.key not in staging.volumes:
-                with media.opened(one.path, arrival.buffers) as source:
-                    faults = _take(source, None, arrival, advance, alone=True)
+                faults = _take_file(one, arrival, advance)
                 if faults:
                     arrival.faulty.setdefault(one.key, []).extend(faults)
-                else:
+                elif one.key in staging.volumes:
                     taken.add(one.key)
+
+
+def _take_file(one: Candidate, arrival: Arrival, advance: Advance) -> list[Fault]:
+    """Read one volume; return what is wrong with it.
+
+    Nothing is, for all that is known, where its medium is not there any more: that is
+    noted in the arrival, and the volume is read again when it is.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            source = stack.enter_context(media.opened(one.path, arrival.buffers))
+        except GoneError:
+            arrival.gone.append(one.name)
+            return []
+        except FormatError as error:
+            return [media.fault_at(one.name, error)]
+        faults = _take(source, None, arrival, advance, alone=True)
+        if source.doubts:
+            arrival.unstable[one.name] = source.doubts
+        if source.gone:
+            arrival.gone.append(one.name)
+            return []
+        return faults
 
 
 def _forget_if_lost(arrival: Arrival) -> None:

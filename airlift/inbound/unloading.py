@@ -52,7 +52,7 @@ class Unloading:
         staging: Staging,
         buffers: Buffers,
     ) -> None:
-        self._name, self._staging, self._buffers = source.name, staging, buffers
+        self._source, self._staging, self._buffers = source, staging, buffers
         self._walk = slabs.walk(source, label, staging.grounds)
         self._faults: list[Fault] = []
         self._over = False
@@ -105,10 +105,9 @@ class Unloading:
         advance(taken)
 
     def _take(self, job: _Slab, done: Callable[[], None], advance: Advance) -> None:
-        stored, ticket = job.stored, job.ticket
-        good = self._is_good(stored)
-        if not good or ticket is None:
-            self._buffers.give(stored.data)
+        stored, ticket = self._judged(job.stored), job.ticket
+        if stored is None or ticket is None:
+            self._buffers.give((stored or job.stored).data)
             done()
             if ticket:
                 self._staging.lose(ticket)
@@ -122,18 +121,26 @@ class Unloading:
         advance(self._staging.take(ticket, raw, release))
 
     def _take_small(self, stored: StoredSlab) -> int:
-        if not self._is_good(stored) or not self._staging.wanted(stored.blob):
+        good = self._judged(stored)
+        if good is None or not self._staging.wanted(stored.blob):
             return 0
-        raw = bytes(self._raw(stored))
+        raw = bytes(self._raw(good))
         # Without a head a slab is judged by the SHA-256 of just these bytes.
         hashed = stored.run.part.sha256 if stored.table is None else ""
         self._staging.take_small(stored.blob, raw, hashed=hashed)
         return len(raw)
 
-    def _is_good(self, stored: StoredSlab) -> bool:
-        if fault := slabs.judge(stored, self._name):
+    def _judged(self, stored: StoredSlab) -> StoredSlab | None:
+        """Return a slab that is what was signed, if need be read again; else None."""
+        fault = slabs.judge(stored, self._source.name)
+        if fault is None:
+            return stored
+        good = slabs.second(self._source, stored)
+        if good is None:
             self._faults.append(fault)
-        return fault is None
+            return None
+        self._buffers.give(stored.data)
+        return good
 
     def _raw(self, stored: StoredSlab) -> Lent:
         """Return what of a good slab goes to the staging area, lent like it was.
@@ -144,6 +151,6 @@ class Unloading:
         if stored.pieced or not stored.coded:
             return stored.data
         raw = self._buffers.take()[: stored.slab.raw]
-        slabs.restore(stored, raw, self._name)
+        slabs.restore(stored, raw, self._source.name)
         self._buffers.give(stored.data)
         return raw

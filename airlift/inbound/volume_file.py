@@ -2,9 +2,12 @@
 
 import io
 import os
+from collections.abc import Callable
 
 from airlift.format.packing import SLAB
 from airlift.format.reading import Lent, VolumeStream
+from airlift.inbound.patience import TRIES, Doubts, Patience
+from airlift.store import direct
 from airlift.store.bulk import Buffers, BulkFile
 from airlift.store.direct import PAGE
 
@@ -15,8 +18,8 @@ _WINDOW = 256 << 10
 ROOM = SLAB + 3 * PAGE
 """Bytes of memory for a slab as stored, with the rests of pages around it."""
 _UNREADABLE = 64
-"""Slabs that may fail to be read before a volume is given up. A scratched disc has a
-few; of one that was pulled out every slab fails, and nobody reads 500 lines of that."""
+"""Pieces that may fail to be read before a volume is given up. A scratched disc has a
+few; nobody reads 500 lines of a dying one."""
 
 
 class VolumeFile(VolumeStream):
@@ -39,7 +42,17 @@ class VolumeFile(VolumeStream):
         self._fd, self._bulk, self._buffers = file.fileno(), bulk, buffers
         self._size = os.fstat(self._fd).st_size
         self._window, self._start, self._ahead = b"", 0, PAGE
-        self._unreadable = 0
+        self._patience, self._doubts = Patience(bulk, self._size), Doubts()
+
+    @property
+    def doubts(self) -> int:
+        """How many pieces were right only when they were read again."""
+        return self._doubts.count
+
+    @property
+    def gone(self) -> bool:
+        """Whether the medium was there no more when the last read failed."""
+        return self._patience.gone
 
     def take(self, size: int) -> bytes:
         """Return exactly *size* bytes."""
@@ -58,22 +71,42 @@ class VolumeFile(VolumeStream):
         self._must_have(size)
         buffer = self._buffers.take()
         try:
-            found = self._bulk.read(buffer, self.offset, size)
-            if (left := size - len(found)) > 0:
-                self._buffers.give(buffer)
-                raise self.ended(self.offset + len(found), left)
-        except OSError as error:
+            found = self._slab(buffer, size)
+        except BaseException:
             self._buffers.give(buffer)
-            raise self._refused(error) from error
+            raise
         self.offset += size
         self._ahead = PAGE
         return found
 
+    def skip(self, size: int) -> None:
+        """Pass over *size* bytes, none of which is read."""
+        self._must_have(size)
+        self.offset += size
+
     def resume(self, offset: int) -> bool:
         """Go on at byte *offset*, behind bytes that could not be read."""
-        self._unreadable += 1
         self.offset = offset
-        return offset <= self._size and self._unreadable <= _UNREADABLE
+        given_up = self.gone or self._patience.failures > _UNREADABLE
+        return offset <= self._size and not given_up
+
+    def again(
+        self, offset: int, size: int, right: Callable[[Lent], bool]
+    ) -> Lent | None:
+        """Return bytes that are *right* when they are read again; from any thread.
+
+        They are lent if they are many.
+        """
+        for _ in range(TRIES - 1):
+            if not self._doubts.may_try():
+                return None
+            found = self._second(offset, size)
+            good = found is not None and right(found)
+            self._doubts.settle(right=good)
+            if good:
+                return found
+            self._buffers.give(found or b"")
+        return None
 
     def push_back(self, data: bytes) -> None:
         """Give the bytes just taken back, to be taken again."""
@@ -87,20 +120,50 @@ class VolumeFile(VolumeStream):
         if (left := self.offset + size - self._size) > 0:
             raise self.ended(self._size, left)
 
+    def _slab(self, buffer: memoryview, size: int) -> memoryview:
+        try:
+            found = self._bulk.read(buffer, self.offset, size)
+        except OSError:
+            self._ask_again(buffer[:size])
+            self._doubts.settle(right=True)
+            return buffer[:size]
+        if (left := size - len(found)) > 0:
+            raise self.ended(self.offset + len(found), left)
+        return found
+
+    def _second(self, offset: int, size: int) -> Lent | None:
+        """Read a piece once more, past every cache; None where that fails."""
+        many = size >= SMALL
+        memory = self._buffers.take() if many else direct.buffer(SMALL + 2 * PAGE)
+        try:
+            found = self._bulk.again(memory, offset, size)
+        except OSError:
+            found = memory[:0]
+        if len(found) == size:
+            return found if many else bytes(found)
+        if many:
+            self._buffers.give(memory)
+        return None
+
     def _look(self, size: int) -> None:
         """Read a window that begins here and holds at least *size* bytes."""
         try:
             self._window = os.pread(self._fd, max(size, self._ahead), self.offset)
         except OSError:
             # What is damaged may lie behind what is wanted.
-            try:
-                self._window = os.pread(self._fd, size, self.offset)
-            except OSError as error:
-                raise self._refused(error) from error
+            room = memoryview(bytearray(size))
+            self._ask_again(room)
+            self._window = bytes(room)
         self._start = self.offset
         self._ahead = min(2 * self._ahead, _WINDOW)
         if (left := size - len(self._window)) > 0:
             raise self.ended(self.offset + len(self._window), left)
 
-    def _refused(self, error: OSError) -> Exception:
-        return self.error(f"cannot be read: {error.strerror}")
+    def _ask_again(self, room: memoryview) -> None:
+        """Fill *room* with what was refused, page by page.
+
+        Raises:
+            VolumeError: Some of it cannot be read.
+        """
+        if gaps := self._patience.read(room, self.offset):
+            raise self.unread(str(gaps), gaps.first)

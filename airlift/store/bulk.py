@@ -82,6 +82,23 @@ class BulkFile:
         got = direct.read_into(fd, buffer, first, lead + length)
         return buffer[lead : max(lead, got)]
 
+    def again(self, buffer: memoryview, offset: int, length: int) -> memoryview:
+        """Return bytes as ``read`` does, from the medium and not out of a cache.
+
+        Nothing around them is read along: one bad sector fails a request as a whole.
+
+        Raises:
+            OSError: They cannot be read.
+        """
+        first = offset // PAGE * PAGE
+        lead = offset - first
+        # Also where this file goes through the cache because its file system wants it.
+        # Said each time: it costs nothing beside a read that failed.
+        os.posix_fadvise(self._past, 0, 0, os.POSIX_FADV_RANDOM)
+        os.posix_fadvise(self._past, first, lead + length, os.POSIX_FADV_DONTNEED)
+        got = direct.read_into(self._past, buffer, first, lead + length)
+        return buffer[lead : max(lead, got)]
+
     def close(self) -> None:
         """Let go of the file."""
         os.close(self._cached)

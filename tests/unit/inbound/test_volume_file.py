@@ -1,6 +1,7 @@
 """A volume in a file gives the bytes, and the faults, that a stream would give."""
 
 import contextlib
+import errno
 import io
 import os
 import random
@@ -17,6 +18,7 @@ from airlift.format.reading import Fault, VolumeError, VolumeStream
 from airlift.inbound import media
 from airlift.inbound.volume_file import ROOM, SMALL, VolumeFile
 from airlift.store.bulk import Buffers, BulkFile
+from airlift.store.direct import PAGE
 
 BODY = random.Random(4).randbytes(3 * SLAB // 2)
 LENGTHS = st.one_of(
@@ -84,18 +86,115 @@ def test_a_slab_that_cannot_be_read_is_a_fault_and_reading_goes_on(path: Path) -
         source.take(700)
         with pytest.raises(VolumeError) as caught:
             source.slab(SMALL)
-        problem = "cannot be read: Input/output error"
-        assert caught.value.fault == Fault(volume="v", offset=700, problem=problem)
-        assert source.resume(700 + SMALL)
-        assert source.take(3) == BODY[700 + SMALL : 703 + SMALL]
+        # Page by page, until it is plain that the rest is not worth the time.
+        problem = f"{SMALL} bytes cannot be read: Input/output error"
+        fault = Fault(volume="v", offset=700, problem=problem, unread=True)
+        assert caught.value.fault == fault
+        assert source.take(3) == BODY[700:703]
     assert len(buffers._free) == 1
 
 
-def test_a_medium_that_was_pulled_out_is_given_up(path: Path) -> None:
-    """Every slab of it fails; the operator reads one page, not a hundred."""
+def test_a_medium_that_was_pulled_out_is_given_up_at_once(path: Path) -> None:
+    """No page of it answers, wherever: nobody waits for it slab by slab."""
     with failing(path, Buffers(ROOM)) as source:
-        assert [source.resume(at) for at in range(65)] == [True] * 64 + [False]
-        assert source.resume(len(BODY) + 1) is False
+        assert not source.gone
+        with pytest.raises(VolumeError):
+            source.slab(SMALL)
+        assert source.gone
+        assert not source.resume(SMALL)
+
+
+class Scratched(BulkFile):
+    """A file of which a page in ten cannot be read, and no large piece."""
+
+    reads = 0
+
+    def read(self, buffer: memoryview, offset: int, length: int) -> memoryview:
+        """Refuse, as a medium does whose every large piece has a bad sector."""
+        raise OSError(errno.EIO, "Input/output error")
+
+    def again(self, buffer: memoryview, offset: int, length: int) -> memoryview:
+        """Refuse what touches every tenth page."""
+        self.reads += 1
+        if offset // PAGE % 10 == 5:
+            raise OSError(errno.EIO, "Input/output error")
+        return super().again(buffer, offset, length)
+
+
+@contextlib.contextmanager
+def scratched(path: Path) -> Iterator[tuple[VolumeFile, Scratched]]:
+    """Give a volume with bad pages all over."""
+    with io.FileIO(path) as file, Scratched(path) as bulk:
+        yield VolumeFile(file, bulk, "v", Buffers(ROOM)), bulk
+
+
+def test_bad_pages_are_counted_and_asked_for_no_more_than_needed(path: Path) -> None:
+    """A dying disk takes seconds for each refusal, so none is asked for in vain."""
+    with scratched(path) as (source, bulk):
+        with pytest.raises(VolumeError) as caught:
+            source.slab(SLAB)
+        stop = (16 * 10 - 4) * PAGE
+        rest = SLAB - stop
+        assert caught.value.fault == Fault(
+            volume="v",
+            offset=5 * PAGE,
+            problem=(
+                f"{16 * PAGE + rest} bytes in 16 places up to byte {SLAB} cannot be "
+                "read: Input/output error"
+            ),
+            unread=True,
+        )
+        # 156 pages, two tries more of the first bad one, and a look at eight places.
+        assert bulk.reads <= 156 + 2 + 8
+        assert not source.gone
+
+
+def test_a_page_that_is_known_to_be_bad_is_not_read_again(path: Path) -> None:
+    """A hundred small files in one bad page are a hundred faults and three reads."""
+    with scratched(path) as (source, bulk):
+        source.resume(5 * PAGE)
+        source._fd = -1  # nothing can be read in a window
+        for number in range(100):
+            with pytest.raises(VolumeError):
+                source.take(20)
+            assert source.resume(5 * PAGE + 20 * (number + 1)) is (number < 64)
+        assert bulk.reads <= 3 + 7 * 8
+
+
+def test_what_is_wrong_is_read_again_only_while_that_helps(path: Path) -> None:
+    """A copy of another stick is not read three times from end to end."""
+    tries = []
+
+    def never(data: object) -> bool:
+        tries.append(data)
+        return False
+
+    with media.opened(path) as source:
+        for at in range(0, 100 * PAGE, PAGE):
+            assert source.again(at, 100, never) is None
+        assert len(tries) == 8
+        assert source.doubts == 0
+
+
+def test_what_is_right_the_second_time_is_given_and_counted(path: Path) -> None:
+    """Small as a copy, large as memory that is lent; from wherever it lies."""
+    with media.opened(path) as source:
+        for at, size in ((0, 5), (4090, 100), (777, SMALL), (SLAB // 3, SLAB)):
+            expected = BODY[at : at + size]
+            found = source.again(at, size, lambda data, e=expected: bytes(data) == e)
+            assert found is not None
+            assert bytes(found) == expected
+        assert source.doubts == 4
+        assert source.again(len(BODY) - 5, 10, lambda _: True) is None
+
+
+def test_a_piece_that_is_passed_over_is_not_read(path: Path) -> None:
+    """What belongs to a damaged head is of no use; its place is known."""
+    with scratched(path) as (source, bulk):
+        source.skip(SLAB)
+        assert (source.offset, bulk.reads) == (SLAB, 0)
+        with pytest.raises(VolumeError, match="ends 1 bytes too soon"):
+            source.skip(len(BODY) - SLAB + 1)
 
 
 def test_what_is_no_regular_file_is_not_opened(tmp_path: Path) -> None:
