@@ -76,6 +76,8 @@ def command(
     again = _again(entry, found, known)
     problem = f"{len(found.problems)} volume(s) on {folder} are not what was written"
     hint = f"delete them there, and write them on a better medium: `{again}`"
+    if found.fresh_mount is not False:
+        hint += f"; {checking.FAKE}"
     if as_json:  # one document on standard output, and it says all this
         output.note(f"error: {problem}")
         output.note(f"hint: {hint}")

@@ -19,6 +19,9 @@ from airlift.outbound.ledger import Entry, VolumeNote
 from airlift.outbound.stowage import Berth, Stowage
 from airlift.progress import Advance, Progress
 
+FAKE = "a medium that loses what it took, or mounts no more, has less room than it says"
+"""The cause that nobody thinks of: capacity that is forged."""
+
 _DROP = Path("/proc/sys/vm/drop_caches")
 
 
@@ -65,7 +68,9 @@ def check(
     here = [note for note in noted if (folder / note.name).exists()]
     if not here:
         problem = f"no volume of delivery {entry.record.sequence} is in {folder}"
-        raise RequestError(problem, hint="is this the right medium, and mounted?")
+        raise RequestError(
+            problem, hint=f"is this the right medium, and mounted? {FAKE}"
+        )
     dropped = _drop_caches([folder / note.name for note in here])
     good, bad, problems = [], [], []
     berth = berthing.berth_at(folder, known, returned=True) if known else None

@@ -69,7 +69,10 @@ def room(folder: Path, sizes: Mapping[str, int]) -> int:
     _check_mounted(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(folder).free
+        # What an earlier try left unfinished gives its room to this one.
+        free = shutil.disk_usage(folder).free + sum(
+            _blocks(folder / f"{name}.part") for name in sizes
+        )
     except FileExistsError as error:
         problem = f"{folder} is not a folder"
         raise RequestError(problem, hint="name a folder to write into") from error
@@ -138,6 +141,14 @@ def _is_there(path: Path, size: int) -> bool:
     except OSError:
         return False
     return stat.S_ISREG(status.st_mode) and status.st_size == size
+
+
+def _blocks(path: Path) -> int:
+    """Return the bytes of disk that a file takes; none where there is none."""
+    try:
+        return path.lstat().st_blocks * 512
+    except OSError:
+        return 0
 
 
 def _check_mounted(folder: Path) -> None:

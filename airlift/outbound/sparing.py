@@ -196,6 +196,7 @@ class _Group:
         # An earlier one gives its room to the one that takes its place.
         disk.unlink(self._folder / label.file_name)
         disk.unlink(path)
+        opened.callback(_abandon, path)
         fd = disk.create(path)
         opened.callback(let_go, fd)
         return _Out(label, path, fd, parity.identity(label), hashlib.sha256())
@@ -269,3 +270,9 @@ class _Group:
             size=out.at,
             sha256=Sha256(out.hasher.hexdigest()),
         )
+
+
+def _abandon(unfinished: Path) -> None:
+    """Delete what could not be finished; what has its name by now is not there."""
+    with contextlib.suppress(StoreError):
+        Disk().unlink(unfinished)
