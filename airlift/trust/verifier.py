@@ -91,8 +91,9 @@ def verify(
     _check_digests(claim)
     if not repeat:
         _check_past(claim, past, now)
-    _judge(claim, past, claim.record.issued if repeat else max(now, state.floor))
+    # Before the client's view: to that a fork is only records that do not fit.
     gap = () if repeat else history.missed(state, claim.record)
+    _judge(claim, past, claim.record.issued if repeat else max(now, state.floor))
     delivery = VerifiedDelivery(
         id=digest,
         dispatch=claim.record,
