@@ -191,7 +191,7 @@ def test_a_volume_nobody_may_open_is_named(made: Crossing, stick: Path) -> None:
     Isolated(home, made.connected.publisher.root_bytes()).catalog.close()
     done = unprivileged(*f"{AIRLIFT} import {stick} --yes --home {home}".split(" "))
     assert done.returncode == FormatError.exit_code, done.stderr
-    assert f"{shut}: cannot be opened: Permission denied" in done.stderr
+    assert f"{shut}: byte 0: cannot be opened: Permission denied" in done.stderr
 
 
 def test_a_write_protected_medium_is_read(made: Crossing, stick: Path) -> None:
