@@ -10,7 +10,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,12 +17,7 @@ from pathlib import Path
 import pytest
 
 from airlift.errors import EXIT_CODES
-from airlift.format.head import Codec
-from airlift.inbound.arrival import Gate
-from airlift.registry.catalog import Catalog
-from airlift.store.blobs import BlobStore
-from crossing import Crossing, Isolated, noise, weights
-from handmade import Run, built, send, whole
+from faults.field import Field, check
 
 pytestmark = [
     pytest.mark.faults,
@@ -35,65 +29,14 @@ CALLS = (
     *("write", "pwrite64", "fsync", "fdatasync", "rename", "unlink", "unlinkat"),
     *("rmdir", "mkdir", "ftruncate", "fallocate", "fchmod", "chmod", "link"),
 )
-NOISE = noise(9 << 20)
-MADE = b"front" + NOISE[: 5 << 20] + NOISE[100:2100]
-FILES = {
-    "config.json": b"{}",
-    "model.safetensors": weights(300_000),
-    "noise.bin": NOISE,
-    "tokenizer.json": noise(70_000),
-}
-"""Small, coded, and of several slabs, so that several workers write at once."""
-PIECES = (Run(5), Run(5 << 20, NOISE), Run(2000, NOISE, 100, 4))
-"""One more file is put together of one that comes with it."""
-ZYGOTE = Path(__file__).parent / "zygote.py"
 
 
-class Field:
-    """An isolated side that has one release, a medium with the next, and copies."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        crossing = Crossing(folder / "made")
-        crossing.connected.export(
-            folder / "1", crossing.connected.folder("acme/a", {"a": b"a"})
-        )
-        crossing.isolated.land(folder / "1")
-        self.before = live(crossing.isolated.home)
-        crossing.isolated.catalog.close()
-        self.template = crossing.isolated.home
-        self.medium = folder / "2"
-        whole_ = [
-            whole(data, Codec.BLOCKS if "model" in path else Codec.RAW)
-            for path, data in FILES.items()
-        ]
-        files = {**FILES, "made.bin": MADE}
-        made = built(MADE, PIECES)
-        send(crossing.connected, "acme/m", files, [*whole_, made]).write(self.medium)
-        self.count = 0
-        environment = {**os.environ, "PYTHONPATH": str(ZYGOTE.parent.parent)}
-        self.zygote = subprocess.Popen(
-            [sys.executable, ZYGOTE],
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def fresh(self) -> Path:
-        """Return a copy of the isolated side."""
-        self.count += 1
-        home = self.folder / f"home{self.count}"
-        shutil.copytree(self.template, home)
-        return home
+class Traced(Field):
+    """A field whose imports strace watches and breaks."""
 
     def run(self, home: Path, *strace: str) -> int:
         """Import once under strace; return the exit status."""
-        assert self.zygote.stdin
-        assert self.zygote.stdout
-        self.zygote.stdin.write(f"{home}\t{self.medium}\n")
-        self.zygote.stdin.flush()
-        child = int(self.zygote.stdout.readline())
+        child = self.begin(home)
         tracer = subprocess.Popen(
             ["strace", "-f", "-p", str(child), *strace],
             stderr=subprocess.PIPE,
@@ -101,9 +44,7 @@ class Field:
         )
         assert tracer.stderr
         assert "attached" in tracer.stderr.readline()
-        self.zygote.stdin.write("\n")
-        self.zygote.stdin.flush()
-        status = int(self.zygote.stdout.readline())
+        status = self.end()
         tracer.communicate()
         return status
 
@@ -128,55 +69,15 @@ class Field:
             most[name] = max(most[name], count)
         return most
 
-    def close(self) -> None:
-        """End the process that forks."""
-        assert self.zygote.stdin
-        assert self.zygote.stdout
-        self.zygote.stdin.close()
-        self.zygote.wait()
-        self.zygote.stdout.close()
-
-
-def live(home: Path) -> set[str]:
-    """Return the names that are live."""
-    catalog = Catalog.open(home)
-    names = {one.release.name for one in catalog.releases() if one.state == "live"}
-    catalog.close()
-    return names
-
-
-def check(field: Field, home: Path) -> None:
-    """Check the invariants, then that trying again succeeds."""
-    store = BlobStore(home / "store")
-    for name, _ in store.all():
-        store.check(name)
-    catalog = Catalog.open(home)
-    for held in catalog.releases():
-        assert not store.missing(file.sha256 for file in catalog.files(held.id))
-    catalog.close()
-    assert live(home) in (field.before, {"acme/a", "acme/m"})
-    isolated = Isolated.__new__(Isolated)
-    isolated.home, isolated.store = home, store
-    isolated.gate = Gate(
-        store=store, catalog=Catalog.open(home), incoming=home / "incoming"
-    )
-    isolated.catalog = isolated.gate.catalog
-    isolated.land(field.medium)
-    assert live(home) == {"acme/a", "acme/m"}
-    assert not list((home / "incoming").glob("*"))
-    assert not list(store.partials())
-    isolated.catalog.close()
-    shutil.rmtree(home)
-
 
 @pytest.fixture(scope="module", name="field")
-def _field(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
-    field = Field(tmp_path_factory.mktemp("faults"))
+def _field(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traced]:
+    field = Traced(tmp_path_factory.mktemp("faults"))
     yield field
     field.close()
 
 
-def points(field: Field) -> Iterator[tuple[str, int]]:
+def points(field: Traced) -> Iterator[tuple[str, int]]:
     """Yield every storage call of an import."""
     for name, count in sorted(field.calls().items()):
         for number in range(1, count + 1):
@@ -192,7 +93,7 @@ FAULTS = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_at_any_storage_call_leaves_the_old_state_or_the_new(
-    field: Field, fault: str
+    field: Traced, fault: str
 ) -> None:
     """Power cut, full disk, dying disk: at no moment is anything half there."""
     every = list(points(field))

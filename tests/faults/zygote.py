@@ -1,10 +1,13 @@
 """Imports in processes of their own, forked from one that has everything loaded.
 
-Reads a line ``HOME<tab>MEDIUM``, forks a child, prints the child's process id, and, when
-the child has ended, its exit status. The child waits for one more byte of input, by
-then under whatever was attached to it, and imports once.
+Reads a line ``HOME<tab>MEDIUM<tab>KILL_AT<tab>TORN``, forks a child, prints the child's
+process id, and, when the child has ended, its exit status. The child waits for one more
+byte of input, by then under whatever was attached to it, and imports once. With the shim
+(``shim.c``) it dies at the change of the disk that KILL_AT numbers; where that is 0 it
+leaves the number of all of them in ``HOME.changes``.
 """
 
+import ctypes
 import os
 import sys
 from pathlib import Path
@@ -34,14 +37,19 @@ def land(home: Path, medium: Path) -> int:
 
 def main() -> None:
     """Serve requests until the input ends."""
+    shim = ctypes.CDLL(None) if "LD_PRELOAD" in os.environ else None
     for line in sys.stdin:
-        home, medium = map(Path, line.rstrip("\n").split("\t"))
+        home, medium, kill_at, torn = line.rstrip("\n").split("\t")
         child = os.fork()
         if child == 0:
             os.read(0, 1)
             code = 99
             try:
-                code = land(home, medium)
+                if shim:
+                    shim.shim_arm(int(kill_at), int(torn))
+                code = land(Path(home), Path(medium))
+                if shim and not int(kill_at):
+                    Path(f"{home}.changes").write_text(str(shim.shim_count()))
             finally:
                 os._exit(code)
         print(child, flush=True)
