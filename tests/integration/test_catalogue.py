@@ -153,33 +153,10 @@ def move_on(world: World) -> tuple[str, str]:
     return held, newest
 
 
-def test_what_was_just_carried_is_said_to_be_the_newest(world: World) -> None:
-    """And before the first catalogue, silence must not pass for "all is well"."""
-    assert world.isolated.fails(8, "catalogue", "show") == [
-        "airlift: error: this site holds no catalogue: nothing is known of upstream",
-        "airlift: hint: `airlift catalogue import FILE` takes one",
-    ]
-
-    shown = world.carry()
-    found = by_name(shown)
-    assert {name: one["news"] for name, one in found.items()} == {
-        "org/tiny": "current",
-        "org/second": "current",
-        "tools": "current",
-        "demo": "current",
-        "extra": "current",
-    }
-    assert shown["catalogue"]["sequence"] == 1
-    assert {one["source"]: one["age"] for one in shown["sources"]} == {
-        world.hub.url: "fresh",
-        world.index.url: "fresh",
-    }
-    assert shown["advisories"]["problem"] == "no advisories were given"
-
-
 def test_upstream_moves_on_and_the_site_learns_of_it(world: World) -> None:
     """What is newer, yanked, quarantined, gated and advised against, without contact."""
-    world.carry()
+    nothing_is_known_before_the_first(world)
+    what_was_just_carried_is_current(world)
     held, newest = move_on(world)
     shown = world.carry("--osv", world.advisories())
     found = by_name(shown)
@@ -209,6 +186,9 @@ def test_upstream_moves_on_and_the_site_learns_of_it(world: World) -> None:
     assert shown["advisories"]["age"] == "stale"
     people_read_the_same(world)
     changes_are_told(world)
+    an_older_one_is_refused(world)
+    a_silent_source_is_said_to_be(world)
+    the_key_of_catalogues_lies_apart(world)
 
 
 def people_read_the_same(world: World) -> None:
@@ -240,55 +220,55 @@ def changes_are_told(world: World) -> None:
     }
 
 
-def test_a_source_that_is_silent_keeps_its_old_date(world: World) -> None:
-    """One dead feed must not look fresh because another is not."""
-    world.carry()
-    move_on(world)
-    before = by_name(world.carry("--osv", world.advisories()))
-    second = world.stick.read_bytes()
-    path = "/api/models/org/tiny/revision/main"
-    world.hub.api.refusals[path] = Fault(status=400)
-    done = world.build()
-    assert done.returncode == 3, done.stderr
-    assert "warning: org/tiny known as of" in done.stderr
-    world.isolated.ok("catalogue", "import", str(world.stick))
-    shown = world.show()
-    found = by_name(shown)
-    assert found["org/tiny"]["as_of"] == before["org/tiny"]["as_of"]
-    assert found["org/tiny"]["newest"] == before["org/tiny"]["newest"]
-    assert found["org/tiny"]["problem"]
-    assert found["demo"]["as_of"] > before["demo"]["as_of"]
-    assert found["demo"]["advised"] == before["demo"]["advised"]
-    world.stick.write_bytes(second)
-    an_older_one_is_refused(world)
-    a_rebuilt_registry_knows_as_much(world)
+def nothing_is_known_before_the_first(world: World) -> None:
+    """Silence must not pass for "all is well"."""
+    assert world.isolated.fails(8, "catalogue", "show") == [
+        "airlift: error: this site holds no catalogue: nothing is known of upstream",
+        "airlift: hint: `airlift catalogue import FILE` takes one",
+    ]
+
+
+def what_was_just_carried_is_current(world: World) -> None:
+    """The first catalogue finds what was just carried."""
+    shown = world.carry()
+    world.stick.rename(world.stick.with_name("first"))
+    assert {name: one["news"] for name, one in by_name(shown).items()} == {
+        "org/tiny": "current",
+        "org/second": "current",
+        "tools": "current",
+        "demo": "current",
+        "extra": "current",
+    }
+    assert shown["catalogue"]["sequence"] == 1
+    assert {one["source"]: one["age"] for one in shown["sources"]} == {
+        world.hub.url: "fresh",
+        world.index.url: "fresh",
+    }
+    assert shown["advisories"]["problem"] == "no advisories were given"
 
 
 def an_older_one_is_refused(world: World) -> None:
     """Whoever offers it again would hide what was told since."""
-    said = world.isolated.fails(5, "catalogue", "import", str(world.stick))
-    assert said[0] == ("airlift: error: `catalogue` is catalogue 2, this site holds 3")
+    first = str(world.stick.with_name("first"))
+    problem = "`first` is catalogue 1, this site holds 2"
+    said = world.isolated.fails(5, "catalogue", "import", first)
+    assert said[0] == f"airlift: error: {problem}"
     events = world.isolated.json("list", "--history")["events"]
     refused = [one for one in events if one["outcome"] == "refused"]
-    assert [one["detail"]["problem"] for one in refused] == [
-        "`catalogue` is catalogue 2, this site holds 3"
-    ]
+    assert [one["detail"]["problem"] for one in refused] == [problem]
 
 
-def a_rebuilt_registry_knows_as_much(world: World) -> None:
-    """A lost database must not bring back trust in what was withdrawn."""
-    before = world.show()
-    (world.isolated.home / "registry.db").unlink()
-    world.isolated.ok("rebuild")
-    after = world.show()
-    assert after["withdrawn"] == before["withdrawn"]
-    assert after["catalogue"]["id"] == before["catalogue"]["id"]
-    said = world.isolated.fails(5, "catalogue", "import", str(world.stick))
-    assert said[0].endswith("is catalogue 2, this site holds 3")
+def a_silent_source_is_said_to_be(world: World) -> None:
+    """The weekly job must not end well when it learned nothing."""
+    world.hub.api.refusals["/api/models/org/tiny/revision/main"] = Fault(status=400)
+    done = world.build()
+    assert done.returncode == 3, done.stderr
+    assert "warning: org/tiny known as of" in done.stderr
+    assert "catalogue 3" in done.stdout
 
 
-def test_the_key_of_catalogues_lies_apart(world: World) -> None:
-    """Its key opens nothing but catalogues, and lies apart from those that do more."""
+def the_key_of_catalogues_lies_apart(world: World) -> None:
+    """It opens nothing but catalogues, and is not among those that do more."""
     keys = sorted(path.name for path in (world.connected.home / "keys").iterdir())
     assert keys == ["alice.key", "alice.pub"]
     secret = world.connected.home / "catalogues" / "catalogue.key"

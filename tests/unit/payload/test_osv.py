@@ -1,0 +1,171 @@
+"""Advisories in OSV's form: what is kept says the same of every version."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from packaging.version import Version
+
+from airlift.errors import FormatError
+from airlift.payload import osv
+
+
+def record(
+    *events: dict[str, str], versions: tuple[str, ...] = (), name: str = "demo"
+) -> dict[str, Any]:
+    """Return a record about *name* as OSV publishes it."""
+    ranges = [{"type": "ECOSYSTEM", "events": list(events)}] if events else []
+    return {
+        "id": "GHSA-1",
+        "affected": [
+            {
+                "package": {"ecosystem": "PyPI", "name": name},
+                "ranges": ranges,
+                "versions": list(versions),
+            }
+        ],
+    }
+
+
+def affected(told: dict[str, Any], *versions: str) -> list[str]:
+    """Return those of *versions* that *told* is about, once it is reduced."""
+    kept = osv.reduced(told, {"demo"}, name="it")
+    assert kept is not None
+    return [one for one in versions if osv.affects(kept, "demo", one)]
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ([{"introduced": "0"}], ["0.9", "1.0", "1.5", "2.0"]),
+        ([{"introduced": "0"}, {"fixed": "1.5"}], ["0.9", "1.0"]),
+        ([{"introduced": "1.0"}, {"fixed": "2.0"}], ["1.0", "1.5"]),
+        ([{"introduced": "1.0"}, {"last_affected": "1.5"}], ["1.0", "1.5"]),
+        ([{"fixed": "1.5"}, {"introduced": "1.0"}], ["1.0"]),
+        (
+            [
+                {"introduced": "0"},
+                {"fixed": "1.0"},
+                {"introduced": "1.5"},
+                {"fixed": "2.0"},
+            ],
+            ["0.9", "1.5"],
+        ),
+        ([{"introduced": "not a version"}], []),
+        ([], []),
+    ],
+)
+def test_a_range_is_about_what_lies_in_it(
+    events: list[dict[str, str]], expected: list[str]
+) -> None:
+    """Fixed is the first that is well, last affected the last that is not."""
+    assert affected(record(*events), "0.9", "1.0", "1.5", "2.0") == expected
+
+
+def test_listed_versions_count_beside_ranges() -> None:
+    """And in any spelling of the same version."""
+    told = record({"introduced": "0"}, {"fixed": "1.0"}, versions=("0.5", "3.0"))
+    assert affected(told, "0.5", "1.0", "3.0", "3.0.0", "3.1", "odd one") == [
+        *("0.5", "3.0", "3.0.0"),
+    ]
+    kept = osv.reduced(told, {"demo"}, name="it")
+    assert kept is not None
+    assert kept["affected"] == [
+        {
+            "package": "demo",
+            "ranges": [{"events": [{"introduced": "0"}, {"fixed": "1.0"}]}],
+            "versions": ("3.0",),
+        }
+    ]
+
+
+NUMBERS = st.integers(0, 6).map(str)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["introduced", "fixed", "last_affected"]), NUMBERS),
+        max_size=4,
+    ),
+    st.sets(NUMBERS, max_size=5),
+)
+def test_reducing_changes_no_judgement(
+    events: list[tuple[str, str]], versions: set[str]
+) -> None:
+    """What is left out to save room must be said by what is kept."""
+    told = record(*({kind: at} for kind, at in events), versions=tuple(versions))
+    whole: dict[str, Any] = {
+        "affected": [
+            {
+                "package": "demo",
+                "ranges": told["affected"][0]["ranges"],
+                "versions": sorted(versions),
+            }
+        ]
+    }
+    kept = osv.reduced(told, {"demo"}, name="it")
+    assert kept is not None
+    for number in range(7):
+        expected = osv.affects(whole, "demo", str(number))
+        assert osv.affects(kept, "demo", str(number)) == expected
+
+
+def test_the_lowest_fixed_version_above_is_named() -> None:
+    """An operator on 1.2 wants 1.3, not 2.4."""
+    events = [
+        {"introduced": "0"},
+        *({"fixed": "1.3"}, {"introduced": "2.0"}, {"fixed": "2.4"}),
+    ]
+    kept = osv.reduced(record(*events), {"demo"}, name="it")
+    assert kept is not None
+    found = [osv.fixed_in(kept, "demo", one) for one in ("1.2", "2.1", "3.0")]
+    assert found == ["1.3", "2.4", ""]
+    assert Version(found[0]) > Version("1.2")
+
+
+def test_other_ecosystems_and_packages_are_left_out() -> None:
+    """A package of the same name elsewhere is another package."""
+    other = record({"introduced": "0"}, name="another")
+    assert osv.reduced(other, {"demo"}, name="it") is None
+    npm = record({"introduced": "0"})
+    npm["affected"][0]["package"]["ecosystem"] = "npm"
+    assert osv.reduced(npm, {"demo"}, name="it") is None
+    assert osv.reduced({"id": "x"}, {"demo"}, name="it") is None
+    git = {"id": "x", "affected": [{"ranges": [{"type": "GIT"}]}]}
+    assert osv.reduced(git, {"demo"}, name="it") is None
+
+
+def test_names_are_compared_in_their_normal_form() -> None:
+    """``De.Mo_x`` and ``de-mo-x`` are one project."""
+    assert osv.reduced(record(name="De.Mo_x"), {"de-mo-x"}, name="it") is not None
+
+
+@pytest.mark.parametrize(
+    ("told", "problem"),
+    [
+        ({"affected": 7}, "it: `affected` is integer, expected array"),
+        (
+            {"affected": [{"package": {"ecosystem": "PyPI"}}]},
+            "it: `affected[0].package.name` is missing",
+        ),
+        (
+            record() | {"summary": ["x"]},
+            "it: `summary` is array, expected string",
+        ),
+    ],
+)
+def test_what_is_not_in_the_form_is_named(told: dict[str, Any], problem: str) -> None:
+    """A record half read could lose the half that matters."""
+    with pytest.raises(FormatError) as caught:
+        osv.reduced(told, {"demo"}, name="it")
+    assert caught.value.problem == problem
+
+
+def test_what_a_terminal_must_not_see_is_escaped() -> None:
+    """Anybody can write an advisory."""
+    kept = osv.reduced(record() | {"summary": "a\x1b[2Jb"}, {"demo"}, name="it")
+    assert kept is not None
+    assert kept["summary"] == "a\\x1b[2Jb"
+    with pytest.raises(FormatError, match="it has no id"):
+        osv.identity({"id": "a\x1bb"}, name="it")
