@@ -113,6 +113,8 @@ class BaseMissingError(IncompleteError):
     """A delivery builds on what this site does not hold."""
 
 
+NOTHING_NEW = 9
+
 EXIT_CODES: dict[int, str] = {
     0: "done, or nothing needed doing",
     1: "an error inside airlift: please report it",
@@ -122,7 +124,8 @@ EXIT_CODES: dict[int, str] = {
     5: "trust: nothing gives these bytes authority on this host",
     6: "store: this host's disk or blobs fail",
     7: "registry: this host's records fail or are busy",
-    8: "incomplete: all good so far, and more media are needed",
+    8: "incomplete: all good so far, and more is needed: media, or an upstream's answer",
+    9: "nothing new: upstream has what was carried last (`airlift update`)",
     130: "interrupted; nothing that looks finished is left behind",
 }
 """Exit code to meaning. New codes may be added; none changes its meaning."""

@@ -23,6 +23,7 @@ from airlift.errors import EXIT_CODES, AirliftError
 COMMANDS: dict[str, tuple[str, str]] = {
     "plan": ("cmd_plan", "Show what an export would carry, and how big it is."),
     "lock": ("cmd_lock", "Pin a manifest to exact revisions and digests."),
+    "update": ("cmd_update", "Say what is new upstream, and what carrying it takes."),
     "export": ("cmd_export", "Fetch, sign and write a delivery as volumes."),
     "send": ("cmd_send", "Hand a written delivery to a one-way link."),
     "resend": ("cmd_resend", "Hand lost volumes to a one-way link once more."),

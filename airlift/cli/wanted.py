@@ -10,6 +10,7 @@ from airlift import naming
 from airlift.artifact import Json, Kind, Pinned, Wish
 from airlift.cli import config, output
 from airlift.digest import Sha256, sha256
+from airlift.errors import RequestError
 from airlift.fetch import Settings
 from airlift.format import lock, manifest
 from airlift.outbound.fetching import resolve
@@ -77,15 +78,11 @@ def read(path: Path, table: Sources, progress: Progress) -> Wanted:
         return Wanted(
             pinned=found.pinned, manifest_sha256=found.manifest_sha256, locked=True
         )
-    wishes = manifest.decode(text, name=str(path)).entries
+    wishes = _wishes(text, path)
     pinned = []
     with progress.task("resolving", len(wishes), unit="artifacts") as advance:
         for wish in wishes:
-            pinned.append(
-                resolve(
-                    _anchored(wish, path.parent), table(wish.kind), pause=time.sleep
-                )
-            )
+            pinned.append(resolve(wish, table(wish.kind), pause=time.sleep))
             advance(1)
             for text in pinned[-1].notes:
                 output.note(f"{naming.show(pinned[-1].name)}: {text}")
@@ -105,8 +102,25 @@ def stated(path: Path) -> tuple[tuple[Wish, ...], tuple[Pinned, ...]]:
     text = _text(path)
     if text.lstrip().startswith("{"):
         return (), lock.decode(text, name=str(path)).pinned
-    wishes = manifest.decode(text, name=str(path)).entries
-    return tuple(_anchored(wish, path.parent) for wish in wishes), ()
+    return _wishes(text, path), ()
+
+
+def entries(path: Path) -> tuple[tuple[Wish, ...], Sha256]:
+    """Return what the manifest at *path* asks for, not resolved, and its SHA-256.
+
+    Raises:
+        RequestError: It cannot be read, is a lock, or asks for what cannot be meant.
+    """
+    text = _text(path)
+    if text.lstrip().startswith("{"):
+        problem = f"{path} is a lock: what it pins never changes"
+        raise RequestError(problem, hint="name the manifest it was made from")
+    return _wishes(text, path), sha256(text.encode())
+
+
+def _wishes(text: str, path: Path) -> tuple[Wish, ...]:
+    found = manifest.decode(text, name=str(path)).entries
+    return tuple(_anchored(wish, path.parent) for wish in found)
 
 
 def _text(path: Path) -> str:

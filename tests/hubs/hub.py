@@ -65,6 +65,12 @@ class Hub:
         self.api.faults[path] = fault
         self.cdn.faults[path] = fault
 
+    def remove(self, name: str) -> None:
+        """Take the repositories *name* away, as their owner does."""
+        for kind, other in list(self._repos):
+            if other == name:
+                del self._repos[kind, other]
+
     def sent(self, path: str | None = None) -> int:
         """Return how many bytes of files (of *path*) were sent."""
         return self.api.sent(path) + self.cdn.sent(path)
