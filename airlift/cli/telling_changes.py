@@ -9,8 +9,9 @@ from typing import Final
 
 from airlift import naming
 from airlift.cli import output
-from airlift.payload.changes import Changes, FileChange, TemplateChange, ValueChange
+from airlift.payload.changes import Changes
 from airlift.payload.face import Tensor
+from airlift.payload.sides import FileChange, TemplateChange, ValueChange
 from airlift.payload.tensor_changes import TensorChanges
 
 SHOWN: Final = 20

@@ -10,8 +10,9 @@ from airlift.artifact import ContentClass, Kind, Wish
 from airlift.errors import RequestError
 from airlift.outbound import updating
 from airlift.outbound.updating import State, Survey
-from airlift.payload.changes import Extent, FileChange, Risk, ValueChange
+from airlift.payload.changes import Extent
 from airlift.payload.face import Tensor
+from airlift.payload.sides import FileChange, Risk, ValueChange
 from hubs import gguf_file
 from hubs.faults import Fault
 from hubs.hub import Hub
@@ -180,6 +181,18 @@ def test_new_prose_is_documentation_only(desk: Desk, repo: Repo) -> None:
     found = desk.item(model()).changes
     assert found is not None
     assert found.extent is Extent.DOCUMENTATION
+
+
+def test_a_commit_that_touches_nothing_carried_is_still_one(
+    desk: Desk, repo: Repo
+) -> None:
+    """Clients are told the commit: a site that is behind says another one."""
+    wish = model(include=("*.json",))
+    desk.send(wish)
+    repo.commit({**FILES, "README.md": b"# tiny, explained"})
+    item = desk.item(wish)
+    assert item.changes is not None
+    assert (item.state, item.changes.extent) == (State.CHANGED, Extent.REVISION)
 
 
 def test_a_changed_template_alone_is_behaviour(desk: Desk, repo: Repo) -> None:
