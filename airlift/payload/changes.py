@@ -157,9 +157,9 @@ def _extent(found: Changes, sides: Sides) -> Extent:
         return Extent.WEIGHTS
     if roles - {Role.CARD, Role.LICENCE} or found.risks:
         return Extent.BEHAVIOUR
-    if differing or found.stated or found.facts:
-        return Extent.DOCUMENTATION
-    return Extent.NOTHING if found.before == found.after else Extent.REVISION
+    told = differing or found.stated or found.facts
+    bare = Extent.NOTHING if found.before == found.after else Extent.REVISION
+    return Extent.DOCUMENTATION if told else bare
 
 
 def _is_structure(found: Changes) -> bool:
