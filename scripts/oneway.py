@@ -125,7 +125,7 @@ def carry(folder: Path, megabytes: int, qualities: Sequence[Quality]) -> Report:
     """Carry a file of so many megabytes, once for each of *qualities*; say what was.
 
     Args:
-        folder: For everything; twice the file and its volumes of space.
+        folder: For everything; with room for five times as much.
         megabytes: Of random bytes, in up to 20 volumes with two spares.
         qualities: How the link is at each pass.
     """
@@ -138,6 +138,9 @@ def carry(folder: Path, megabytes: int, qualities: Sequence[Quality]) -> Report:
     made_it = ("--to", str(made), "--volume-size", size, "--spare", "2")
     manifest = str(folder / "wanted.toml")
     _airlift(folder / "near", "export", manifest, *made_it, *_key(folder))
+    # The volumes are all that is needed from here on.
+    shutil.rmtree(folder / "input")
+    shutil.rmtree(folder / "near" / "store")
     report = Report(volumes=len(list(made.glob("*.tar"))))
     fast = ("--settle", "2", "--poll", "1", "--json")
     far = ("--home", str(folder / "far"))
@@ -263,7 +266,7 @@ def main() -> None:
     parser.add_argument("--megabytes", type=int, default=1000)
     parser.add_argument("--loss", type=int, default=10, help="packets of 1,000")
     parser.add_argument("--mbps", type=int, default=200)
-    parser.add_argument("--folder", type=Path, help="for 5 x the megabytes")
+    parser.add_argument("--folder", type=Path, help="with room for 5 x the megabytes")
     chosen = parser.parse_args()
     if problem := oneway_link.reason():
         raise SystemExit(problem)
