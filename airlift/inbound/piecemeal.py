@@ -26,6 +26,8 @@ class Piece:
         landed: What the import did, once nothing is missing.
         missing: Ordinals of the volumes still needed, of the cutting of *model*.
         fault: What is wrong with the volume that was taken; empty if nothing is.
+        gone: Whether its medium went away meanwhile, so that nothing is known of it.
+        warnings: Lines about a medium that gave it right only when asked again.
     """
 
     delivery: VerifiedDelivery
@@ -33,6 +35,8 @@ class Piece:
     landed: Landed | None
     missing: tuple[int, ...]
     fault: str
+    gone: bool
+    warnings: tuple[str, ...]
 
 
 def take(
@@ -56,7 +60,8 @@ def take(
         StoreError: The disk is full or fails; nothing half-done is visible.
         RegistryError: Another process is writing, or the registry fails.
     """
-    with gate.catalog.exclusive("watch"), refusals_logged(gate, desk, now):
+    claimed = candidate.label.sequence
+    with gate.catalog.exclusive("watch"), refusals_logged(gate, desk, now, claimed):
         arrival = landing.approach((candidate,), gate, now=now)
         with closing(arrival.staging):
             if landing.needed(arrival, gate):
@@ -79,4 +84,6 @@ def _piece(arrival: Arrival, landed: Landed | None) -> Piece:
         landed=landed,
         missing=() if landed else arrival.missing_ordinals(),
         fault=f"byte {faults[0].offset}: {faults[0].problem}" if faults else "",
+        gone=bool(arrival.gone),
+        warnings=tuple(arrival.instabilities()),
     )

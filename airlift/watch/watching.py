@@ -201,9 +201,15 @@ class Watch:
         except (TrustError, IncompleteError) as error:
             self._spurn(item, Verdict.REFUSED, error.problem)
             return
+        for line in piece.warnings:
+            self._teller.say("unstable", line, file=item.name)
         delivery = self._known(piece, moment)
         if landed := piece.landed:
             self._complete(delivery, landed)
+            return
+        if piece.gone:
+            # Nothing is known of it: it is read again when it is there and rests.
+            item.since = moment.clock
             return
         _update(delivery, piece, moment)
         if piece.fault:
@@ -237,6 +243,7 @@ class Watch:
                 site=record.site,
                 sequence=record.sequence,
                 first=moment.epoch,
+                newest=moment.epoch,
                 missing=tuple(range(1, model.count + 1)),
                 cutting=model.cutting,
                 count=model.count,
