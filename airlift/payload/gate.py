@@ -3,11 +3,12 @@
 They read bytes that were verified already, and never execute them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
-from airlift.artifact import Kind, Release, ReleaseFile
+from airlift.artifact import ContentClass, Kind, Release, ReleaseFile
 from airlift.digest import Sha256, sha256
 from airlift.errors import FormatError
+from airlift.payload import sniff
 
 ReadBlob = Callable[[Sha256, int, int], bytes]
 """Returns bytes ``start`` to ``stop`` of a blob."""
@@ -29,6 +30,25 @@ def arriving(release: Release, read: ReadBlob) -> str:
     compared with the metadata that resolvers will be given in its place.
     """
     return _first(release, lambda file: _check_metadata(release, file, read))
+
+
+def disguised(
+    release: Release, read: ReadBlob, allowed: Collection[ContentClass]
+) -> str:
+    """Say which file of *release* is of a class that is not *allowed*; empty if none.
+
+    The signed document says what each file is; this looks at the bytes again, here,
+    for a site that does not leave it to whoever signed.
+    """
+    for file in release.files:
+        head = read(file.sha256, 0, min(file.size, sniff.HEAD))
+        whole = file.size <= sniff.HEAD
+        tail = b"" if whole else read(file.sha256, file.size - sniff.HEAD, file.size)
+        word, found = sniff.sniff(file.path, head, tail)
+        if found not in allowed and found is not file.content_class:
+            stated = file.content_class
+            return f"{file.path}: stated to be {stated}, its bytes are {found} ({word})"
+    return ""
 
 
 def _first(release: Release, check: Callable[[ReleaseFile], str]) -> str:
