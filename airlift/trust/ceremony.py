@@ -42,6 +42,7 @@ def describe(pending: Draft) -> tuple[str, ...]:
         *_keys(pending),
         *_sites(pending),
         *_catalogue(pending),
+        *_policies(pending),
         *_releases(pending),
         *_deliveries(pending),
         f"signs anew: {', '.join(f'`{role}`' for role in pending.changed)}",
@@ -98,6 +99,14 @@ def _catalogue(pending: Draft) -> Iterator[str]:
         yield from _quorum("catalogues must be signed by", new, old)
     elif old is not None:
         yield f"catalogues are given up: {_holders(old)} signed them"
+
+
+def _policies(pending: Draft) -> Iterator[str]:
+    old = _before(pending).policies
+    for site, one in pending.after.targets.body.policies.items():
+        if old.get(site) != one:
+            digest = one.target.sha256
+            yield f"policy of site `{site}`, version {one.version}: record {digest}"
 
 
 def _releases(pending: Draft) -> Iterator[str]:

@@ -30,6 +30,7 @@ class TrustState:
         deliveries: The newest imported deliveries, newest first, at most 64.
         counters: Highest release counter seen for each kind and name.
         heads: Id of the release that had it, so that a second one is told apart.
+        policy: The site's policy in force, exact bytes; empty where it has none.
     """
 
     site: str
@@ -39,6 +40,7 @@ class TrustState:
     deliveries: tuple[Earlier, ...] = ()
     counters: Mapping[tuple[Kind, str], int] = field(default_factory=dict)
     heads: Mapping[tuple[Kind, str], Sha256] = field(default_factory=dict)
+    policy: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

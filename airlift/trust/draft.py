@@ -86,6 +86,30 @@ class Draft:
         )
 
 
+def needed(pending: Draft | None) -> Draft:
+    """Return what is pending.
+
+    Raises:
+        RequestError: Nothing is.
+    """
+    if pending:
+        return pending
+    problem = "nothing is pending"
+    raise RequestError(problem, hint="it was put in force, or given up")
+
+
+def need_none(pending: Draft | None) -> None:
+    """Return if nothing is pending.
+
+    Raises:
+        RequestError: Something is; names who has still to sign it.
+    """
+    if pending:
+        problem = "something else is pending: " + "; ".join(pending.lacking())
+        hint = "have it signed, or discard it, before anything else changes"
+        raise RequestError(problem, hint=hint)
+
+
 def sign(draft: Draft, keys: Iterable[UnlockedKey]) -> Draft:
     """Return *draft* with the signatures that *keys* can add to it."""
     gathered, payloads = draft.signatures(), draft.payloads()

@@ -164,6 +164,9 @@ class Ledger:
                 travelling[name] = metadata.encode(document)
         travelling[records.dispatch_name(site, sequence)] = data
         travelling[records.PACKING] = self._repository.packing(site, sequence)
+        if policy := made.targets.body.policies.get(site):
+            name = records.policy_name(site, policy.version)
+            travelling[name] = self._repository.policy(site, policy.version)
         for release_id in record.releases:
             document_bytes = self._repository.release(release_id)
             travelling[records.release_name(release_id)] = document_bytes

@@ -64,6 +64,11 @@ def release_target(release: Sha256) -> str:
     return f"releases/{release}.json"
 
 
+def policy_target(site: str, version: int) -> str:
+    """Return the target name of a site's policy."""
+    return f"policy/{site}/{version}.json"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edition:
     """One version of a document, as another names it."""
@@ -78,6 +83,14 @@ class Target:
 
     sha256: Sha256
     length: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyTarget:
+    """A site's policy that the targets role vouches for: its version, and the record."""
+
+    version: int
+    target: Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,12 +164,14 @@ class Targets:
         targets: Release documents by target name.
         sites: The quorum of each site's role, by the site's name.
         catalogue: The quorum that signs catalogues; None where there are none.
+        policies: The policy of each site that has one, by the site's name.
     """
 
     version: int
     expires: str
     targets: Mapping[str, Target] = field(default_factory=dict)
     sites: Mapping[str, Quorum] = field(default_factory=dict)
+    policies: Mapping[str, PolicyTarget] = field(default_factory=dict)
     catalogue: Quorum | None = None
 
     def delegated(self) -> dict[str, Quorum]:
@@ -175,9 +190,13 @@ class Targets:
             }
             for role, one in self.delegated().items()
         ]
+        policies = {
+            policy_target(site, one.version): one.target
+            for site, one in self.policies.items()
+        }
         return {
             **_common(TARGETS, self.version, self.expires),
-            "targets": _targets(self.targets),
+            "targets": _targets({**self.targets, **policies}),
             "delegations": {"keys": _keys(self.delegated()), "roles": roles},
         }
 

@@ -79,6 +79,15 @@ class RolePlan:
         }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """A site that deliveries can be made for, and whose keys sign them."""
+
+    name: str
+    keys: tuple[PublicKey, ...]
+    threshold: int
+
+
 def sound_quorum(keys: tuple[PublicKey, ...], threshold: int, who: str) -> Quorum:
     """Return the quorum of *threshold* of *keys*.
 

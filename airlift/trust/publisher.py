@@ -6,39 +6,30 @@ site's own verifier before it is put in force: no bundle leaves that a site with
 sound clock would refuse.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from airlift import naming
 from airlift.artifact import Kind, Release
-from airlift.digest import Sha256, sha256
+from airlift.digest import Sha256
 from airlift.errors import FormatError, RequestError, StoreError, TrustError
 from airlift.format import dispatch as dispatch_format
 from airlift.format import release as release_format
 from airlift.format.dispatch import Earlier
-from airlift.trust import clock, draft, metadata, records, revision
-from airlift.trust.delivery import TrustState
+from airlift.trust import draft, metadata, records, revision, succession
+from airlift.trust import policy as policies
 from airlift.trust.draft import Draft
 from airlift.trust.keys import UnlockedKey
 from airlift.trust.ledger import Ledger
-from airlift.trust.metadata import Root, SiteTargets
-from airlift.trust.plan import Lives, RolePlan, sound_quorum
+from airlift.trust.metadata import SiteTargets, Targets
+from airlift.trust.plan import Lives, RolePlan, Site, sound_quorum
 from airlift.trust.public import PublicKey
-from airlift.trust.quorum import Quorum, same
+from airlift.trust.quorum import Quorum
 from airlift.trust.repository import RESTORE, Repository, packing_path
-from airlift.trust.request import Request
+from airlift.trust.request import Request, prove
 from airlift.trust.revision import Change, Terms
-from airlift.trust.verifier import verify
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
-    """A site that deliveries can be made for, and whose keys sign them."""
-
-    name: str
-    keys: tuple[PublicKey, ...]
-    threshold: int
 
 
 class Publisher:
@@ -131,12 +122,11 @@ class Publisher:
             problem = f"`{naming.show(name)}` cannot be a site's name"
             raise RequestError(problem, hint="use 1 to 32 of a-z, 0-9 and -")
         wanted = sound_quorum(tuple(keys), threshold, f"keys of site `{name}`")
-        with self._repository.locked():
-            targets = self._ledger.current().targets.body
-            if targets.sites.get(name) != wanted:
-                sites = {**targets.sites, name: wanted}
-                change = Change(targets=replace(targets, sites=sites))
-                self._revise(change, signers, now)
+
+        def added(targets: Targets) -> Targets:
+            return replace(targets, sites={**targets.sites, name: wanted})
+
+        self._amend(added, signers, now)
 
     def set_catalogue(
         self, wanted: Quorum, signers: Sequence[UnlockedKey], now: str
@@ -147,11 +137,36 @@ class Publisher:
             RequestError: A key has a say in something else, or more people must sign.
             StoreError: The disk refuses.
         """
-        with self._repository.locked():
-            targets = self._ledger.current().targets.body
-            if targets.catalogue != wanted:
-                change = Change(targets=replace(targets, catalogue=wanted))
-                self._revise(change, signers, now)
+        self._amend(lambda one: replace(one, catalogue=wanted), signers, now)
+
+    def policy(self, site: str) -> bytes:
+        """Return the policy of a site that was signed last; empty where there is none.
+
+        Raises:
+            StoreError: The folder is damaged.
+        """
+        found = self._ledger.current().targets.body.policies.get(site)
+        return self._repository.policy(site, found.version) if found else b""
+
+    def set_policy(
+        self, document: bytes, signers: Sequence[UnlockedKey], now: str
+    ) -> None:
+        """Put the policy *document* in force at its site, from the next delivery on.
+
+        Raises:
+            FormatError: It is no policy.
+            RequestError: There is no such site, or more people must sign.
+            TrustError: Its version does not follow the one signed last.
+            StoreError: The disk refuses.
+        """
+        wanted = policies.decode(document)
+        self._ledger.site(wanted.site)
+        name = metadata.policy_target(wanted.site, wanted.version)
+
+        def amended(targets: Targets) -> Targets:
+            return succession.amended(targets, self.policy(wanted.site), document)
+
+        self._amend(amended, signers, now, {name: document})
 
     def rotate(self, plan: RolePlan, signers: Sequence[UnlockedKey], now: str) -> None:
         """Put the keys and thresholds of *plan* in the place of those in force.
@@ -166,20 +181,7 @@ class Publisher:
         """
         with self._repository.locked():
             current = self._ledger.current()
-            root, targets = current.root.body, current.targets.body
-            roles = plan.roles()
-            new = Root(
-                version=root.version + 1,
-                expires=clock.after(now, days=self._lives.root),
-                roles=roles,
-                previous=sha256(metadata.encode(current.root)),
-            )
-            old_send, send = root.roles[metadata.SNAPSHOT], roles[metadata.SNAPSHOT]
-            sites = {
-                name: send if same(one, old_send) else one
-                for name, one in targets.sites.items()
-            }
-            change = Change(root=new, targets=replace(targets, sites=sites))
+            change = revision.rotated(current, plan, self._lives, now)
             self._revise(change, signers, now)
 
     def renew(self, signers: Sequence[UnlockedKey], now: str) -> None:
@@ -219,7 +221,7 @@ class Publisher:
         data = travelling[records.dispatch_name(site, sequence)]
         issued = dispatch_format.decode(data).issued
         try:
-            _prove(travelling, site, issued)
+            prove(travelling, site, issued)
         except (FormatError, TrustError) as error:
             problem = f"the records of delivery {sequence} are damaged: {error}"
             raise StoreError(problem, hint=RESTORE) from error
@@ -285,7 +287,7 @@ class Publisher:
         Raises:
             RequestError: Nothing is pending.
         """
-        return draft.encode(self._need_pending())
+        return draft.encode(draft.needed(self.pending()))
 
     def sign_pending(self, signers: Sequence[UnlockedKey], now: str) -> None:
         """Add the signatures of *signers* to what is pending.
@@ -294,7 +296,7 @@ class Publisher:
             RequestError: Nothing is pending, or more people must sign.
         """
         with self._repository.locked():
-            self._advance(self._need_pending(), signers, now)
+            self._advance(draft.needed(self.pending()), signers, now)
 
     def import_pending(self, data: bytes, now: str) -> None:
         """Take over the signatures in *data*, an exported file signed elsewhere.
@@ -305,7 +307,7 @@ class Publisher:
             TrustError: A signature in it is not valid.
         """
         with self._repository.locked():
-            merged = draft.merge(self._need_pending(), draft.decode(data))
+            merged = draft.merge(draft.needed(self.pending()), draft.decode(data))
             self._advance(merged, (), now)
 
     def discard_pending(self) -> None:
@@ -339,12 +341,29 @@ class Publisher:
             targets=replace(targets, targets=approved),
             sites={site: SiteTargets(version=1, expires=now, targets=wanted)},
         )
-        self._need_no_pending()
+        draft.need_none(self.pending())
         for release_id, document in request.releases.items():
             self._repository.keep(metadata.release_target(release_id), document)
         self._repository.keep(packing_path(site, record.sequence), request.packing)
         self._repository.keep(target, request.dispatch)
         self._revise(change, signers, now, request.releases)
+
+    def _amend(
+        self,
+        change: Callable[[Targets], Targets],
+        signers: Sequence[UnlockedKey],
+        now: str,
+        kept: Mapping[str, bytes] = MappingProxyType({}),
+    ) -> None:
+        """Change what the targets role says; *kept* are records it vouches for then."""
+        with self._repository.locked():
+            before = self._ledger.current().targets.body
+            if (after := change(before)) == before:
+                return
+            draft.need_none(self.pending())
+            for name, data in kept.items():
+                self._repository.keep(name, data)
+            self._revise(Change(targets=after), signers, now)
 
     def _revise(
         self,
@@ -353,7 +372,7 @@ class Publisher:
         now: str,
         releases: Mapping[Sha256, bytes] | None = None,
     ) -> None:
-        self._need_no_pending()
+        draft.need_none(self.pending())
         current = self._ledger.current()
         root = change.root or current.root.body
         if root.expires <= now:
@@ -376,22 +395,5 @@ class Publisher:
         made = draft.finish(signed)
         if signed.site is not None:
             travelling = self._ledger.travelling(made, signed.site)
-            _prove(travelling, signed.site, now)
+            prove(travelling, signed.site, now)
         self._repository.commit(made)
-
-    def _need_pending(self) -> Draft:
-        if pending := self.pending():
-            return pending
-        problem = "nothing is pending"
-        raise RequestError(problem, hint="it was put in force, or given up")
-
-    def _need_no_pending(self) -> None:
-        if pending := self.pending():
-            problem = "something else is pending: " + "; ".join(pending.lacking())
-            hint = "have it signed, or discard it, before anything else changes"
-            raise RequestError(problem, hint=hint)
-
-
-def _prove(travelling: Mapping[str, bytes], site: str, now: str) -> None:
-    anchor = travelling[records.metadata_name(metadata.ROOT, 1)]
-    verify(travelling, TrustState(site=site, anchor=anchor), now=now)

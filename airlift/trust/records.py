@@ -12,7 +12,7 @@ from airlift import naming
 from airlift.digest import Sha256
 from airlift.errors import FormatError, TrustError
 from airlift.format import dispatch, packing, release
-from airlift.trust import metadata, strict
+from airlift.trust import metadata, policy, strict
 
 TIMESTAMP = "metadata/timestamp.json"
 PACKING = "records/packing.json"
@@ -27,6 +27,9 @@ _VERSIONED = re.compile(
 )
 _DISPATCH = re.compile(
     r"records/dispatch/([a-z0-9-]{1,32})/([1-9]\d{0,15})\.json", re.ASCII
+)
+_POLICY = re.compile(
+    r"records/policy/([a-z0-9-]{1,32})/([1-9]\d{0,15})\.json", re.ASCII
 )
 _RELEASE = re.compile(r"records/releases/([0-9a-f]{64})\.json", re.ASCII)
 
@@ -48,6 +51,11 @@ def release_name(release_id: Sha256) -> str:
     return f"records/{metadata.release_target(release_id)}"
 
 
+def policy_name(site: str, version: int) -> str:
+    """Return the name of a site's policy."""
+    return f"records/{metadata.policy_target(site, version)}"
+
+
 def limit(name: str) -> int:
     """Return the most bytes a file called *name* may have, before any is believed.
 
@@ -62,10 +70,13 @@ def limit(name: str) -> int:
     }
     if name in fixed:
         return fixed[name]
-    if _DISPATCH.fullmatch(name):
-        return dispatch.LIMIT
-    if _RELEASE.fullmatch(name):
-        return release.LIMIT
+    for pattern, most in (
+        (_DISPATCH, dispatch.LIMIT),
+        (_RELEASE, release.LIMIT),
+        (_POLICY, policy.LIMIT),
+    ):
+        if pattern.fullmatch(name):
+            return most
     raise _unexpected(name)
 
 
@@ -86,6 +97,7 @@ class Offer:
         roots: Version 1 and on, without gaps.
         timestamp: The file's bytes.
         releases: Release documents by the id their name claims.
+        policy: The site's policy; None where none travels.
     """
 
     roots: tuple[Numbered, ...]
@@ -96,6 +108,7 @@ class Offer:
     dispatch: Numbered
     packing: bytes
     releases: Mapping[str, bytes]
+    policy: Numbered | None = None
 
 
 def sort(files: Mapping[str, bytes], *, site: str) -> Offer:
@@ -119,11 +132,13 @@ def sort(files: Mapping[str, bytes], *, site: str) -> Offer:
         dispatch=_dispatch(files, site),
         packing=_need(files, PACKING),
         releases=_releases(files),
+        policy=_policy(files),
     )
 
 
 def _check_site(name: str, site: str) -> None:
-    role, sent = _VERSIONED.fullmatch(name), _DISPATCH.fullmatch(name)
+    role = _VERSIONED.fullmatch(name)
+    sent = _DISPATCH.fullmatch(name) or _POLICY.fullmatch(name)
     other = sent[1] if sent else site
     if role and role[2].startswith(metadata.SITE_PREFIX):
         other = role[2].removeprefix(metadata.SITE_PREFIX)
@@ -176,6 +191,19 @@ def _dispatch(files: Mapping[str, bytes], site: str) -> Numbered:
         raise _unexpected(min(one[0] for one in found))
     name, _, number = found[0][0], found[0][1], found[0][2]
     return Numbered(name=name, number=int(number), data=files[name])
+
+
+def _policy(files: Mapping[str, bytes]) -> Numbered | None:
+    found = [one for name in sorted(files) if (one := _POLICY.fullmatch(name))]
+    if len(found) > 1:
+        raise _unexpected(found[0][0])
+    return next(
+        (
+            Numbered(name=one[0], number=int(one[2]), data=files[one[0]])
+            for one in found
+        ),
+        None,
+    )
 
 
 def _releases(files: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -5,6 +5,7 @@
     releases/ID.json            release documents
     dispatch/SITE/N.json        dispatch records
     packing/SITE/N.json         packing lists
+    policy/SITE/N.json          policies of sites
     pending/draft.json          what still lacks signatures
 
 One rename makes a change real: that of ``N.timestamp.json``, which is written last
@@ -23,7 +24,7 @@ from airlift import naming
 from airlift.digest import Sha256
 from airlift.errors import FormatError, RequestError, StoreError
 from airlift.format import dispatch, packing, release
-from airlift.trust import draft, files, metadata, strict
+from airlift.trust import draft, files, metadata, policy, strict
 from airlift.trust.draft import Draft
 from airlift.trust.metadata import Document, Snapshot, Timestamp
 from airlift.trust.metadata_set import MetadataSet
@@ -185,6 +186,10 @@ class Repository:
     def release(self, release_id: Sha256) -> bytes:
         """Return the bytes of a release document; as ``metadata``."""
         return self._read(metadata.release_target(release_id), release.LIMIT)
+
+    def policy(self, site: str, version: int) -> bytes:
+        """Return the bytes of a site's policy; as ``metadata``."""
+        return self._read(metadata.policy_target(site, version), policy.LIMIT)
 
     def keep(self, name: str, data: bytes) -> None:
         """Write a record durably; it counts once a commit names it.

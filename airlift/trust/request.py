@@ -9,8 +9,10 @@ from airlift.digest import Sha256, sha256
 from airlift.errors import RequestError
 from airlift.format import release
 from airlift.format.dispatch import HISTORY, Dispatch, Earlier
-from airlift.trust import metadata
+from airlift.trust import metadata, records
+from airlift.trust.delivery import TrustState
 from airlift.trust.metadata import Target, Targets
+from airlift.trust.verifier import verify
 
 Latest = Callable[[Kind, str], tuple[Sha256, Release] | None]
 """Tells the release of a kind and name with the highest counter."""
@@ -113,3 +115,14 @@ class Request:
             target = Target(sha256=release_id, length=len(document))
             merged[metadata.release_target(release_id)] = target
         return merged
+
+
+def prove(travelling: Mapping[str, bytes], site: str, now: str) -> None:
+    """Return if a site with a sound clock believes the records *travelling*.
+
+    Raises:
+        FormatError, TrustError: As ``verifier.verify``.
+        StoreError: The folder for temporary files cannot be written.
+    """
+    anchor = travelling[records.metadata_name(metadata.ROOT, 1)]
+    verify(travelling, TrustState(site=site, anchor=anchor), now=now)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from airlift.digest import sha256
 from airlift.errors import RequestError
 from airlift.trust import clock, metadata
 from airlift.trust.metadata import (
@@ -16,7 +17,7 @@ from airlift.trust.metadata import (
 )
 from airlift.trust.metadata_set import MetadataSet
 from airlift.trust.plan import Lives, RolePlan
-from airlift.trust.quorum import Quorum, surplus
+from airlift.trust.quorum import Quorum, same, surplus
 
 RENEW_AT = 3
 """A document is signed anew when less than a third of its life is left."""
@@ -84,6 +85,28 @@ def first(plan: RolePlan, now: str) -> MetadataSet:
         snapshot=Document(body=snapshot),
         timestamp=Document(body=timestamp),
     )
+
+
+def rotated(current: MetadataSet, plan: RolePlan, lives: Lives, now: str) -> Change:
+    """Return the change that puts the keys of *plan* in the place of those in force.
+
+    Raises:
+        RequestError: The plan cannot be met.
+    """
+    root, targets = current.root.body, current.targets.body
+    roles = plan.roles()
+    new = Root(
+        version=root.version + 1,
+        expires=clock.after(now, days=lives.root),
+        roles=roles,
+        previous=sha256(metadata.encode(current.root)),
+    )
+    old_send, send = root.roles[metadata.SNAPSHOT], roles[metadata.SNAPSHOT]
+    sites = {
+        name: send if same(one, old_send) else one
+        for name, one in targets.sites.items()
+    }
+    return Change(root=new, targets=replace(targets, sites=sites))
 
 
 def revise(before: MetadataSet, change: Change, terms: Terms) -> MetadataSet:

@@ -19,6 +19,7 @@ from airlift.trust.metadata import (
     B,
     Document,
     Edition,
+    PolicyTarget,
     Root,
     SiteTargets,
     Snapshot,
@@ -42,6 +43,7 @@ SIGNATURES = 64
 
 _HEX = re.compile(r"(?:[0-9a-f]{2}){1,8192}", re.ASCII)
 _RELEASE = re.compile(r"releases/([0-9a-f]{64})\.json", re.ASCII)
+_POLICY = re.compile(r"policy/([a-z0-9-]{1,32})/([1-9]\d{0,15})\.json", re.ASCII)
 _DISPATCH = re.compile(r"dispatch/[a-z0-9-]{1,32}/[1-9]\d{0,15}\.json", re.ASCII)
 _CATALOGUE = re.compile(r"catalogue/[1-9]\d{0,15}\.json\.zst", re.ASCII)
 
@@ -165,17 +167,38 @@ def _top_targets(signed: Fields) -> Targets:
     sites = {
         role.removeprefix(metadata.SITE_PREFIX): one for role, one in roles.items()
     }
-    found = _targets(signed, lambda name: _RELEASE.fullmatch(name) is not None)
-    for name, target in found.items():
+    found = _targets(signed, _is_vouched)
+    releases = {one: found[one] for one in found if _RELEASE.fullmatch(one)}
+    for name, target in releases.items():
         if name != metadata.release_target(target.sha256):
             signed.refuse("targets", f"names `{name}` with another file's digest")
     return Targets(
         version=version,
         expires=expires,
-        targets=found,
+        targets=releases,
         sites=sites,
         catalogue=catalogue,
+        policies=_policies(signed, found, sites),
     )
+
+
+def _is_vouched(name: str) -> bool:
+    return bool(_RELEASE.fullmatch(name) or _POLICY.fullmatch(name))
+
+
+def _policies(
+    signed: Fields, found: Mapping[str, Target], sites: Mapping[str, Quorum]
+) -> dict[str, PolicyTarget]:
+    policies: dict[str, PolicyTarget] = {}
+    for name, target in found.items():
+        if not (match := _POLICY.fullmatch(name)):
+            continue
+        site = match[1]
+        # Two would let whoever sends choose which of them a site goes by.
+        if site not in sites or site in policies:
+            signed.refuse("targets", f"name `{name}`: no such site, or a second policy")
+        policies[site] = PolicyTarget(version=int(match[2]), target=target)
+    return policies
 
 
 def _lone(signed: Fields, names: re.Pattern[str]) -> SiteTargets:

@@ -14,7 +14,7 @@ The law, in the order it is applied; whatever fails stops everything:
    verified.
 7. ``tuf``'s own client believes the same bytes, and knows no newer.
 8. The delivery follows what this site imported: no fork, no step back, no leap; no
-   release is older than one held here.
+   release is older than one held here, nor is the site's policy.
 
 Packing list and releases are read last.
 
@@ -34,7 +34,15 @@ from airlift.errors import FormatError, TrustError
 from airlift.format import dispatch, packing, release
 from airlift.format.dispatch import Dispatch
 from airlift.format.packing import PackingList
-from airlift.trust import clock, coherence, history, metadata, records, strict
+from airlift.trust import (
+    clock,
+    coherence,
+    history,
+    metadata,
+    records,
+    strict,
+    succession,
+)
 from airlift.trust.client import Standpoint, judge
 from airlift.trust.delivery import (
     LONG_AGO,
@@ -89,7 +97,10 @@ def verify(
     past = replace(state, metadata={}) if repeat else state
     claim = _claim(offer, state, digest)
     _check_digests(claim)
+    vouched = claim.found.targets.body.policies.get(state.site)
+    policy = succession.brought(offer, vouched, state.site)
     if not repeat:
+        succession.check_follows(state.policy, policy)
         _check_past(claim, past, now)
     # Before the client's view: to that a fork is only records that do not fit.
     gap = () if repeat else history.missed(state, claim.record)
@@ -108,7 +119,8 @@ def verify(
     )
     if repeat:
         return delivery
-    return replace(delivery, state=_advanced(state, claim, delivery.releases))
+    advanced = _advanced(state, claim, delivery.releases)
+    return replace(delivery, state=replace(advanced, policy=policy))
 
 
 def _claim(offer: Offer, state: TrustState, digest: Sha256) -> _Claim:

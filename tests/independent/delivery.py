@@ -24,6 +24,7 @@ from independent.trust import JUMP, Document, Past
 KINDS = ("model", "dataset", "gguf", "ollama", "oci", "wheels", "folder")
 CLASSES = ("data", "code", "pickle", "template", "package")
 _METADATA = re.compile(r"metadata/([1-9]\d*)\.([a-z0-9-]+)\.json", re.ASCII)
+_POLICY = re.compile(r"policy/([a-z0-9-]{1,32})/[1-9]\d{0,15}\.json", re.ASCII)
 _RELEASE = re.compile(r"records/releases/([0-9a-f]{64})\.json", re.ASCII)
 
 
@@ -90,8 +91,9 @@ def believe(files: Mapping[str, bytes], reader: Site, past: Past) -> Delivery:
     record = read_dispatch(data)
     signed_for = (record["site"], record["sequence"])
     need(signed_for == (reader.name, sequence), "a record of another name", "trust")
-    _contents(files, record, _targets(documents["targets"]))
+    policy = _contents(files, record, documents["targets"], reader.name)
     if not repeat:
+        _follows_policy(policy, past)
         trust.check_order(documents, past)
         for role, document in documents.items():
             good = document.signed["expires"] > max(reader.now, past.latest)
@@ -112,7 +114,7 @@ def believe(files: Mapping[str, bytes], reader: Site, past: Past) -> Delivery:
         needs=frozenset(one["sha256"] for one in record["needs"]),
         blobs=blobs,
         releases=releases,
-        past=after if repeat else _count(after, releases),
+        past=after if repeat else _count(replace(after, policy=policy), releases),
     )
 
 
@@ -178,12 +180,18 @@ def _targets(document: Document) -> Mapping[str, Any]:
 
 
 def _contents(
-    files: Mapping[str, bytes], record: Mapping[str, Any], vouched: Mapping[str, Any]
-) -> None:
-    """Check packing list and release documents by digest, unread."""
-    for name, target in vouched.items():
-        good = name == f"releases/{target['hashes']['sha256']}.json"
-        need(good, f"{name} has another name than its digest")
+    files: Mapping[str, bytes], record: Mapping[str, Any], signed: Document, name: str
+) -> bytes:
+    """Check packing list, releases and policy by digest, unread; return the policy."""
+    vouched = _targets(signed)
+    policies = [one for one in vouched if one.startswith("policy/")]
+    sites = [_policy_site(one) for one in policies]
+    roles = trust.site_quorums(signed)
+    need(all(f"site-{one}" in roles for one in sites), "a policy for no site")
+    need(len(sites) == len(set(sites)), "two policies of a site")
+    for one, target in vouched.items():
+        good = one == f"releases/{target['hashes']['sha256']}.json" or one in policies
+        need(good, f"{one} has another name than its digest")
     need("records/packing.json" in files, "no packing list")
     data = files["records/packing.json"]
     named = {"sha256": sha256(data), "size": len(data)}
@@ -196,12 +204,84 @@ def _contents(
         and name != "records/packing.json"
     }
     wanted = {f"records/releases/{one}.json" for one in record["releases"]}
-    need(others == wanted, "other releases than the record names", "trust")
-    for name in wanted:
-        data = files[name]
+    own = [f"records/{one}" for one in policies if _policy_site(one) == name]
+    wanted |= set(own)
+    need(others == wanted, "other records than are named", "trust")
+    for path in wanted:
+        data = files[path]
         target = {"hashes": {"sha256": sha256(data)}, "length": len(data)}
-        good = vouched.get(name.removeprefix("records/")) == target
-        need(good, f"nobody vouches for {name}", "trust")
+        good = vouched.get(path.removeprefix("records/")) == target
+        need(good, f"nobody vouches for {path}", "trust")
+    if own:
+        told = read_policy(files[own[0]])
+        stated = f"records/policy/{told['site']}/{told['version']}.json"
+        need(stated == own[0], "a policy of another name")
+        return files[own[0]]
+    return b""
+
+
+def _policy_site(target: str) -> str:
+    match = _POLICY.fullmatch(target)
+    need(match, f"{target} is no target")
+    assert match
+    return match[1]
+
+
+def _follows_policy(policy: bytes, past: Past) -> None:
+    """Refuse a policy that steps back, forks, leaps or is gone (section 4.5)."""
+    if not past.policy or past.policy == policy:
+        return
+    need(policy, "the policy is gone", "trust")
+    step = read_policy(policy)["version"] - read_policy(past.policy)["version"]
+    need(1 <= step <= trust.JUMP, "a policy that does not follow", "trust")
+
+
+def read_policy(data: bytes) -> Mapping[str, Any]:
+    """Return a site's policy, its form checked (section 4.5)."""
+    value = parse(data, 256 << 10)
+    optional = ("kinds", "classes", "licences", *_LIMITS)
+    need(isinstance(value, dict) and set(optional) <= set(value), "a policy's keys")
+    plain = {key: value[key] for key in value if key not in optional}
+    fields = {
+        "format": str,
+        "site": str,
+        "version": int,
+        "issued": str,
+        "approvers": list,
+        "threshold": int,
+        "departures": int,
+    }
+    table(plain, fields)
+    need(plain["format"] == "airlift/policy/1", "an unknown policy")
+    site(plain["site"])
+    number(plain["version"], 1)
+    time(plain["issued"])
+    people = trust.approvers(plain["approvers"])
+    number(plain["threshold"], 1, people)
+    number(plain["departures"], 0, people)
+    for key in _LIMITS:
+        if value[key] is not None:
+            number(value[key])
+    for key in ("kinds", "classes", "licences"):
+        _policy_list(key, value[key])
+    return dict(value)
+
+
+_LIMITS = ("release_bytes", "file_bytes", "age_days")
+_KNOWN = {
+    "kinds": {"model", "dataset", "gguf", "ollama", "oci", "wheels", "folder"},
+    "classes": {"data", "code", "pickle", "template", "package"},
+}
+
+
+def _policy_list(key: str, found: Any) -> None:
+    if found is None:
+        return
+    need(isinstance(found, list), f"{key} is no list")
+    need(all(isinstance(one, str) for one in found), f"{key} has no words")
+    need(found == sorted(set(found)), f"{key} is not sorted")
+    if key in _KNOWN:
+        need(set(found) <= _KNOWN[key], f"{key} has an unknown word")
 
 
 def read_dispatch(data: bytes) -> Mapping[str, Any]:

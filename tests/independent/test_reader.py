@@ -11,11 +11,12 @@ from airlift.digest import sha256
 from airlift.errors import AirliftError
 from crossing import MODEL, NOW, Crossing
 from independent import reader
-from independent.delivery import Site
+from independent.delivery import Site, believe
 from independent.reader import read
 from independent.record import RefusedError
 from independent.specimen import FILES, Specimen, regions
 from independent.trust import Past
+from policies import document, made
 
 SAMPLES = 1
 """Bytes changed in each header, body and padding."""
@@ -119,6 +120,27 @@ def test_what_builds_on_an_earlier_delivery_is_read(tmp_path: Path) -> None:
         for file in crossing.isolated.catalog.files(newest.id)
     }
     assert found == more
+
+
+def test_a_policy_is_read_and_goes_only_forward(tmp_path: Path) -> None:
+    """The rules of a site are signed for it, and no earlier ones are taken again."""
+    crossing = Crossing(tmp_path)
+    connected, key = crossing.connected, crossing.connected.key
+    site = Site(name="plant7", root=connected.publisher.root_bytes(), now=NOW)
+    pasts = [Past()]
+    for version in (1, 2):
+        data = document(made(version, licences=("MIT",), departures=1))
+        connected.publisher.set_policy(data, [key], NOW)
+        medium = tmp_path / str(version)
+        sent = connected.export(medium, connected.folder("acme/m", {"a": b"1"}))
+        found = read([one.path for one in sent.volumes], site, past=pasts[-1])
+        assert found.delivery.past.policy == data
+        assert crossing.isolated.land(medium).arrival.delivery.state.policy == data
+        pasts.append(found.delivery.past)
+    first = connected.publisher.delivered("plant7", 1)
+    later = Past(policy=pasts[2].policy)
+    with pytest.raises(RefusedError, match=r"trust: a policy that does not follow"):
+        believe(first, site, later)
 
 
 @pytest.mark.parametrize("number", [0, 1])

@@ -66,6 +66,7 @@ class Past:
         metadata: File and version by role.
         roots: Every root by version.
         counters: Highest counter and its release by kind and name.
+        policy: The site's policy; empty where it has none.
     """
 
     deliveries: Mapping[int, str] = field(default_factory=dict)
@@ -73,6 +74,7 @@ class Past:
     metadata: Mapping[str, tuple[int, bytes]] = field(default_factory=dict)
     roots: Mapping[int, bytes] = field(default_factory=dict)
     counters: Mapping[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
+    policy: bytes = b""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,6 +186,27 @@ def _check_key(key_id: str, value: Any) -> None:
         == text,
         "a key of another curve or spelling",
     )
+
+
+def approvers(listed: list[Any]) -> int:
+    """Return how many people a policy enrols, their keys checked (section 4.5)."""
+    ids, people = [], []
+    kinds = {"ed25519": "ed25519"}
+    for entry in listed:
+        one = table(entry, {"key_id": str, "name": str, "public": str, "scheme": str})
+        key = {
+            "keytype": kinds.get(one["scheme"], "ecdsa"),
+            "keyval": {"public": one["public"]},
+            "scheme": one["scheme"],
+            "x-airlift-name": one["name"],
+        }
+        _check_key(one["key_id"], key)
+        ids.append(one["key_id"])
+        folded = unicodedata.normalize("NFKC", one["name"]).casefold()
+        people.append(" ".join(unicodedata.normalize("NFKC", folded).split()))
+    need(ids and ids == sorted(set(ids)), "approvers out of order")
+    need(len(people) == len(set(people)), "one person twice")
+    return len(ids)
 
 
 def check_signatures(document: Document, *needed: Quorum) -> None:

@@ -16,8 +16,8 @@ from airlift.format import dispatch
 from airlift.format.dispatch import Earlier
 from airlift.trust import clock
 from airlift.trust.delivery import TrustState
-from airlift.trust.plan import Lives, RolePlan
-from airlift.trust.publisher import Publisher, Site
+from airlift.trust.plan import Lives, RolePlan, Site
+from airlift.trust.publisher import Publisher
 from authority import (
     NOW,
     SITE,
