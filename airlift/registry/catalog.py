@@ -5,24 +5,28 @@ durably in the store; the live set is the members of the newest generation, and 
 change of it is a new generation, so that the one before can be gone back to.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 from sqlalchemy import Connection, select
 
 from airlift.artifact import Json, Kind, ReleaseFile
 from airlift.digest import Sha256
-from airlift.registry import finding, gc, intake, moves, rows, schema
+from airlift.registry import clearance, finding, gc, intake, moves, rows, schema
 from airlift.registry.census import Census
+from airlift.registry.custody import Custody
 from airlift.registry.gc import GcPlan
-from airlift.registry.held import Delivered, Event, Generation, Held, State
+from airlift.registry.held import Delivered, Event, Generation, Held, Hold, State
 from airlift.registry.home import Home
 from airlift.registry.intake import Stamp
 from airlift.registry.shelf import Shelf
 from airlift.store.store import Store
 from airlift.trust.delivery import TrustState, VerifiedDelivery
+
+NONE: Mapping[Sha256, Hold] = MappingProxyType({})
 
 
 class Catalog:
@@ -97,7 +101,7 @@ class Catalog:
         with self._database.read() as connection:
             return rows.trust_state(connection)
 
-    def record(
+    def record(  # noqa: PLR0913 - what an import states, all by name
         self,
         verified: VerifiedDelivery,
         store: Store,
@@ -105,6 +109,7 @@ class Catalog:
         live: Collection[Sha256],
         now: str,
         actor: str,
+        held: Mapping[Sha256, Hold] = NONE,
     ) -> int:
         """Record a delivery and everything it brings, in one transaction.
 
@@ -117,6 +122,7 @@ class Catalog:
                 so do denied ones.
             now: ``YYYY-MM-DDThh:mm:ssZ``.
             actor: Who imports it.
+            held: Why those that wait do, for the log.
 
         Returns:
             The number of the live set afterwards.
@@ -146,6 +152,7 @@ class Catalog:
                     "releases": len(verified.releases),
                     "live": len(live),
                     "generation": number,
+                    "held": clearance.as_detail(held),
                 }
                 intake.add_event(connection, intake.stamped(stamp, note, detail))
         return number
@@ -180,13 +187,7 @@ class Catalog:
         Raises:
             RegistryError: The database cannot answer.
         """
-        wanted = []
-        if kind is not None:
-            wanted.append(schema.release.c.kind == kind.value)
-        if name is not None:
-            wanted.append(schema.release.c.name == name)
-        if state is not None:
-            wanted.append(rows.in_state(state))
+        wanted = rows.wanted(state=state, kind=kind, name=name)
         with self._database.read() as connection:
             return rows.held(connection, *wanted)
 
@@ -221,13 +222,8 @@ class Catalog:
             RequestError: It is not held.
             RegistryError: The database cannot answer.
         """
-        table, release = schema.document, schema.release
-        query = select(table.c.content).join(release).where(release.c.id == release_id)
         with self._database.read() as connection:
-            found = connection.execute(query).scalar_one_or_none()
-        if found is None:
-            raise finding.unknown(release_id)
-        return bytes(found)
+            return finding.document(connection, release_id)
 
     def using(self, blob: Sha256) -> tuple[Held, ...]:
         """Return the releases that have *blob* among their files.
@@ -273,6 +269,10 @@ class Catalog:
     def census(self) -> Census:
         """Return what all releases name, for whoever goes through all of it."""
         return Census(self._database)
+
+    def custody(self) -> Custody:
+        """Return who may approve what here, and what waits for it."""
+        return Custody(self._database)
 
     def shelf(self, store: Store) -> Shelf:
         """Return what is live, as a server looks things up."""

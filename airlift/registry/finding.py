@@ -33,6 +33,20 @@ def find(connection: Connection, reference: str) -> Held:
     return found[0]
 
 
+def document(connection: Connection, release_id: Sha256) -> bytes:
+    """Return the signed document of a release.
+
+    Raises:
+        RequestError: It is not held.
+    """
+    table, release = schema.document, schema.release
+    query = select(table.c.content).join(release).where(release.c.id == release_id)
+    found = connection.execute(query).scalar_one_or_none()
+    if found is None:
+        raise unknown(release_id)
+    return bytes(found)
+
+
 def label(one: Held) -> str:
     """Return the shortest reference of a release that a person can read."""
     release = one.release

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import ClassVar
 
 from airlift.artifact import NOTHING, Json, Release
 from airlift.digest import Sha256
@@ -45,6 +46,26 @@ class Held:
     sequence: int
     pinned: str = ""
     denied: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Why a release was kept back at its import.
+
+    Attributes:
+        by: ``POLICY`` (the site's), ``CONTENT`` (what its bytes turned out to be) or
+            ``OPERATOR`` (who imports, or that it can run when loaded).
+        why: In words.
+        odd: In which way its bytes are not what its document says; empty if in none.
+    """
+
+    OPERATOR: ClassVar = "operator"
+    POLICY: ClassVar = "policy"
+    CONTENT: ClassVar = "content"
+
+    by: str
+    why: str
+    odd: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,9 +11,10 @@ from airlift.artifact import Json
 from airlift.errors import RegistryError, StoreError
 from airlift.format import dispatch
 from airlift.format.dispatch import HISTORY, Earlier
-from airlift.registry import bulk, rows, schema
+from airlift.registry import bulk, clearance, rows, schema
 from airlift.registry.held import Delivered, Event, Generation
 from airlift.store.store import Store
+from airlift.trust import succession
 from airlift.trust.delivery import TrustState, VerifiedDelivery, VerifiedRelease
 
 
@@ -33,14 +34,17 @@ def put_state(connection: Connection, state: TrustState) -> None:
     Raises:
         RegistryError: *state* is of another site, or would make the verified time or
             a counter fall.
+        TrustError: It would put an earlier policy in force.
     """
     before = rows.trust_state(connection) if _is_begun(connection) else None
     if before is not None:
         _check_no_fall(before, state)
+        succession.check_follows(before.policy, state.policy)
     settings = {
         "site": state.site.encode(),
         "anchor": state.anchor,
         "floor": state.floor.encode(),
+        "policy": state.policy,
     }
     connection.execute(delete(schema.setting))
     connection.execute(
@@ -213,12 +217,16 @@ def append_generation(
     """Make *members* the live set; return its number.
 
     Where they are the live set already, nothing changes unless *always* is set.
+
+    Raises:
+        TrustError: The site's policy keeps one back that would become live.
     """
     wanted = set(members)
     before = set(connection.execute(rows.live()).scalars())
     number = rows.current(connection)
     if wanted == before and not always:
         return number
+    clearance.check(connection, wanted - before)
     number += 1
     add_generation(
         connection,

@@ -53,6 +53,7 @@ def trust_state(connection: Connection) -> TrustState:
         ),
         counters={(Kind(one.kind), one.name): one.highest for one in counters},
         heads={(Kind(one.kind), one.name): one.head for one in counters if one.head},
+        policy=settings.get("policy", b""),
     )
 
 
@@ -87,6 +88,18 @@ def in_state(state: State) -> ColumnElement[bool]:
             return and_(number.in_(ever_live()), number.not_in(live()))
         case State.QUARANTINE:
             return number.not_in(ever_live())
+
+
+def wanted(
+    *, state: State | None, kind: Kind | None, name: str | None
+) -> list[ColumnElement[bool]]:
+    """Return the conditions for ``held`` that what is not None states."""
+    found = [] if state is None else [in_state(state)]
+    if kind is not None:
+        found.append(schema.release.c.kind == kind.value)
+    if name is not None:
+        found.append(schema.release.c.name == name)
+    return found
 
 
 def denied() -> Select[Any]:

@@ -1,0 +1,128 @@
+"""Who may approve what at a site, and what waits for it."""
+
+from collections.abc import Iterable, Mapping
+
+from airlift import naming
+from airlift.digest import Sha256
+from airlift.errors import RequestError
+from airlift.registry import clearance, finding, rows
+from airlift.registry.clearance import Standing
+from airlift.registry.engine import Database
+from airlift.registry.held import Event, Held, State
+from airlift.trust import approval
+from airlift.trust.approval import Approval, Subject
+from airlift.trust.policy import Policy
+
+
+class Custody:
+    """The policy in force and the approvals under it; reads only.
+
+    Args:
+        database: Where to ask.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def policy(self) -> Policy | None:
+        """Return the policy in force; None where the site has none.
+
+        Raises:
+            RegistryError: The database cannot answer.
+        """
+        with self._database.read() as connection:
+            return clearance.in_force(connection)
+
+    def standings(self, ids: Iterable[Sha256]) -> Mapping[Sha256, Standing]:
+        """Return where releases stand; empty where the site has no policy.
+
+        Raises:
+            RegistryError: The database cannot answer.
+        """
+        with self._database.read() as connection:
+            told = clearance.in_force(connection)
+            if told is None:
+                return {}
+            numbers = rows.numbers(connection, ids).values()
+            return clearance.standings(connection, numbers, told)
+
+    def waiting(self, found: Iterable[Held]) -> Mapping[Sha256, str]:
+        """Return why those of *found* wait that are in quarantine, in words.
+
+        Raises:
+            RegistryError: The database cannot answer.
+        """
+        ids = [one.id for one in found if one.state is State.QUARANTINE]
+        if not ids:
+            return {}
+        standings = self.standings(ids)
+        with self._database.read() as connection:
+            told = clearance.holds(connection)
+        reasons = {}
+        for one in ids:
+            standing = standings.get(one)
+            reasons[one] = standing.lacking if standing else told.get(one, "")
+            if standing and standing.cleared:
+                reasons[one] = "cleared by the policy; waits for `airlift activate`"
+        return {one: why for one, why in reasons.items() if why}
+
+    def approvals(self) -> tuple[Approval, ...]:
+        """Return every approval in the log; whoever counts them verifies them.
+
+        Raises:
+            RegistryError: The database cannot answer.
+        """
+        with self._database.read() as connection:
+            return clearance.approvals(connection)
+
+    def subject(self, release: Sha256) -> Subject:
+        """Return what an approval of *release* has to name.
+
+        Raises:
+            RequestError: The site has no policy, so nobody is enrolled to approve.
+            RegistryError: The database cannot answer.
+        """
+        told = self._needed()
+        return Subject(site=told.site, what=approval.RELEASE, digest=release)
+
+    def admit(self, given: Approval, *, actor: str, now: str) -> Event:
+        """Return the line of the log that makes an approval count.
+
+        Args:
+            given: The approval; of a release that is held here.
+            actor: Who runs the command.
+            now: The clock.
+
+        Raises:
+            TrustError: It is by nobody enrolled, for another site, or not valid.
+            RequestError: The same person has approved it before, the release is not
+                held, or the site has no policy.
+            RegistryError: The database cannot answer.
+        """
+        told = self._needed()
+        subject = Subject(
+            site=told.site, what=approval.RELEASE, digest=given.subject.digest
+        )
+        approval.check(given, subject, told.approvers)
+        with self._database.read() as connection:
+            if not rows.numbers(connection, [subject.digest]):
+                raise finding.unknown(subject.digest)
+        for one in approval.counted(self.approvals(), subject, told.approvers):
+            if one.key_id == given.key_id:
+                problem = f"`{naming.show(one.by)}` approved it on {one.at} already"
+                hint = "each person counts once: somebody else has to approve it too"
+                raise RequestError(problem, hint=hint)
+        return Event(
+            time=now,
+            actor=actor,
+            action=clearance.APPROVE,
+            subject=given.by,
+            detail={"policy": told.version, "approval": approval.table(given)},
+        )
+
+    def _needed(self) -> Policy:
+        if told := self.policy():
+            return told
+        problem = "this site has no policy, so nobody is enrolled to approve"
+        hint = "without one, `airlift activate` is enough; see `airlift policy set`"
+        raise RequestError(problem, hint=hint)
