@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 
 from airlift import naming
-from airlift.artifact import ContentClass, Json
+from airlift.artifact import Json
 from airlift.cli import alike, config, output, receipts
 from airlift.errors import FormatError, IncompleteError, RequestError, TrustError
 from airlift.format.reading import VolumeStream, read_front
-from airlift.inbound import landing, media
+from airlift.inbound import holding, landing, media
 from airlift.inbound.arrival import Arrival, Gate
 from airlift.inbound.landing import Landed
 from airlift.inbound.media import Candidate
@@ -22,9 +22,6 @@ from airlift.progress import Progress
 from airlift.registry.catalog import Catalog
 from airlift.store.blobs import BlobStore
 from airlift.trust.delivery import VerifiedRelease
-
-_ACTING = (ContentClass.PICKLE, ContentClass.CODE)
-"""What waits in quarantine until a person makes it live: it can run when loaded."""
 
 _PIPE = (Path("-"),)
 
@@ -164,16 +161,8 @@ class CounterDesk:
         return [one for one in found.candidates if one.label.dispatch == wanted]
 
     def holds(self, release: VerifiedRelease) -> str:
-        """Hold what can run when it is loaded, or everything with --quarantine."""
-        if self._all_waits:
-            return "asked for with --quarantine"
-        acting = [
-            file.path for file in release.release.files if file.content_class in _ACTING
-        ]
-        if not acting:
-            return ""
-        more = f" and {len(acting) - 1} more" if len(acting) > 1 else ""
-        return f"can run code when loaded: {naming.show(acting[0])}{more}"
+        """Hold everything with --quarantine."""
+        return "asked for with --quarantine" if self._all_waits else ""
 
 
 def plan_lines(arrival: Arrival, desk: CounterDesk) -> Iterator[str]:
@@ -186,6 +175,8 @@ def plan_lines(arrival: Arrival, desk: CounterDesk) -> Iterator[str]:
         yield f"signed as {one.role} by {naming.show(one.name)} ({one.key_id[:16]})"
     for warning in delivery.warnings:
         yield f"warning: {warning}"
+    if told := holding.in_force(delivery):
+        yield f"policy {told.version} of {told.issued} decides what goes live"
     if delivery.missed:
         gap = ", ".join(map(str, delivery.missed))
         yield f"warning: deliveries that never came: {gap}"
@@ -195,7 +186,7 @@ def plan_lines(arrival: Arrival, desk: CounterDesk) -> Iterator[str]:
         line = (
             f"{release.kind} {name} {release.revision[:12]} {output.size(release.size)}"
         )
-        why = desk.holds(held)
+        why = holding.foreseen(delivery, held, desk, now=config.now())
         yield f"  {line}" + (f"  (quarantine: {why})" if why else "")
     volumes = len(
         {(one.label.cutting, one.label.ordinal) for one in arrival.candidates}
@@ -320,6 +311,9 @@ def _show(landed: Landed) -> None:
         name = naming.show(release.name)
         output.line(f"{state}  {release.kind}  {name}  {release.revision[:12]}")
     output.line(f"delivery {record.sequence} imported; live set {landed.generation}")
+    for one in landed.arrival.delivery.releases:
+        if why := landed.held.get(one.id):
+            output.line(f"{naming.show(one.release.name)} waits: {naming.show(why)}")
     if landed.held:
         output.line(
             "look at what waits with `airlift show`, then `airlift activate NAME`"

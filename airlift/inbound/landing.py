@@ -28,16 +28,15 @@ from airlift.format.reading import (
     VolumeStream,
     read_front,
 )
-from airlift.inbound import base, media
+from airlift.inbound import base, holding, media
 from airlift.inbound.arrival import Arrival, Desk, Gate
 from airlift.inbound.media import Candidate
 from airlift.inbound.staging import Staging
 from airlift.inbound.taking import check_label, take_stream, take_volumes
-from airlift.payload import gate as content
 from airlift.progress import Progress
-from airlift.registry.held import Event
+from airlift.registry.held import Event, Hold
 from airlift.store.blobs import BlobStore
-from airlift.trust.delivery import TrustState, VerifiedDelivery, VerifiedRelease
+from airlift.trust.delivery import TrustState, VerifiedDelivery
 from airlift.trust.verifier import verify
 
 
@@ -132,19 +131,15 @@ def settle(arrival: Arrival, gate: Gate, desk: Desk, *, now: str) -> Landed:
         FormatError, IncompleteError: Something is missing; it is named.
     """
     delivery, restored = arrival.delivery, False
-    held: dict[Sha256, str] = {}
+    held: Mapping[Sha256, Hold] = {}
     if needed(arrival, gate):
         deliver(arrival, desk.progress)
         restored = delivery.repeat
     if not delivery.repeat:
-        reasons = (
-            (one, desk.holds(one) or _gate(one, gate.store))
-            for one in delivery.releases
-        )
-        held = {one.id: why for one, why in reasons if why}
+        held = holding.judge(delivery, gate, desk, now=now)
     live = frozenset(one.id for one in delivery.releases) - held.keys()
     generation = gate.catalog.record(
-        delivery, gate.store, live=live, now=now, actor=desk.actor
+        delivery, gate.store, live=live, now=now, actor=desk.actor, held=held
     )
     arrival.staging.clear()
     return Landed(
@@ -152,7 +147,7 @@ def settle(arrival: Arrival, gate: Gate, desk: Desk, *, now: str) -> Landed:
         repeat=delivery.repeat,
         restored=restored,
         generation=generation,
-        held=held,
+        held={one: hold.why for one, hold in held.items()},
     )
 
 
@@ -173,15 +168,6 @@ def needed(arrival: Arrival, gate: Gate) -> bool:
         for file in one.release.files
     )
     return bool(gate.store.missing(files))
-
-
-def _gate(one: VerifiedRelease, store: BlobStore) -> str:
-    """Say why a release must not go live by itself, by the bytes that were stored."""
-
-    def read(blob: Sha256, start: int, stop: int) -> bytes:
-        return b"".join(store.read(blob, start=start, stop=stop))
-
-    return content.arriving(one.release, read)
 
 
 def approach(candidates: Sequence[Candidate], gate: Gate, *, now: str) -> Arrival:
