@@ -62,3 +62,8 @@ def svg(text: str) -> bytes:
 def inline(text: str) -> str:
     """Return the code as an SVG element for a page."""
     return code(text).svg_inline(scale=4, border=BORDER)
+
+
+def scalable(text: str) -> str:
+    """Return the code as an SVG element without a size of its own, for paper."""
+    return code(text).svg_inline(scale=1, border=BORDER, omitsize=True)

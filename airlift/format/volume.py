@@ -32,6 +32,7 @@ SIDECARS: Final = (
     "SHA256SUMS.sig",
     "SHA256SUMS.minisig",
     "MEDIUM.txt",
+    "slip.html",
 )
 """What the names of the files beside the volumes end in; no import needs them."""
 

@@ -14,7 +14,7 @@ from airlift.store.durable import Disk
 from airlift.trust import station
 from airlift.trust.keys import UnlockedKey
 
-README, SUMS, SSHSIG, MINISIG, MEDIUM = SIDECARS
+README, SUMS, SSHSIG, MINISIG, MEDIUM, SLIP = SIDECARS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
