@@ -12,7 +12,9 @@ from airlift.cli import (
     drives_desk,
     keyring,
     output,
+    people,
     pipe,
+    slips,
     wanted,
 )
 from airlift.cli.capacity import Capacity
@@ -70,6 +72,16 @@ from airlift.trust.publisher import Publisher
     show_default=True,
     help="Volumes that fit one medium: --spare is then for so many lost media.",
 )
+@click.option(
+    "--require-approval",
+    "asked",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Export only a lock that so many people have approved.",
+)
+@click.option(
+    "--slip", "with_slip", is_flag=True, help="Write a packing slip beside the volumes."
+)
 @click.option("--operator", default=config.actor, help="Who makes it, as it is signed.")
 @keyring.key_option
 @config.passphrase_options
@@ -89,6 +101,8 @@ def command(
     anchor: bool,
     spare: int,
     per_medium: int,
+    asked: int,
+    with_slip: bool,
     operator: str,
     key_names: tuple[str, ...],
     passphrase_fd: int | None,
@@ -132,8 +146,9 @@ def command(
     if build_on == bases.NONE:
         packer = Packer(store, home / "spool", early=True)
         table.take_in(Taking(store, packer, progress))
+    found = wanted.read(manifest, table, progress) if manifest else None
     order = Order(
-        pinned=wanted.read(manifest, table, progress).pinned if manifest else (),
+        pinned=people.cleared(publisher, chosen, manifest, found, asked=asked),
         site=chosen,
         folder=folders[0],
         media=media,
@@ -156,6 +171,8 @@ def command(
     done = departure.export(order, dock, signers, now=config.now(), progress=progress)
     with pipe.told_apart(stream):
         _show(done, folders, as_json=as_json)
+    if with_slip and stream is None:
+        slips.beside(done, dock.ledger, publisher, folders)
 
 
 def _show(done: Departure, folders: tuple[Path, ...], *, as_json: bool) -> None:

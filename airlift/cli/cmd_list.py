@@ -57,11 +57,18 @@ def command(
     found = catalog.releases(
         state=State(state) if state else None, kind=Kind(kind) if kind else None
     )
+    waiting = catalog.custody().waiting(found)
     if as_json:
-        output.as_json({"releases": [as_table(one) for one in found]})
+        releases: list[Json] = [
+            {**as_table(one), "waits": waiting.get(one.id, "")} for one in found
+        ]
+        output.as_json({"releases": releases})
         return
     head = ("STATE", "KIND", "NAME", "REVISION", "FILES", "SIZE", "IMPORTED")
     output.table([_cells(one) for one in found], head=head)
+    for one in found:
+        if why := waiting.get(one.id):
+            output.line(f"{naming.show(one.release.name)} waits: {naming.show(why)}")
 
 
 def as_table(held: Held) -> dict[str, Json]:

@@ -1,5 +1,6 @@
 """``airlift show``: one release."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -8,7 +9,9 @@ from airlift import naming
 from airlift.artifact import ContentClass, Json, ReleaseFile
 from airlift.cli import config, output
 from airlift.cli.cmd_list import as_table
+from airlift.digest import Sha256
 from airlift.registry.catalog import Catalog
+from airlift.registry.clearance import Standing
 from airlift.registry.held import Delivered, Held
 
 
@@ -27,10 +30,12 @@ def command(home: Path, reference: str, *, as_json: bool) -> None:
     delivery = next(
         one for one in catalog.deliveries() if one.sequence == held.sequence
     )
+    custody = catalog.custody()
+    kept = _custody(custody.waiting([held]), custody.standings([held.id]), held)
     if as_json:
-        output.as_json(_as_json(held, files, delivery))
+        output.as_json({**_as_json(held, files, delivery), **kept})
         return
-    _print(held, files, delivery)
+    _print(held, files, delivery, kept)
 
 
 def _as_json(
@@ -69,7 +74,24 @@ def _as_json(
     }
 
 
-def _print(held: Held, files: tuple[ReleaseFile, ...], delivery: Delivered) -> None:
+def _custody(
+    waiting: Mapping[Sha256, str], standings: Mapping[Sha256, Standing], held: Held
+) -> dict[str, Json]:
+    """Return what a policy says of a release, as JSON shows it."""
+    standing = standings.get(held.id)
+    given: list[Json] = [
+        {"by": one.by, "key_id": one.key_id, "at": one.at, "note": one.note}
+        for one in (standing.approvals if standing else ())
+    ]
+    return {"waits": waiting.get(held.id, ""), "approvals": given}
+
+
+def _print(
+    held: Held,
+    files: tuple[ReleaseFile, ...],
+    delivery: Delivered,
+    kept: dict[str, Json],
+) -> None:
     release = held.release
     rows = [
         ("release", held.id),
@@ -103,6 +125,13 @@ def _print(held: Held, files: tuple[ReleaseFile, ...], delivery: Delivered) -> N
         for word, why in (("pinned", held.pinned), ("denied", held.denied))
         if why
     ]
+    if kept["waits"]:
+        rows.append(("waits", naming.show(str(kept["waits"]))))
+    given = kept["approvals"]
+    for one in given if isinstance(given, list) else ():
+        assert isinstance(one, dict)
+        words = (str(one["by"]), str(one["at"]), str(one["note"]))
+        rows.append(("approved by", naming.show(" ".join(filter(None, words)))))
     for key, value in rows:
         output.line(f"{key:<22}{value}")
     output.line()

@@ -1,0 +1,117 @@
+"""``airlift approve``: one person's signed approval, of a release or of a lock."""
+
+from pathlib import Path
+
+import click
+
+from airlift import naming
+from airlift.artifact import Json
+from airlift.cli import chosen_site, config, keyring, output, people
+from airlift.cli.keyring import Passphrases
+from airlift.errors import RequestError
+from airlift.outbound import approvals
+from airlift.registry.catalog import Catalog
+from airlift.trust import approval
+from airlift.trust.keys import UnlockedKey
+from airlift.trust.publisher import Publisher
+
+
+@click.command("approve")
+@click.argument("subject")
+@click.option("--by", help="Who approves; their key has to be in this name.")
+@click.option("--note", default="", help="What you say about it, one line.")
+@click.option("--site", help="Connected side: the site the lock is for.")
+@keyring.key_option
+@config.passphrase_options
+@config.home_option
+@config.json_option
+def command(
+    *,
+    home: Path,
+    subject: str,
+    by: str | None,
+    note: str,
+    site: str | None,
+    key_names: tuple[str, ...],
+    passphrase_fd: int | None,
+    passphrase_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Approve SUBJECT with your key: a release that waits here, or the file of a lock.
+
+    Isolated side: SUBJECT is a release, as for `airlift show`; with enough approvals
+    `airlift activate` makes it live. Connected side: SUBJECT is a lock; `airlift
+    export LOCK --require-approval N` asks for them. Look at it first: you say by this
+    that it may go where it is going, this revision and no other.
+    """
+    phrases = Passphrases(fd=passphrase_fd, file=passphrase_file)
+    if (home / "trust").exists():
+        result = _lock(home, Path(subject), site, (key_names, by, note, phrases))
+    else:
+        result = _release(home, subject, (key_names, by, note, phrases))
+    if as_json:
+        output.as_json(result)
+        return
+    output.line(
+        f"{result['by']} approves {result['what']} {result['digest']}"
+        f" for {result['site']}"
+    )
+    output.line(str(result["state"]))
+
+
+_Asked = tuple[tuple[str, ...], str | None, str, Passphrases]
+
+
+def _key(home: Path, asked: _Asked) -> UnlockedKey:
+    names, by, _, phrases = asked
+    found = keyring.unlock(home, names, phrases)
+    if len(found) != 1:
+        problem = f"{len(found)} keys are here, one person approves with one"
+        raise RequestError(problem, hint="say which with --key NAME")
+    if by is not None and by != found[0].public.name:
+        problem = f"the key is of `{naming.show(found[0].public.name)}`, not of `{naming.show(by)}`"
+        raise RequestError(problem, hint="each person approves with their own key")
+    return found[0]
+
+
+def _release(home: Path, reference: str, asked: _Asked) -> dict[str, Json]:
+    catalog = Catalog.open(home)
+    held, custody = catalog.find(reference), catalog.custody()
+    wanted = custody.subject(held.id)
+    now = config.now()
+    given = approval.sign(_key(home, asked), wanted, at=now, note=asked[2])
+    with catalog.exclusive("approve"):
+        catalog.log(custody.admit(given, actor=config.actor(), now=now))
+    standing = custody.standings([held.id])[held.id]
+    lacking = standing.lacking
+    state = f"still waits: {lacking}" if lacking else "nothing keeps it back"
+    if not lacking and held.state.value != "live":
+        state += f"; `airlift activate {naming.show(held.id[:16])}` makes it live"
+    return {**_told(given), "lacking": lacking, "state": state}
+
+
+def _lock(home: Path, path: Path, site: str | None, asked: _Asked) -> dict[str, Json]:
+    publisher = Publisher.open(home / "trust")
+    chosen = chosen_site.choose(publisher, site)
+    wanted, known = approvals.subject(path, chosen), people.who(publisher, chosen)
+    given = approval.sign(_key(home, asked), wanted, at=config.now(), note=asked[2])
+    approval.check(given, wanted, known)
+    for one in approval.counted(approvals.beside(path), wanted, known):
+        if one.key_id == given.key_id:
+            problem = f"`{naming.show(one.by)}` approved it on {one.at} already"
+            raise RequestError(problem, hint="somebody else has to approve it too")
+    kept = approvals.keep(path, given)
+    return {**_told(given), "file": str(kept), "state": f"wrote {kept}"}
+
+
+def _told(given: approval.Approval) -> dict[str, Json]:
+    found = given.subject
+    return {
+        "site": found.site,
+        "what": found.what,
+        "digest": found.digest,
+        "by": given.by,
+        "key_id": given.key_id,
+        "at": given.at,
+        "note": given.note,
+    }
