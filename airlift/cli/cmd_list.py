@@ -59,10 +59,9 @@ def command(
     )
     waiting = catalog.custody().waiting(found)
     if as_json:
-        releases: list[Json] = [
-            {**as_table(one), "waits": waiting.get(one.id, "")} for one in found
-        ]
-        output.as_json({"releases": releases})
+        releases: list[Json] = [as_table(one) for one in found]
+        reasons: dict[str, Json] = {str(one): why for one, why in waiting.items()}
+        output.as_json({"releases": releases, "waiting": reasons})
         return
     head = ("STATE", "KIND", "NAME", "REVISION", "FILES", "SIZE", "IMPORTED")
     output.table([_cells(one) for one in found], head=head)

@@ -63,9 +63,9 @@ class World:
         releases = taken["deliveries"][0]["releases"]
         states = {one["name"]: one["state"] for one in releases}
         assert states == {"acme/plain": "live", ACTING: "quarantine"}
-        listed = self.isolated.json("list", "--state", "quarantine")["releases"]
+        listed = self.isolated.json("list", "--state", "quarantine")
         waits = WAITS.format("0 of 2, 2 more of bob, carol needed")
-        assert [one["waits"] for one in listed] == [waits]
+        assert listed["waiting"] == {listed["releases"][0]["id"]: waits}
         there = self.connected.json("policy", "show")
         assert self.isolated.json("policy", "show")["policy"] == there["policy"]
 
