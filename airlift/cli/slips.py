@@ -4,7 +4,7 @@ from pathlib import Path
 
 from airlift.cli import qr
 from airlift.errors import RequestError
-from airlift.outbound import slip
+from airlift.outbound import expectation, slip
 from airlift.outbound.departure import Departure
 from airlift.outbound.ledger import Ledger
 from airlift.outbound.slip import Slip
@@ -37,7 +37,7 @@ def find(
         publisher.delivered(site, sequence),
         Stowages(ledger.folder).of(site, sequence),
         medium=medium,
-        code="",
+        code=expectation.code_after(entry.record, ledger, publisher),
     )
 
 
