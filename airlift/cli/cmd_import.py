@@ -305,16 +305,19 @@ def _show(landed: Landed) -> None:
     if landed.repeat:
         output.line(f"delivery {record.sequence} was imported before; nothing changed")
         return
+    _show_releases(landed)
+    output.line(f"delivery {record.sequence} imported; live set {landed.generation}")
+    if landed.held:
+        output.line(
+            "look at what waits with `airlift show`, then `airlift activate NAME`"
+        )
+
+
+def _show_releases(landed: Landed) -> None:
     for one in landed.arrival.delivery.releases:
         state = "quarantine" if one.id in landed.held else "live"
         release = one.release
         name = naming.show(release.name)
         output.line(f"{state}  {release.kind}  {name}  {release.revision[:12]}")
-    output.line(f"delivery {record.sequence} imported; live set {landed.generation}")
-    for one in landed.arrival.delivery.releases:
         if why := landed.held.get(one.id):
-            output.line(f"{naming.show(one.release.name)} waits: {naming.show(why)}")
-    if landed.held:
-        output.line(
-            "look at what waits with `airlift show`, then `airlift activate NAME`"
-        )
+            output.line(f"  waits: {naming.show(why)}")
