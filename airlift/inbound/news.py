@@ -12,11 +12,11 @@ from packaging.version import Version as Number
 
 from airlift.artifact import Kind, Release
 from airlift.digest import Sha256
-from airlift.format import withdrawal
+from airlift.format import advisory, withdrawal
 from airlift.format.catalogue import Catalogue
 from airlift.format.catalogue_entries import Item, KnownFile, Package
 from airlift.format.withdrawal import Withdrawal
-from airlift.payload import osv, wheel_names
+from airlift.payload import wheel_names
 
 
 class News(StrEnum):
@@ -306,9 +306,11 @@ def _is_older(version: str, newest: str) -> bool:
 
 def _advice(name: str, version: str, made: Catalogue) -> Iterator[Advice]:
     for one in made.advisories:
-        if "withdrawn" not in one.record and osv.affects(one.record, name, version):
+        if "withdrawn" not in one.record and advisory.affects(
+            one.record, name, version
+        ):
             yield Advice(
                 id=one.id,
                 summary=str(one.record.get("summary", "")),
-                fixed_in=osv.fixed_in(one.record, name, version),
+                fixed_in=advisory.fixed_in(one.record, name, version),
             )

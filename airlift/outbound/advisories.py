@@ -14,9 +14,9 @@ from typing import Final
 from airlift import naming
 from airlift.digest import Sha256, sha256
 from airlift.errors import FormatError, RequestError
+from airlift.format import advisory
 from airlift.format.catalogue import Advisory, Feed
 from airlift.format.dispatch import is_time
-from airlift.payload import osv
 from airlift.store.durable import read_file
 
 RECORD: Final = 8 << 20
@@ -101,8 +101,8 @@ def _advisory(
     if not isinstance(record, Mapping):
         problem = f"{shown} is not an object"
         raise FormatError(problem)
-    one = osv.identity(record, name=shown)
-    kept = osv.reduced(record, packages, name=shown)
+    one = advisory.identity(record, name=shown)
+    kept = advisory.reduced(record, packages, name=shown)
     count, now = told
     count.records += 1
     changed = _moment(record.get("modified"))

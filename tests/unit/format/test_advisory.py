@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from packaging.version import Version
 
 from airlift.errors import FormatError
-from airlift.payload import osv
+from airlift.format import advisory
 
 
 def record(
@@ -30,9 +30,9 @@ def record(
 
 def affected(told: dict[str, Any], *versions: str) -> list[str]:
     """Return those of *versions* that *told* is about, once it is reduced."""
-    kept = osv.reduced(told, {"demo"}, name="it")
+    kept = advisory.reduced(told, {"demo"}, name="it")
     assert kept is not None
-    return [one for one in versions if osv.affects(kept, "demo", one)]
+    return [one for one in versions if advisory.affects(kept, "demo", one)]
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_listed_versions_count_beside_ranges() -> None:
     assert affected(told, "0.5", "1.0", "3.0", "3.0.0", "3.1", "odd one") == [
         *("0.5", "3.0", "3.0.0"),
     ]
-    kept = osv.reduced(told, {"demo"}, name="it")
+    kept = advisory.reduced(told, {"demo"}, name="it")
     assert kept is not None
     assert kept["affected"] == [
         {
@@ -104,11 +104,11 @@ def test_reducing_changes_no_judgement(
             }
         ]
     }
-    kept = osv.reduced(told, {"demo"}, name="it")
+    kept = advisory.reduced(told, {"demo"}, name="it")
     assert kept is not None
     for number in range(7):
-        expected = osv.affects(whole, "demo", str(number))
-        assert osv.affects(kept, "demo", str(number)) == expected
+        expected = advisory.affects(whole, "demo", str(number))
+        assert advisory.affects(kept, "demo", str(number)) == expected
 
 
 def test_the_lowest_fixed_version_above_is_named() -> None:
@@ -117,9 +117,9 @@ def test_the_lowest_fixed_version_above_is_named() -> None:
         {"introduced": "0"},
         *({"fixed": "1.3"}, {"introduced": "2.0"}, {"fixed": "2.4"}),
     ]
-    kept = osv.reduced(record(*events), {"demo"}, name="it")
+    kept = advisory.reduced(record(*events), {"demo"}, name="it")
     assert kept is not None
-    found = [osv.fixed_in(kept, "demo", one) for one in ("1.2", "2.1", "3.0")]
+    found = [advisory.fixed_in(kept, "demo", one) for one in ("1.2", "2.1", "3.0")]
     assert found == ["1.3", "2.4", ""]
     assert Version(found[0]) > Version("1.2")
 
@@ -127,18 +127,18 @@ def test_the_lowest_fixed_version_above_is_named() -> None:
 def test_other_ecosystems_and_packages_are_left_out() -> None:
     """A package of the same name elsewhere is another package."""
     other = record({"introduced": "0"}, name="another")
-    assert osv.reduced(other, {"demo"}, name="it") is None
+    assert advisory.reduced(other, {"demo"}, name="it") is None
     npm = record({"introduced": "0"})
     npm["affected"][0]["package"]["ecosystem"] = "npm"
-    assert osv.reduced(npm, {"demo"}, name="it") is None
-    assert osv.reduced({"id": "x"}, {"demo"}, name="it") is None
+    assert advisory.reduced(npm, {"demo"}, name="it") is None
+    assert advisory.reduced({"id": "x"}, {"demo"}, name="it") is None
     git = {"id": "x", "affected": [{"ranges": [{"type": "GIT"}]}]}
-    assert osv.reduced(git, {"demo"}, name="it") is None
+    assert advisory.reduced(git, {"demo"}, name="it") is None
 
 
 def test_names_are_compared_in_their_normal_form() -> None:
     """``De.Mo_x`` and ``de-mo-x`` are one project."""
-    assert osv.reduced(record(name="De.Mo_x"), {"de-mo-x"}, name="it") is not None
+    assert advisory.reduced(record(name="De.Mo_x"), {"de-mo-x"}, name="it") is not None
 
 
 @pytest.mark.parametrize(
@@ -158,14 +158,14 @@ def test_names_are_compared_in_their_normal_form() -> None:
 def test_what_is_not_in_the_form_is_named(told: dict[str, Any], problem: str) -> None:
     """A record half read could lose the half that matters."""
     with pytest.raises(FormatError) as caught:
-        osv.reduced(told, {"demo"}, name="it")
+        advisory.reduced(told, {"demo"}, name="it")
     assert caught.value.problem == problem
 
 
 def test_what_a_terminal_must_not_see_is_escaped() -> None:
     """Anybody can write an advisory."""
-    kept = osv.reduced(record() | {"summary": "a\x1b[2Jb"}, {"demo"}, name="it")
+    kept = advisory.reduced(record() | {"summary": "a\x1b[2Jb"}, {"demo"}, name="it")
     assert kept is not None
     assert kept["summary"] == "a\\x1b[2Jb"
     with pytest.raises(FormatError, match="it has no id"):
-        osv.identity({"id": "a\x1bb"}, name="it")
+        advisory.identity({"id": "a\x1bb"}, name="it")
