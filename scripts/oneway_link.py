@@ -58,7 +58,7 @@ class Quality:
         mbps: Megabits a second.
         lost: Files, by the order they are handed on in from 1, of which every packet
             is lost.
-        cut: Files, likewise, of which everything after the first 1,500 kB is.
+        cut: Files, likewise, of which everything after the first 3,000 kB is.
     """
 
     loss: int = 0
@@ -261,7 +261,7 @@ def _harm(number: int, told: dict[str, object]) -> Iterator[None]:
     if number in lost:
         lose(other, 1000)
     else:
-        _nft(other, _CAME, f'{_UDP} quota over 1500 kbytes counter name "lost" drop')
+        _nft(other, _CAME, f'{_UDP} quota over 3000 kbytes counter name "lost" drop')
     try:
         yield
     finally:

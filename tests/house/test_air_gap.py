@@ -12,12 +12,11 @@ from crossing import Crossing
 
 ISOLATED = (
     *("import", "serve", "list", "show", "inspect", "verify", "activate", "rollback"),
-    *("remove", "pin", "gc", "rebuild", "doctor"),
+    *("remove", "pin", "gc", "rebuild", "doctor", "watch"),
 )
 ALSO = (
     "install",
     "repair",
-    "watch",
     "verify-client",
     "token",
     "tls",
@@ -116,6 +115,7 @@ def _folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 LINES = (
     "inspect MEDIUM",
     "import MEDIUM --yes --quarantine",
+    "watch MEDIUM --once --settle 0",
     "list",
     "show acme/m@main",
     "verify",

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 import signal
 import subprocess
 import time
@@ -147,3 +148,27 @@ def test_an_import_by_hand_does_not_disturb_the_watch(post: Post) -> None:
         until(watch.stdout, f"delivery 1 to {SITE} was imported before")
         watch.send_signal(signal.SIGTERM)
         assert watch.wait(_WAIT_S) == 0
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
+def test_a_volume_is_deleted_after_all_it_brought_was_synced(
+    post: Post, tmp_path: Path
+) -> None:
+    """The link will not send it again: a power cut in between must cost nothing."""
+    post.put(1)
+    trace = tmp_path / "trace"
+    words = ("watch", str(post.drop), "--settle", "0", "--once", "--consume", "volume")
+    calls = "trace=fsync,rename,unlink,write,pwrite64"
+    strace = ("strace", "-f", "-y", "-o", str(trace), "-e", calls)
+    Side(post.isolated.home, before=strace).fails(8, *words)
+    lines = trace.read_text().splitlines()
+    at = next(n for n, one in enumerate(lines) if f'unlink("{post.drop}/' in one)
+    before, incoming = lines[:at], str(post.isolated.home / "incoming")
+    last_write = max(n for n, one in enumerate(before) if "pwrite64" in one)
+    noted = max(
+        n for n, one in enumerate(before) if "rename(" in one and incoming in one
+    )
+    synced = [n for n, one in enumerate(before) if "fsync(" in one]
+    assert any(last_write < n < noted for n in synced), "the bytes, before the note"
+    assert any(noted < n for n in synced), "the note's name, before the deletion"
+    assert list(post.drop.iterdir()) == []

@@ -429,3 +429,37 @@ def test_an_alarm_that_fails_is_told_and_ends_nothing(drop: Drop) -> None:
     why = "exit code 127 after 0.0 s: cannot be started: No such file or directory"
     assert told[1:] == [f"the alarm command failed: {why}"]
     assert drop.turn(1) == []
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_a_link_does_to_files_the_delivery_arrives(
+    drop: Drop, seed: int
+) -> None:
+    """Pieces, copies, other names, damage, renamed and deleted files, in any order."""
+    rng = random.Random(seed)
+    consume = (Consume.NEVER, Consume.DELIVERY, Consume.VOLUME)[seed % 3]
+    drop.rules = replace(RULES, consume=consume)
+    drop.restart()
+    for turn in range(25):
+        source = rng.choice(volumes(drop))
+        name = rng.choice([source.name, f"{turn}.dat", f"{turn}.part", "same.tar"])
+        size = source.stat().st_size
+        target = drop.put(source, name, length=rng.choice([None, rng.randrange(size)]))
+        if rng.random() < 0.3:
+            with target.open("r+b") as file:
+                file.seek(rng.randrange(max(1, target.stat().st_size - 9)))
+                file.write(rng.randbytes(8))
+        if rng.random() < 0.2:
+            target.rename(target.with_name(f"renamed-{turn}.tar"))
+        if rng.random() < 0.1:
+            rng.choice(list(drop.folder.glob("*.*"))).unlink()
+        drop.turn(rng.choice([1, SETTLE_S, 3 * SETTLE_S]))
+        if rng.random() < 0.1:
+            drop.restart()
+        if found := drop.carried():
+            assert found == FILES
+    for number, path in enumerate(volumes(drop)):
+        drop.put(path, f"last-{number}.tar")
+    drop.settle()
+    assert drop.carried() == FILES
+    assert not list((drop.crossing.isolated.home / "incoming").glob("*"))
