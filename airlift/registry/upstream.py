@@ -267,6 +267,10 @@ def add(connection: Connection, made: Catalogue, taken: Taken) -> None:
 def replay(connection: Connection, home: Path, events: Iterable[Event]) -> int:
     """Record again every catalogue kept in *home*; return how many.
 
+    A file is written only after it was believed, so one that the log does not know of
+    yet counts too, unless the log knows another of its number: what it withdrew must
+    not be forgotten because the power went.
+
     Args:
         connection: To a database without any.
         home: The folder of the registry.
@@ -280,20 +284,23 @@ def replay(connection: Connection, home: Path, events: Iterable[Event]) -> int:
         for one in events
         if (one.action, one.outcome) == (ACTION, "done")
     }
-    folder, count = _folder(home), 0
+    folder = _folder(home)
+    found: dict[int, tuple[bool, Catalogue, Taken]] = {}
     for name in sorted(names(folder)) if there(folder) else ():
-        match = _FILE.fullmatch(name)
-        if match is None:
+        if _FILE.fullmatch(name) is None:
             continue
         made, digest = _unpacked(folder / name)
         if name != _name(made.sequence, digest):
             raise _another(folder / name)
         event = told.get(digest)
-        if event is None:
-            continue  # the power went before it was recorded
-        add(connection, made, _taken(made, digest, event.time, event.actor))
-        count += 1
-    return count
+        when, who = (event.time, event.actor) if event else (made.issued, "")
+        one = (event is not None, made, _taken(made, digest, when, who))
+        if made.sequence not in found or one[0]:
+            found[made.sequence] = one
+    for sequence in sorted(found):
+        _, made, taken = found[sequence]
+        add(connection, made, taken)
+    return len(found)
 
 
 def _folder(home: Path) -> Path:

@@ -223,17 +223,39 @@ def test_a_rebuilt_registry_knows_the_same(home: Path) -> None:
         assert upstream.last_seen() == WEEKS[2]
 
 
-def test_a_file_whose_record_never_came_does_not_count(home: Path) -> None:
-    """The power may go between the file and the row; then it was never taken in."""
+def kept_aside(home: Path, made: Catalogue) -> None:
+    """Put the file of *made* where a kill between file and row leaves it."""
+    data = trusted.sign(made, ROLE, [CAT])
+    digest = trusted.verify(data, _state(home), None, name="it").id
+    folder = home / "records" / "catalogues"
+    path = folder / f"{made.sequence:06d}-{digest[:12]}.catalogue"
+    path.write_bytes(data)
+
+
+def test_a_file_whose_record_never_came_counts_after_a_rebuild(home: Path) -> None:
+    """It was believed before it was written; what it withdrew must not be lost."""
     with closing(Upstream.open(home)) as upstream:
         take(upstream, first())
-    (kept,) = (home / "records" / "catalogues").iterdir()
-    two = trusted.sign(catalogues.after(first(), WEEKS[1]), ROLE, [CAT])
-    digest = trusted.verify(two, _state(home), None, name="it").id
-    kept.with_name(f"000002-{digest[:12]}.catalogue").write_bytes(two)
+    kept_aside(home, yanked(catalogues.after(first(), WEEKS[1]), "bad", WEEKS[1]))
     rebuild(home, BlobStore(home / "store"), verify=verify, now=WEEKS[2], actor="ann")
     with closing(Upstream.open(home)) as upstream:
-        assert [one.sequence for one in upstream.taken()] == [1]
+        assert [one.sequence for one in upstream.taken()] == [2, 1]
+        assert [what for _, what, _, _ in withdrawn(upstream)] == ["yanked"]
+
+
+def test_of_two_files_of_one_number_the_log_tells_the_true_one(home: Path) -> None:
+    """A kill may leave one that another was then taken in the place of."""
+    two = catalogues.after(first(), WEEKS[1])
+    with closing(Upstream.open(home)) as upstream:
+        take(upstream, first())
+        take(upstream, two)
+        before = upstream.taken()
+    for nothing in ("a", "b", "c"):
+        item = catalogues.item(f"org/{nothing}")
+        kept_aside(home, catalogues.after(first(), WEEKS[1], items=(item,)))
+    rebuild(home, BlobStore(home / "store"), verify=verify, now=WEEKS[2], actor="ann")
+    with closing(Upstream.open(home)) as upstream:
+        assert upstream.taken() == before
 
 
 def _state(home: Path) -> TrustState:
