@@ -151,13 +151,14 @@ class VolumeFile(VolumeStream):
             self._window = os.pread(self._fd, max(size, self._ahead), self.offset)
         except OSError:
             # What is damaged may lie behind what is wanted.
+            self._window = b""
+        # Less than the file has: the kernel gives what lies in front of a bad sector.
+        if len(self._window) < size:
             room = memoryview(bytearray(size))
             self._ask_again(room)
             self._window = bytes(room)
         self._start = self.offset
         self._ahead = min(2 * self._ahead, _WINDOW)
-        if (left := size - len(self._window)) > 0:
-            raise self.ended(self.offset + len(self._window), left)
 
     def _ask_again(self, room: memoryview) -> None:
         """Fill *room* with what was refused, page by page.

@@ -3,7 +3,7 @@
  * AIRLIFT_SHIM, or a call of shim_rules, has rules, one a line: ACTION CALL PATH A B
  *   CALL  read, write, fsync, open, list, rename, unlink or mkdir; PATH a part of the
  *         file's path; A and B are numbers.
- *   eio, enospc, enodev   the call fails so; A of them after the first B (A 0: all)
+ *   eio, enospc, efbig, enodev   the call fails so; A of them after the first B (A 0: all)
  *   bad     reads that touch the bytes A up to B of the file fail with EIO
  *   shy     the first B reads that touch byte A fail with EIO
  *   flip    the lowest bit of byte A is wrong in the first B reads of it
@@ -12,7 +12,8 @@
  *   sleep   the call takes A milliseconds longer
  *   delay   reads that touch byte A take B milliseconds longer
  * A process may arm itself: after shim_arm(n, torn) the n-th change of a disk kills it,
- * before it is made or, where torn, with half of a write made. shim_count() counts.
+ * before it is made or, where torn, with half of a write made. shim_count() counts them;
+ * shim_kinds has a letter for each, `w` for a write.
  *
  * Not seen: mmap, io_uring. sendfile and copy_file_range say ENOSYS, so that callers
  * read and write.
@@ -42,6 +43,7 @@ static struct rule rules[32];
 static int count;
 static atomic_long changes, armed;
 static int torn;
+char shim_kinds[1 << 16];
 
 void shim_rules(const char *text) {
     memset(rules, 0, sizeof rules);
@@ -64,8 +66,9 @@ long shim_count(void) { return changes; }
 static void die(void) { kill(getpid(), SIGKILL); for (;;) pause(); }
 
 /* Count a change; say whether this is the one to die at. */
-static int changing(void) {
+static int changing(char kind) {
     long number = atomic_fetch_add(&changes, 1) + 1;
+    if (number < (long)sizeof shim_kinds) shim_kinds[number - 1] = kind;
     if (!armed || number < armed) return 0;
     if (number == armed && torn) return 1;
     die();
@@ -94,6 +97,7 @@ static int verdict(const char *call, const char *path) {
         if (strcmp(one->call, call) || !path || !strstr(path, one->path)) continue;
         int error = !strcmp(one->action, "eio") ? EIO
                   : !strcmp(one->action, "enospc") ? ENOSPC
+                  : !strcmp(one->action, "efbig") ? EFBIG
                   : !strcmp(one->action, "enodev") ? ENODEV : 0;
         if (error) {
             long number = atomic_fetch_add(&one->seen, 1);
@@ -200,7 +204,7 @@ PREADV2(preadv64v2)
 #undef ASK
 
 #define WRITE(fd, size, ask) \
-    if (changing()) { ask((size) / 2); die(); } \
+    if (changing('w')) { ask((size) / 2); die(); } \
     char room[4096]; \
     if (!count) return ask(size); \
     const char *path = name_of(fd, room); \
@@ -227,7 +231,7 @@ PWRITE(pwrite64)
 #undef ASK
 
 #define PLAIN(call, what, fd, ask) \
-    if (changing()) die(); \
+    if (changing('c')) die(); \
     int error = fd_verdict(call, fd); \
     if (error > 0) { errno = error; return -1; } \
     return error == NOOP ? 0 : (ask)
@@ -238,7 +242,7 @@ int ftruncate(int fd, off_t size) { NEXT(ftruncate); PLAIN("write", 0, fd, next(
 int ftruncate64(int fd, off64_t size) { NEXT(ftruncate64); PLAIN("write", 0, fd, next(fd, size)); }
 
 #define NAMED(call, path, ask) \
-    if (changing()) die(); \
+    if (changing('c')) die(); \
     int error = verdict(call, path); \
     if (error > 0) { errno = error; return -1; } \
     return error == NOOP ? 0 : (ask)
@@ -253,7 +257,7 @@ int rmdir(const char *path) { NEXT(rmdir); NAMED("unlink", path, next(path)); }
     mode_t mode = 0; \
     if ((flags) & (O_CREAT | __O_TMPFILE)) { \
         va_list rest_; va_start(rest_, flags); mode = va_arg(rest_, mode_t); va_end(rest_); \
-        if (changing()) die(); \
+        if (changing('c')) die(); \
     } \
     int error = verdict("open", path); \
     if (error > 0) { errno = error; return -1; } \

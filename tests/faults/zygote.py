@@ -4,7 +4,7 @@ Reads a line ``HOME<tab>MEDIUM<tab>KILL_AT<tab>TORN``, forks a child, prints the
 process id, and, when the child has ended, its exit status. The child waits for one more
 byte of input, by then under whatever was attached to it, and imports once. With the shim
 (``shim.c``) it dies at the change of the disk that KILL_AT numbers; where that is 0 it
-leaves the number of all of them in ``HOME.changes``.
+leaves a letter for each of them in ``HOME.changes``, ``w`` for a write.
 """
 
 import ctypes
@@ -49,7 +49,9 @@ def main() -> None:
                     shim.shim_arm(int(kill_at), int(torn))
                 code = land(Path(home), Path(medium))
                 if shim and not int(kill_at):
-                    Path(f"{home}.changes").write_text(str(shim.shim_count()))
+                    kinds = ctypes.c_char.in_dll(shim, "shim_kinds")
+                    told = ctypes.string_at(ctypes.addressof(kinds), shim.shim_count())
+                    Path(f"{home}.changes").write_bytes(told)
             finally:
                 os._exit(code)
         print(child, flush=True)

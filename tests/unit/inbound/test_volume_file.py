@@ -188,6 +188,20 @@ def test_what_is_right_the_second_time_is_given_and_counted(path: Path) -> None:
         assert source.again(len(BODY) - 5, 10, lambda _: True) is None
 
 
+def test_a_file_that_becomes_shorter_is_said_to(tmp_path: Path) -> None:
+    """Somebody copies over it meanwhile; its size was asked for when it was opened."""
+    path = tmp_path / "v"
+    path.write_bytes(BODY)
+    with media.opened(path) as source:
+        os.truncate(path, PAGE + 10)
+        assert source.take(PAGE) == BODY[:PAGE]
+        with pytest.raises(VolumeError) as caught:
+            source.take(100)
+    problem = "100 bytes cannot be read: the file became shorter"
+    fault = Fault(volume=str(path), offset=PAGE, problem=problem, unread=True)
+    assert caught.value.fault == fault
+
+
 def test_a_piece_that_is_passed_over_is_not_read(path: Path) -> None:
     """What belongs to a damaged head is of no use; its place is known."""
     with scratched(path) as (source, bulk):
