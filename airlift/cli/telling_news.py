@@ -58,7 +58,7 @@ def _entry(items: Sequence[Item], news: Sequence[SiteNews]) -> Iterator[str]:
     for places in groups.values():
         item = items[places[0]]
         sites = ", ".join(news[place].site for place in places)
-        carried = {one.sequence for place in places if (one := items[place].before)}
+        carried = [one for place in places if (one := items[place].before)]
         yield f"{_head(item)}  [{sites}]{_since(carried)}"
         for line in _body(item):
             yield f"  {line}"
@@ -77,10 +77,12 @@ def _head(item: Item) -> str:
     return f"{head}  {moved}: {item.changes.extent.value}"
 
 
-def _since(carried: set[int]) -> str:
+def _since(carried: Sequence[Shipped]) -> str:
     if not carried:
         return ""
-    return f", last sent in delivery {', '.join(map(str, sorted(carried)))}"
+    numbers = ", ".join(map(str, sorted({one.sequence for one in carried})))
+    sure = ", confirmed" if all(one.confirmed for one in carried) else ""
+    return f", last sent in delivery {numbers}{sure}"
 
 
 def _body(item: Item) -> Iterator[str]:
@@ -117,6 +119,9 @@ def _site(news: SiteNews) -> Iterator[str]:
     )
     last = f"last delivery {news.last}" if news.last else "no delivery yet"
     yield f"{news.site}: {said}; {last}"
+    if news.lost:
+        numbers = ", ".join(map(str, news.lost))
+        yield f"  never took delivery {numbers}: what that brought counts as not sent"
     if news.is_news:
         yield f"  in full: at most {output.size(news.full)}"
         for one in news.estimates:
@@ -168,7 +173,7 @@ def _next(told: Told) -> Iterator[str]:
         if told.lock is None:
             yield f"next: `airlift update {told.manifest} --write-lock`"
             return
-        base = f" --build-on {news.estimates[0].build_on}" if news.estimates else ""
+        base = f" --build-on {news.advised.build_on}" if news.advised else ""
         yield f"next: `airlift export {told.lock} --site {news.site}{base} --to FOLDER`"
 
 
@@ -184,11 +189,13 @@ def _site_table(news: SiteNews) -> Json:
     return {
         "site": news.site,
         "last": news.last,
+        "lost": news.lost,
         "complete": news.is_complete,
         "news": news.is_news,
         "entries": [_item_table(item) for item in news.items],
         "not_asked_for": [_shipped(one) for one in news.left],
         "full_bytes": news.full,
+        "advised": news.advised.build_on if news.advised else None,
         "estimates": [
             {
                 "build_on": one.build_on,
@@ -225,4 +232,5 @@ def _shipped(one: Shipped) -> Json:
         "revision": one.release.revision,
         "id": one.id,
         "delivery": one.sequence,
+        "confirmed": one.confirmed,
     }

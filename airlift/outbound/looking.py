@@ -52,15 +52,19 @@ class Looker:
     folder: Path
     pause: Callable[[float], None] = time.sleep
 
-    def held(self, release: Release) -> Portrait:
+    def held(self, release: Release, pinned: Pinned) -> Portrait:
         """Return the portrait of a *release* as far as this host still knows it.
+
+        Files that are the same in what was *pinned* are not looked into.
 
         Raises:
             StoreError: The store fails.
         """
         faces: dict[str, Face] = {}
+        bare, names = portrait.of(release, {}), portrait.labels(release.files)
+        same = portrait.same_paths(bare, portrait.of(pinned, {}))
         for file in release.files:
-            if portrait.is_read(release.kind, file):
+            if names[file.path] not in same and portrait.is_read(release.kind, file):
                 found = self._stored(release, file) or self._kept(file)
                 if found is not None:
                     faces[file.path] = found

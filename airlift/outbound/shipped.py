@@ -8,6 +8,7 @@ from airlift.artifact import Kind, Pinned, Release, Wish
 from airlift.digest import Sha256
 from airlift.format import release
 from airlift.outbound.ledger import Ledger
+from airlift.outbound.standing import Confirmed
 from airlift.payload import oci_name
 from airlift.trust.publisher import Publisher
 
@@ -22,29 +23,57 @@ class Shipped:
         release: What travelled.
         id: SHA-256 of its document.
         sequence: The newest delivery that brought it.
+        confirmed: Whether the site said that it holds it.
     """
 
     release: Release
     id: Sha256
     sequence: int
+    confirmed: bool = False
 
 
 def to(publisher: Publisher, ledger: Ledger, site: str) -> tuple[Shipped, ...]:
     """Return every release that was written for *site*, of the newest delivery first.
+
+    What the site itself says it does not hold is left out: lost on the way or deleted
+    there, it has to be sent again, and must not count as unchanged.
 
     Raises:
         RequestError: There is no such site.
         StoreError: The records of a delivery are damaged.
     """
     publisher.deliveries(site)  # knows the sites, which the ledger does not
+    said = ledger.standing(site).confirmed
     found: dict[Sha256, Shipped] = {}
     for sequence in ledger.written(site):
+        if said is not None and said.never_took(sequence):
+            continue
         for name, document in sorted(publisher.delivered(site, sequence).items()):
             id_ = release.identify(document)
             if name.startswith(_RELEASES) and id_ not in found:
-                one = release.decode(document, name=name)
-                found[id_] = Shipped(release=one, id=id_, sequence=sequence)
-    return tuple(found.values())
+                found[id_] = Shipped(
+                    release=release.decode(document, name=name),
+                    id=id_,
+                    sequence=sequence,
+                    confirmed=said is not None and sequence <= said.state.sequence,
+                )
+    return _there(tuple(found.values()), said)
+
+
+def _there(sent: tuple[Shipped, ...], said: Confirmed | None) -> tuple[Shipped, ...]:
+    """Return what of *sent* may be there, by what the site *said*.
+
+    It names the releases of the newest delivery of each artifact; an artifact of which
+    it names none was deleted there.
+    """
+    if said is None:
+        return sent
+    held = {_name(one.release) for one in sent if one.id in said.state.releases}
+    return tuple(one for one in sent if not one.confirmed or _name(one.release) in held)
+
+
+def _name(one: Pinned | Release) -> tuple[Kind, str]:
+    return one.kind, one.name
 
 
 def before(
@@ -101,7 +130,7 @@ def _same_request(one: Pinned, other: Release) -> bool:
 
 
 def _same_name(one: Pinned | Release, other: Release) -> bool:
-    return (one.kind, one.name) == (other.kind, other.name)
+    return _name(one) == _name(other)
 
 
 def _requested(one: Pinned | Release) -> object:

@@ -33,9 +33,6 @@ from airlift.sources.source import Source
 from airlift.store.blobs import BlobStore
 from airlift.trust.publisher import Publisher
 
-BASES = ("last", "all", "confirmed", "anchor")
-"""What an estimate is made for, as far as a site has it: ``bases.choose``."""
-
 
 class State(StrEnum):
     """What became of one entry for one site."""
@@ -122,6 +119,7 @@ class SiteNews:
     Attributes:
         site: Its name.
         last: Its newest written delivery; 0 before the first.
+        lost: Deliveries it is known never to have taken, oldest first.
         items: One for each entry, in their order.
         left: What it was sent and this manifest does not ask for.
         full: Bytes of a delivery that builds on nothing, before weights shrink.
@@ -132,11 +130,18 @@ class SiteNews:
 
     site: str
     last: int
+    lost: tuple[int, ...]
     items: tuple[Item, ...]
     left: tuple[Shipped, ...]
     full: int
     estimates: tuple[Estimate, ...]
     unfetched: tuple[tuple[int, str], ...]
+
+    @property
+    def advised(self) -> Estimate | None:
+        """What to build on: what the site confirmed, else the smallest."""
+        told = [one for one in self.estimates if one.build_on == bases.CONFIRMED]
+        return next(iter((*told, *self.estimates)), None)
 
     @property
     def is_news(self) -> bool:
@@ -242,9 +247,11 @@ class Survey:
         asked = {one.release.name for item in items if (one := item.before)}
         asked |= {one.name for one in pinned}
         written = self._office.ledger.written(site)
+        said = self._office.ledger.standing(site).confirmed
         return SiteNews(
             site=site,
             last=max(written, default=0),
+            lost=tuple(sorted(one for one in written if said and said.never_took(one))),
             items=tuple(items),
             left=tuple(_newest(one for one in sent if one.release.name not in asked)),
             full=_bytes(known),
@@ -258,7 +265,7 @@ class Survey:
         """Return what became of an entry, and *pinned* with the digests known here."""
         key = (place, before.id if before else "")
         if key not in self._seen:
-            old = self._looker.held(before.release) if before else None
+            old = self._looker.held(before.release, pinned) if before else None
             source = self._office.sources(pinned.kind)
             new, problems = self._looker.shown(pinned, old, source)
             found = changes.between(old, new)
@@ -275,14 +282,14 @@ class Survey:
     def _estimates(self, site: str, known: Sequence[Pinned]) -> tuple[Estimate, ...]:
         office, made = self._office, set()
         found = []
-        for choice in BASES:
+        for choice in bases.WORDS:
             try:
-                sequences = bases.choose(choice, office.ledger, site)
+                held = bases.holdings(choice, office.ledger, office.publisher, site)
             except RequestError:
                 continue  # nothing was written, or confirmed, to build on
-            if sequences and sequences not in made:
-                made.add(sequences)
-                held = bases.held(office.publisher, site, sequences)
+            blobs = frozenset(held.brought)
+            if blobs and blobs not in made:
+                made.add(blobs)
                 parts = forecast(
                     known, held, office.store, office.pieces, office.progress
                 )

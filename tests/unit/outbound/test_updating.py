@@ -8,11 +8,15 @@ import pytest
 
 from airlift.artifact import ContentClass, Kind, Wish
 from airlift.errors import RequestError
+from airlift.format.receipt import Gap
+from airlift.format.state import SiteState
 from airlift.outbound import updating
+from airlift.outbound.standing import Confirmed, Means, Standing
 from airlift.outbound.updating import State, Survey
 from airlift.payload.changes import Extent
 from airlift.payload.face import Tensor
 from airlift.payload.sides import FileChange, Risk, ValueChange
+from crossing import NOW
 from hubs import gguf_file
 from hubs.faults import Fault
 from hubs.hub import Hub
@@ -489,3 +493,68 @@ def test_a_site_that_is_none_is_refused(desk: Desk) -> None:
     with pytest.raises(RequestError) as caught:
         desk.news(model(), site="plant9")
     assert "plant9" in str(caught.value)
+
+
+def test_what_a_site_never_took_has_to_be_sent_again(desk: Desk) -> None:
+    """A lost medium must not leave its content unchanged for ever."""
+    desk.send(model())
+    assert desk.item(model()).state is State.UNCHANGED
+    said = Confirmed(
+        state=SiteState(site="plant7", sequence=1, releases=(), lacking=()),
+        means=Means.RECEIPT,
+        time=NOW,
+        missed=(Gap(first=1, last=1),),
+    )
+    desk.dock.ledger.keep_standing("plant7", Standing(confirmed=said))
+    news = desk.news(model())
+    assert (news.items[0].state, news.lost) == (State.NEW, (1,))
+
+
+def test_what_a_site_deleted_has_to_be_sent_again(desk: Desk) -> None:
+    """It took the delivery and says that nothing of this artifact is left."""
+    desk.send(model(), model("org/other"))
+    ids = desk.dock.ledger.entries("plant7")[0].record.releases
+    news = desk.news(model(), model("org/other"))
+    kept = [one.before.id for one in news.items if one.before]
+    assert sorted(kept) == sorted(ids)
+    said = Confirmed(
+        state=SiteState(site="plant7", sequence=1, releases=(kept[1],), lacking=()),
+        means=Means.RECEIPT,
+        time=NOW,
+    )
+    desk.dock.ledger.keep_standing("plant7", Standing(confirmed=said))
+    news = desk.news(model(), model("org/other"))
+    assert [one.state for one in news.items] == [State.NEW, State.UNCHANGED]
+
+
+def test_what_a_site_confirmed_is_what_to_build_on(desk: Desk, repo: Repo) -> None:
+    """Certain comes before small: a delivery that is refused costs a trip."""
+    desk.send(model())
+    (id_,) = desk.dock.ledger.entries("plant7")[0].record.releases
+    said = Confirmed(
+        state=SiteState(site="plant7", sequence=1, releases=(id_,), lacking=()),
+        means=Means.RECEIPT,
+        time=NOW,
+    )
+    desk.dock.ledger.keep_standing("plant7", Standing(confirmed=said))
+    desk.send(model("org/other"))
+    repo.commit({**FILES, "config.json": b"{}"})
+    news = desk.news(model(), model("org/other"))
+    assert [one.build_on for one in news.estimates] == ["all", "confirmed", "last"]
+    assert news.advised is not None
+    assert news.advised.build_on == "confirmed"
+    sure = [one.before.confirmed for one in news.items if one.before]
+    assert sure == [True, False]
+
+
+def test_a_look_that_was_damaged_on_disk_is_taken_again(
+    desk: Desk, hub: Hub, repo: Repo
+) -> None:
+    """It is only a copy: no reason to stop, and none to believe it."""
+    desk.send(model())
+    repo.commit({**FILES, "config.json": b'{"hidden_size": 16}'})
+    first = desk.item(model())
+    (look,) = (desk.home / "looks").iterdir()
+    look.write_bytes(look.read_bytes()[:-5])
+    assert desk.item(model()).changes == first.changes
+    assert hub.sent("config.json") == 41 + 2 * 19
