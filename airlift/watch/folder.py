@@ -14,9 +14,9 @@ from typing import Final
 
 from airlift import naming
 from airlift.errors import StoreError
-from airlift.store.durable import failing
+from airlift.store.durable import FLAGS, failing, let_go
 
-IN_TRANSIT: Final = (".part", ".partial", ".filepart", ".tmp", ".temp", ".crdownload")
+IN_TRANSIT: Final = (".part", "_part", ".partial", ".filepart", ".tmp", ".temp")
 """Endings of names that programs give files which they have yet to rename."""
 
 
@@ -83,6 +83,16 @@ class Item:
     def name(self) -> str:
         """What to call it, safe to print."""
         return naming.show(self.path.name)
+
+    def unreadable(self) -> str:
+        """Say why it cannot be read; empty where it can be."""
+        try:
+            let_go(os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | FLAGS))
+        except FileNotFoundError:
+            return ""  # it was taken away; the next look tells
+        except OSError as error:
+            return f"cannot be read: {os.strerror(error.errno or 0).lower()}"
+        return ""
 
     def judge(self, verdict: Verdict, reason: str = "") -> None:
         """Note what was found out about it."""

@@ -153,6 +153,10 @@ class Watch:
 
     def _look(self, item: Item) -> Candidate | None:
         """Return the volume that a file begins like; note what else it is."""
+        if why := item.unreadable():
+            # Not a stray: it may be what everybody waits for.
+            self._spurn(item, Verdict.FAULTY, why)
+            return None
         try:
             found = media.find([item.path])
         except RequestError:

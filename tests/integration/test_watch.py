@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -172,3 +173,31 @@ def test_a_volume_is_deleted_after_all_it_brought_was_synced(
     assert any(last_write < n < noted for n in synced), "the bytes, before the note"
     assert any(noted < n for n in synced), "the note's name, before the deletion"
     assert list(post.drop.iterdir()) == []
+
+
+_ORDINARY = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search")
+"""In front of a command: root without the privilege to read everything."""
+
+
+def _cannot_drop() -> bool:
+    words = [*_ORDINARY, "true"]
+    return os.geteuid() == 0 and (
+        not shutil.which("setpriv") or subprocess.run(words, check=False).returncode > 0
+    )
+
+
+@pytest.mark.skipif(_cannot_drop(), reason="needs setpriv, as root")
+def test_a_file_that_may_not_be_read_is_named(post: Post) -> None:
+    """The link's program writes as another user: silence would look like peace."""
+    post.put(1)
+    (path,) = post.drop.iterdir()
+    path.rename(post.drop / "in-0001.dat").chmod(0)
+    before = _ORDINARY if os.geteuid() == 0 else ()
+    far = Side(post.isolated.home, before=before)
+    once = ("watch", str(post.drop), "--settle", "0", "--once")
+    assert far.fails(4, *once)[0] == (
+        "airlift: error: in-0001.dat: cannot be read: permission denied"
+    )
+    (post.drop / "in-0001.dat").chmod(0o644)
+    error, _ = far.fails(8, *once)
+    assert "1 of 2 volumes; waiting for 2@" in error
