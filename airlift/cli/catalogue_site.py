@@ -1,8 +1,5 @@
 """The isolated half of ``airlift catalogue``: taking one in, and what it means here."""
 
-import contextlib
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -10,16 +7,13 @@ import click
 
 from airlift import naming
 from airlift.artifact import Json
-from airlift.cli import catalogue_view, config, output
+from airlift.cli import catalogue_view, config, knowledge, output
 from airlift.errors import IncompleteError, RequestError
 from airlift.format import catalogue_file
 from airlift.format.catalogue import Catalogue
-from airlift.inbound import ages, changes, hearing, news
+from airlift.inbound import changes, hearing
 from airlift.inbound.changes import Change
-from airlift.inbound.news import Owned
-from airlift.registry.catalog import Catalog
-from airlift.registry.held import State
-from airlift.registry.upstream import Taken, Upstream
+from airlift.registry.upstream import Taken
 from airlift.store.durable import read_file
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -37,7 +31,7 @@ def import_command(home: Path, file: Path, *, as_json: bool) -> None:
     """
     data = read_file(file, limit=catalogue_file.LIMIT, error=RequestError)
     now = config.now()
-    with _upstream(home) as upstream:
+    with knowledge.upstream(home) as upstream:
         found = hearing.take_in(
             data,
             upstream,
@@ -87,24 +81,14 @@ def show_command(
     anything proves, so that a clock set back makes nothing young. With NAME, all that
     is known of one artifact or package.
     """
-    with _upstream(home, readonly=True) as upstream:
-        taken = _newest(upstream)
-        made = upstream.read(taken)
-        standing = tuple(one.withdrawal for one in upstream.standing())
-        today = ages.today(
-            config.now(),
-            issued=made.issued,
-            floor=upstream.trust_state().floor,
-            seen=upstream.last_seen(),
-        )
-    findings = news.find(made, _owned(home), standing)
-    view = catalogue_view.View(
-        taken=taken, made=made, findings=findings, standing=standing, today=today
-    )
+    view = knowledge.read(home, now=config.now())
+    if view is None:
+        problem = "this site holds no catalogue: nothing is known of upstream"
+        raise IncompleteError(problem, hint="`airlift catalogue import FILE` takes one")
     if name is not None:
         shown = catalogue_view.only(view, name)
         if not shown.findings:
-            problem = f"catalogue {taken.sequence} knows no `{naming.show(name)}`"
+            problem = f"catalogue {view.taken.sequence} knows no `{naming.show(name)}`"
             raise RequestError(problem, hint="see `airlift catalogue show --all`")
         view, everything = shown, True
     if as_json:
@@ -124,7 +108,7 @@ def diff_command(
     home: Path, older: int | None, newer: int | None, *, as_json: bool
 ) -> None:
     """Say what catalogue NEWER says otherwise than OLDER; by default, the last two."""
-    with _upstream(home, readonly=True) as upstream:
+    with knowledge.upstream(home, readonly=True) as upstream:
         first, second = _pair(upstream.taken(), older, newer)
         old, new = upstream.read(first), upstream.read(second)
     found = changes.between(old, new)
@@ -185,36 +169,6 @@ def _pair(
                 problem = f"there are no two catalogues to compare; held are {listed}"
             raise RequestError(problem, hint="see `airlift list --history`")
     return by_number[older], by_number[newer]
-
-
-@contextlib.contextmanager
-def _upstream(home: Path, *, readonly: bool = False) -> Iterator[Upstream]:
-    upstream = Upstream.open(home, readonly=readonly)
-    with contextlib.closing(upstream):
-        yield upstream
-
-
-def _newest(upstream: Upstream) -> Taken:
-    found = upstream.taken(newest=1)
-    if not found:
-        problem = "this site holds no catalogue: nothing is known of upstream"
-        raise IncompleteError(problem, hint="`airlift catalogue import FILE` takes one")
-    return found[0]
-
-
-def _owned(home: Path) -> tuple[Owned, ...]:
-    catalog = Catalog.open(home, readonly=True)
-    with contextlib.closing(catalog):
-        issued = {one.sequence: one.issued for one in catalog.deliveries()}
-        return tuple(
-            Owned(
-                id=one.id,
-                release=replace(one.release, files=catalog.files(one.id)),
-                issued=issued[one.sequence],
-                live=one.state is State.LIVE,
-            )
-            for one in catalog.releases()
-        )
 
 
 COMMANDS: Final[dict[str, click.Command]] = {

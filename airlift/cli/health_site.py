@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from airlift import naming
-from airlift.cli import alike, health
+from airlift.cli import alike, health, health_upstream
 from airlift.cli.cmd_gc import arriving
 from airlift.cli.health import Finding
 from airlift.errors import AirliftError, RegistryError, TrustError
@@ -51,6 +51,7 @@ def site(home: Path, *, now: str) -> Iterator[Finding]:
             yield _quarantine(catalog)
             yield _names(catalog)
             yield _agreement(catalog, BlobStore(home / "store", readonly=True))
+        yield from health_upstream.upstream(home, now=now)
     except AirliftError as error:
         yield health.failed("registry", error)
     yield _incoming(home, now)

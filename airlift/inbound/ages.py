@@ -6,6 +6,7 @@ has seen since the newest catalogue came.
 """
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -15,6 +16,8 @@ from airlift.trust import clock
 FRESH_DAYS: Final = 10
 """A carrier who comes every week may be three days late."""
 AGEING_DAYS: Final = 30
+LEEWAY: Final = timedelta(hours=1)
+"""What two sound clocks may differ by, and what one may be stepped by."""
 
 
 class Age(StrEnum):
@@ -63,15 +66,19 @@ def today(now: str, *, issued: str, floor: str, seen: str) -> Today:
         seen: The latest time in the log since the newest catalogue came.
     """
     latest = max(now, issued, floor, seen)
-    if latest == now:
-        return Today(at=now)
-    days = clock.days_from(now, latest)
-    behind = f"{days} days" if days else "less than a day"
+    behind_by = _moment(latest) - _moment(now)
+    if behind_by <= LEEWAY:
+        return Today(at=latest)
+    behind = f"{behind_by.days} days" if behind_by.days else "less than a day"
     problem = (
         f"this host's clock says {now}, {behind} before {latest}, which has been already:"
         " set the clock; ages are counted to the later time"
     )
     return Today(at=latest, problem=problem)
+
+
+def _moment(text: str) -> datetime:
+    return clock.moment(text, what="time")
 
 
 def overdue(made: Catalogue, at: Today) -> str:

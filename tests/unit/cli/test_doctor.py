@@ -18,7 +18,7 @@ from crossing import Crossing
 HOST = ("versions", "libraries", "home", "space", "modes")
 SITE = (
     *("database", "registry", "clock", "root", "metadata", "deliveries", "verified"),
-    *("quarantine", "names", "store", "incoming", "rot"),
+    *("quarantine", "names", "store", "catalogue", "incoming", "rot"),
 )
 
 

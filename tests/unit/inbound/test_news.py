@@ -262,6 +262,26 @@ def test_a_clock_set_back_makes_nothing_young(which: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("now", "problem"),
+    [
+        ("2026-01-05T05:00:00Z", ""),
+        (
+            "2026-01-05T04:59:59Z",
+            (
+                "this host's clock says 2026-01-05T04:59:59Z, less than a day before"
+                " 2026-01-05T06:00:00Z, which has been already: set the clock; ages are"
+                " counted to the later time"
+            ),
+        ),
+    ],
+)
+def test_two_sound_clocks_may_differ_a_little(now: str, problem: str) -> None:
+    """A warning after every import would soon be read by nobody."""
+    today = ages.today(now, issued=ISSUED, floor="", seen="")
+    assert (today.at, today.problem) == (ISSUED, problem)
+
+
+@pytest.mark.parametrize(
     ("day", "said"),
     [
         ("2026-01-12T06:00:00Z", ""),

@@ -8,22 +8,19 @@ from pathlib import Path
 import pytest
 
 import catalogues
+import informed
 from airlift.errors import RegistryError, TrustError
 from airlift.format.catalogue import Catalogue
 from airlift.format.catalogue_entries import Standing
-from airlift.inbound import hearing
 from airlift.registry.catalog import Catalog
 from airlift.registry.rebuild import rebuild
 from airlift.registry.upstream import Upstream
 from airlift.store.blobs import BlobStore
 from airlift.trust import catalogue as trusted
 from airlift.trust.delivery import TrustState
-from airlift.trust.quorum import quorum
 from airlift.trust.verifier import verify
-from authority import NOW, Authority, key, land
+from informed import CAT, ROLE, take
 
-CAT = key("cat")
-ROLE = quorum([CAT.public], 1)
 WEEKS = (
     *("2026-03-02T06:00:00Z", "2026-03-09T06:00:00Z", "2026-03-16T06:00:00Z"),
     "2026-03-23T06:00:00Z",
@@ -32,15 +29,7 @@ WEEKS = (
 
 @pytest.fixture(name="home")
 def _home(tmp_path: Path) -> Path:
-    """The home of a site that was told in its first delivery who signs catalogues."""
-    side = Authority(tmp_path / "side")
-    side.publisher.set_catalogue(ROLE, side.signers, NOW)
-    home = tmp_path / "home"
-    catalog = Catalog.create(home, state=side.state(), now=NOW, actor="ann")
-    verified = land(side.deliver(), side.state())
-    catalog.record(verified, BlobStore(home / "store"), live=(), now=NOW, actor="ann")
-    catalog.close()
-    return home
+    return informed.site(tmp_path)
 
 
 @pytest.fixture(name="upstream")
@@ -59,12 +48,6 @@ def first(**changes: object) -> Catalogue:
         valid_until=WEEKS[3],
     )
     return replace(made, **changes)  # type: ignore[arg-type]
-
-
-def take(upstream: Upstream, made: Catalogue) -> None:
-    """Carry *made* over and take it in."""
-    data = trusted.sign(made, ROLE, [CAT])
-    hearing.take_in(data, upstream, name="it", now=made.issued, actor="bob")
 
 
 def withdrawn(upstream: Upstream) -> list[tuple[str, str, str, int]]:
