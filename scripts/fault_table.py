@@ -1,7 +1,7 @@
 """The table of faults: what may go wrong, the tests that make it happen, what they say.
 
 ``scripts/fault_table.py`` runs the tests of the table and prints it; with ``--junit
-FILE`` it reads what an earlier run of pytest wrote instead. Exit code 1 if a fault is
+FILE...`` it reads what earlier runs of pytest wrote instead. Exit code 1 if a fault is
 not shown: a test of it failed, did not run, or was skipped without a word.
 """
 
@@ -62,11 +62,13 @@ def show(ran: Sequence[Ran]) -> int:
 def main() -> int:
     """Read the command line and act on it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--junit", type=Path, help="read this report, run nothing")
+    parser.add_argument(
+        "--junit", type=Path, nargs="+", help="read these reports, run nothing"
+    )
     parser.add_argument("-n", type=int, default=2, help="workers (default 2)")
     told = parser.parse_args()
     if told.junit:
-        return min(1, show(table.report(told.junit)))
+        return min(1, show([one for path in told.junit for one in table.report(path)]))
     with tempfile.TemporaryDirectory() as folder:
         junit = Path(folder, "report.xml")
         run(junit, told.n)

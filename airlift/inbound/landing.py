@@ -141,6 +141,16 @@ def settle(arrival: Arrival, gate: Gate, desk: Desk, *, now: str) -> Landed:
     generation = gate.catalog.record(
         delivery, gate.store, live=live, now=now, actor=desk.actor, held=held
     )
+    for line in arrival.instabilities():
+        gate.catalog.log(
+            Event(
+                time=now,
+                actor=desk.actor,
+                action="import",
+                outcome="warned",
+                detail={"problem": line},
+            )
+        )
     arrival.staging.clear()
     return Landed(
         arrival=arrival,

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from airlift.errors import FormatError, IncompleteError, RequestError
+from airlift.registry.catalog import Catalog
 from faults.quick import Quick
 from faults.shim import needs_shim, rule
 from faults.world import (
@@ -219,12 +220,22 @@ def test_what_is_right_the_second_time_is_taken_and_told(
 
 
 def test_a_read_that_fails_once_is_told_too(world: World, side: Quick) -> None:
-    """Row 25, by an error instead of a wrong byte; in the document for programs."""
+    """Row 25, by an error instead of a wrong byte; programs and the log hear of it."""
     loose = world.volumes[1]
     spoilt = side.under(rule("shy", "read", loose.name, 3_000_000, 1))
     told = spoilt.json(*take_in(world.medium))
     (delivery,) = told["deliveries"]
     assert delivery["unstable"] == {str(loose): 1}
+    catalog = Catalog.open(side.home)
+    (warned,) = [one for one in catalog.events() if one.outcome == "warned"]
+    catalog.close()
+    assert (warned.action, dict(warned.detail)) == (
+        "import",
+        {
+            "problem": f"unstable medium: {loose}: 1 piece(s) were right only when "
+            "read again"
+        },
+    )
     assert_whole(side)
 
 

@@ -95,7 +95,7 @@ def wait_for_a_volume(side: Side) -> None:
 
 def assert_nothing_live(side: Side) -> None:
     """Check that nothing of a delivery is there yet."""
-    assert side.json("list") == {"releases": []}
+    assert side.json("list")["releases"] == []
 
 
 def assert_whole(side: Side) -> None:
