@@ -40,7 +40,7 @@ from airlift.format.fields import Fields
 
 FORMAT = "airlift/catalogue/1"
 LIMIT = 32 << 20
-"""Bytes of a document; 25 models and 200 packages have about 1 MB."""
+"""Bytes of a document; that of 25 models and 200 packages has 430 KB."""
 ENTRIES = 65_536
 """Most entries, so that a number fits in two bytes of a request."""
 ADVISORIES = 65_536

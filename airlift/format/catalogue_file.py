@@ -27,7 +27,7 @@ LIMIT: Final = 8 << 20
 ROLE_LIMIT: Final = 65_536
 """Bytes of the role: its signatures are most of it."""
 LEVEL: Final = 19
-"""A catalogue of 1 MB takes half a second once a week, and is 15 % smaller than at 3."""
+"""80 KB instead of 91 KB at level 3, for 0.2 s of CPU once a week (catalogue of 430 KB)."""
 _WINDOW: Final = 8 << 20
 _LENGTH: Final = struct.Struct(">I")
 _AGAIN: Final = "copy it again from its source"

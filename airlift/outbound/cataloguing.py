@@ -118,8 +118,11 @@ class Shelf:
         made = catalogue.decode(document, name=str(path))
         return Last(catalogue=made, id=catalogue.identify(document))
 
-    def find(self, digest: Sha256) -> Catalogue | None:
-        """Return the catalogue with the id *digest*, newest looked at first, or None.
+    def find(self, prefix: str) -> Catalogue | None:
+        """Return the newest catalogue whose id begins with *prefix*, or None.
+
+        Args:
+            prefix: Hexadecimal digits, as many as a request names one by.
 
         Raises:
             StoreError: The folder cannot be read.
@@ -131,7 +134,7 @@ class Shelf:
                 data = read_file(self._folder / name, limit=catalogue_file.LIMIT)
                 parts = catalogue_file.split(data, name=name)
                 document = catalogue_file.decompress(parts.document, name=name)
-                if catalogue.identify(document) == digest:
+                if catalogue.identify(document).startswith(prefix):
                     return catalogue.decode(document, name=name)
         return None
 
