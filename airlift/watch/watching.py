@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from airlift import naming
 from airlift.errors import (
     AirliftError,
     FormatError,
@@ -271,6 +272,11 @@ class Watch:
         if news or landed.restored:
             text = _landed(delivery, landed)
             self._teller.say("complete", text, sequence=delivery.sequence)
+        for one in landed.arrival.delivery.releases:
+            if why := landed.held.get(one.id):
+                name = naming.show(one.release.name)
+                text = f"{delivery.name}: {name} waits in quarantine: {why}"
+                self._teller.call("waits", text, release=one.id)
 
     def _mend(self, moment: Moment) -> None:
         """Rebuild what is missing of a delivery once everything that came was read."""
@@ -375,5 +381,4 @@ def _landed(delivery: Delivery, landed: Landed) -> str:
         return f"{delivery.name} was recorded before; lost blobs are back"
     if landed.repeat:
         return f"{delivery.name} was imported before; nothing changed"
-    held = f"; {len(landed.held)} release(s) wait in quarantine" if landed.held else ""
-    return f"{delivery.name}: complete; live set {landed.generation}{held}"
+    return f"{delivery.name}: complete; live set {landed.generation}"

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+import policies
 from airlift.outbound.sparing import Sparing
 from airlift.watch.aside import Consume
 from airlift.watch.deliveries import State
 from airlift.watch.folder import Verdict
-from crossing import Crossing, Isolated, noise
+from crossing import NOW, Crossing, Isolated, noise
 from watched import CUT, RULES, SETTLE_S, Drop, alarm
 
 FILES = {f"{n}.bin": noise(2_000_000, n) for n in range(5)} | {"config.json": b"{}"}
@@ -463,3 +464,43 @@ def test_whatever_a_link_does_to_files_the_delivery_arrives(
     drop.settle()
     assert drop.carried() == FILES
     assert not list((drop.crossing.isolated.home / "incoming").glob("*"))
+
+
+def test_what_can_run_waits_for_a_person_with_an_alarm(
+    drop: Drop, tmp_path: Path
+) -> None:
+    """Nobody sits at a watch: what it may not make live, somebody must look at."""
+    connected = Crossing(tmp_path / "other").connected
+    drop.crossing.isolated = Isolated(tmp_path / "s", connected.publisher.root_bytes())
+    drop.restart()
+    files = {"config.json": b"{}", "run.py": b"print(1)\n"}
+    (written,) = connected.export(
+        tmp_path / "m", connected.folder("acme/code", files)
+    ).volumes
+    drop.teller.alarm = alarm(tmp_path / "alarms")
+    drop.put(written.path)
+    waits = (
+        "delivery 1 to plant7: acme/code waits in quarantine:"
+        " can run code when loaded: run.py"
+    )
+    assert drop.settle() == ["delivery 1 to plant7: complete; live set 0", waits]
+    assert (tmp_path / "alarms").read_text() == f"waits: {waits}\n"
+    assert drop.carried() == {}
+
+
+def test_the_policy_of_the_site_decides_what_goes_live(
+    drop: Drop, tmp_path: Path
+) -> None:
+    """A folder that takes in by itself obeys the rules that people obey."""
+    connected = Crossing(tmp_path / "other").connected
+    drop.crossing.isolated = Isolated(tmp_path / "s", connected.publisher.root_bytes())
+    drop.restart()
+    told = policies.made(site="plant7", licences=("mit",))
+    connected.publisher.set_policy(policies.document(told), [connected.key], NOW)
+    pinned = connected.folder("acme/m", {"config.json": b"{}"})
+    (written,) = connected.export(tmp_path / "m", pinned).volumes
+    drop.put(written.path)
+    (complete, waits) = drop.settle()
+    assert complete == "delivery 1 to plant7: complete; live set 0"
+    assert waits.startswith("delivery 1 to plant7: acme/m waits in quarantine: ")
+    assert drop.carried() == {}
