@@ -25,6 +25,8 @@ ALSO = (
     "catalogue import",
     "catalogue show",
     "catalogue diff",
+    "receipt export",
+    "state",
 )
 """More of them, which the watched crossing does not run."""
 OUT = (
