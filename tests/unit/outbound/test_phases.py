@@ -113,19 +113,6 @@ def test_only_the_site_confirms() -> None:
             (1, 1, "delivery 2 has 61 % of its bytes"),
         ),
         (
-            [entry(1, anchor=True), *(entry(one, size=50) for one in (2, 3))],
-            Standing(),
-            (1, 2, "those on delivery 1 have carried as many bytes as it"),
-        ),
-        (
-            [
-                entry(1, LEFT, LEFT, THERE, anchor=True),
-                *(entry(one, size=50) for one in (2, 3)),
-            ],
-            Standing(),
-            (1, 2, ""),
-        ),
-        (
             [entry(1, anchor=True), *(entry(one, size=1) for one in range(2, 14))],
             Standing(),
             (1, 12, "12 deliveries build on delivery 1"),
@@ -141,6 +128,6 @@ def test_only_the_site_confirms() -> None:
 def test_an_anchor_is_due_when_it_pays_or_has_to(
     entries: list[Entry], standing: Standing, expected: tuple[int, int, str]
 ) -> None:
-    """Too large a delivery, as many bytes as a new one, or simply too many on one."""
+    """Too large a delivery, or too many on one anchor."""
     found = anchoring(tuple(entries), standing)
     assert (found.sequence, found.since, found.why) == expected
