@@ -6,10 +6,12 @@ import click
 
 from airlift.artifact import Json
 from airlift.cli import (
+    answer_told,
     basis,
     chosen_site,
     config,
     drives_desk,
+    for_request,
     keyring,
     output,
     people,
@@ -52,6 +54,7 @@ from airlift.trust.publisher import Publisher
     show_default="2047MiB",
     help="Largest volume: 4GiB, 700MB, bytes, or fat32, cd, dvd, bd-25, bd-50, bd-100.",
 )
+@for_request.options
 @basis.option
 @click.option(
     "--anchor",
@@ -91,6 +94,8 @@ def command(
     *,
     home: Path,
     manifest: Path | None,
+    request: Path | None,
+    refusals: tuple[tuple[int, str], ...],
     again: int | None,
     folders: tuple[Path, ...],
     wait: bool,
@@ -123,21 +128,22 @@ def command(
 
     With --build-on, the delivery counts on what earlier ones brought. The site must
     have taken them: it refuses the delivery, naming what is missing, if it has not.
+
+    With --for, the delivery answers a request: it carries what was asked for at the
+    revisions that were asked for, without what the site has said it holds, and says why
+    of what it does not carry. Where that has to be approved, MANIFEST is the approved
+    lock that `airlift request lock` made of it.
     """
-    if (manifest is None) == (again is None):
-        problem = "say what to carry: a MANIFEST, or --again with a delivery's number"
-        raise RequestError(problem, hint="`airlift export MANIFEST --to FOLDER`")
-    if again and build_on != bases.NONE:
-        problem = "--again writes a delivery as it was signed, on what it was built on"
-        raise RequestError(problem, hint="leave --build-on out")
-    if anchor and (again or build_on != bases.NONE):
-        problem = "an anchor is a new delivery that builds on nothing"
-        raise RequestError(problem, hint="leave --build-on and --again out")
+    _check((manifest, again, request), build_on, anchor=anchor)
     media = drives_desk.media(folders, wait=wait, most=most, quiet=as_json)
     stream = pipe.standard_output(folders[0], spare)
     progress = output.progress(quiet=as_json)
     publisher = Publisher.open(home / "trust")
-    chosen = chosen_site.choose(publisher, site)
+    asking = for_request.asking(home, request, refusals)
+    chosen = chosen_site.choose(publisher, for_request.site(asking, site))
+    if asking:
+        people.refuse_unapproved(publisher, chosen, manifest, asked=asked)
+        build_on, anchor = asking.basis(build_on, anchor=anchor)
     phrases = Passphrases(fd=passphrase_fd, file=passphrase_file)
     # Before hours of fetching: a mistyped passphrase must not cost them.
     signers = keyring.unlock(home, key_names, phrases)
@@ -147,8 +153,11 @@ def command(
         packer = Packer(store, home / "spool", early=True)
         table.take_in(Taking(store, packer, progress))
     found = wanted.read(manifest, table, progress) if manifest else None
+    cleared = people.cleared(publisher, chosen, manifest, found, asked=asked)
+    goods = for_request.goods(asking, table, found, cleared)
     order = Order(
-        pinned=people.cleared(publisher, chosen, manifest, found, asked=asked),
+        pinned=goods.pinned,
+        answer=goods.answer,
         site=chosen,
         folder=folders[0],
         media=media,
@@ -170,12 +179,44 @@ def command(
     )
     done = departure.export(order, dock, signers, now=config.now(), progress=progress)
     with pipe.told_apart(stream):
-        _show(done, folders, as_json=as_json)
+        _show(done, folders, goods.labels, as_json=as_json)
     if with_slip and stream is None:
         slips.beside(done, dock.ledger, publisher, folders)
 
 
-def _show(done: Departure, folders: tuple[Path, ...], *, as_json: bool) -> None:
+def _check(
+    what: tuple[Path | None, int | None, Path | None], build_on: str, *, anchor: bool
+) -> None:
+    """Refuse what cannot be meant together.
+
+    Args:
+        what: The manifest, the earlier delivery, the request: one is to be given, or
+            a lock of the request with it.
+        build_on: What to build on.
+        anchor: Whether it is to be an anchor.
+
+    Raises:
+        RequestError: It cannot.
+    """
+    manifest, again, request = what
+    if [manifest or request, again].count(None) != 1:
+        problem = "say what to carry: a MANIFEST, or --again with a delivery's number"
+        raise RequestError(problem, hint="`airlift export MANIFEST --to FOLDER`")
+    if again and build_on != bases.NONE:
+        problem = "--again writes a delivery as it was signed, on what it was built on"
+        raise RequestError(problem, hint="leave --build-on out")
+    if anchor and (again or build_on != bases.NONE):
+        problem = "an anchor is a new delivery that builds on nothing"
+        raise RequestError(problem, hint="leave --build-on and --again out")
+
+
+def _show(
+    done: Departure,
+    folders: tuple[Path, ...],
+    labels: tuple[str, ...],
+    *,
+    as_json: bool,
+) -> None:
     record, stored = done.record, done.packed.listing.stored_size
     raw = sum({f.sha256: f.size for one in done.releases for f in one.files}.values())
     built_on = sorted({one.sequence for one in record.needs})
@@ -191,6 +232,7 @@ def _show(done: Departure, folders: tuple[Path, ...], *, as_json: bool) -> None:
                 "saved_bytes": raw - stored,
                 "builds_on": tuple(built_on),
                 "state_code": done.code,
+                "answer": answer_told.as_table(record.answer, labels),
                 "resumed": done.resumed,
                 "volumes": [_as_json(one) for one in done.volumes],
                 "spares": [_as_json(one) for one in done.spares],
@@ -210,6 +252,15 @@ def _show(done: Departure, folders: tuple[Path, ...], *, as_json: bool) -> None:
         f"delivery {record.sequence} to {record.site}: {len(done.volumes)} volume(s), "
         f"{output.size(raw)} carried in {output.size(stored)}"
     )
+    _tell(done, labels)
+    if folders != (pipe.STANDARD,):
+        drives_desk.show_berths(done.berths, folders)
+
+
+def _tell(done: Departure, labels: tuple[str, ...]) -> None:
+    """Print what the site needs, should say, and is answered."""
+    record = done.record
+    built_on = sorted({one.sequence for one in record.needs})
     if built_on:
         names = ", ".join(map(str, built_on))
         output.line(
@@ -217,8 +268,8 @@ def _show(done: Departure, folders: tuple[Path, ...], *, as_json: bool) -> None:
         )
     if done.code:
         output.line(f"state code the site should print: {done.code}")
-    if folders != (pipe.STANDARD,):
-        drives_desk.show_berths(done.berths, folders)
+    for line in answer_told.lines(record.answer, labels):
+        output.line(line)
 
 
 def _as_json(one: WrittenVolume | WrittenSpare) -> Json:

@@ -10,10 +10,10 @@ import click
 
 from airlift import naming
 from airlift.artifact import Json
-from airlift.cli import alike, config, output, receipts
+from airlift.cli import alike, answer_told, config, output, receipts
 from airlift.errors import FormatError, IncompleteError, RequestError, TrustError
 from airlift.format.reading import VolumeStream, read_front
-from airlift.inbound import holding, landing, media
+from airlift.inbound import holding, landing, media, requests
 from airlift.inbound.arrival import Arrival, Gate
 from airlift.inbound.landing import Landed
 from airlift.inbound.media import Candidate
@@ -73,6 +73,10 @@ def command(
         return
     for one in shown:
         _show(one)
+        answer = one.arrival.delivery.dispatch.answer
+        labels = requests.answered(home, answer) if answer else ()
+        for line in answer_told.lines(answer, labels):
+            output.line(line)
     if written and shown:
         output.line(
             f"state code {written.code}; receipt for the sender: {written.path}"
@@ -276,6 +280,7 @@ def _as_json(landed: Landed) -> Json:
         "restored": landed.restored,
         "generation": landed.generation,
         "missed": delivery.missed,
+        "answer": answer_told.as_table(delivery.dispatch.answer),
         "warnings": delivery.warnings,
         "duplicates": list(arrival.duplicates),
         "unstable": dict(arrival.unstable),

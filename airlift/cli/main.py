@@ -62,6 +62,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("cmd_doctor", "Check this host: disk, clock, keys, store, settings."),
     "trust": ("cmd_trust", "Keys, roots and signatures."),
     "catalogue": ("cmd_catalogue", "Tell a site what has changed upstream."),
+    "request": ("cmd_request", "Ask for what is wanted; read what sites ask for."),
     "site": ("cmd_site", "The isolated sites deliveries are made for."),
     "bootstrap": ("cmd_bootstrap", "Write a first-install kit for an isolated host."),
     "demo": ("cmd_demo", "Carry a real model across a gap on this machine."),

@@ -45,8 +45,7 @@ def cleared(
     """
     if path is None or found is None:
         return ()
-    data = publisher.policy(site)
-    count = max(asked, policy.decode(data).departures if data else 0)
+    count = _needed(publisher, site, asked)
     if count and not found.locked:
         problem = f"{count} approvals are needed, and only a lock can be approved"
         hint = f"`airlift lock {path}`, have the lock approved, then export it"
@@ -54,3 +53,28 @@ def cleared(
     if count:
         approvals.require(path, site, who(publisher, site), count=count)
     return found.pinned
+
+
+def refuse_unapproved(
+    publisher: Publisher, site: str, path: Path | None, *, asked: int
+) -> None:
+    """Refuse to export what nobody could approve: what a request asks for, unseen.
+
+    Args:
+        publisher: The signing side.
+        site: Whom it is for.
+        path: The lock of the request, which ``cleared`` looks at; None without one.
+        asked: As for ``cleared``.
+
+    Raises:
+        RequestError: Approvals are needed, and there is no lock.
+    """
+    if path is None and (count := _needed(publisher, site, asked)):
+        problem = f"{count} approvals are needed, and only a lock can be approved"
+        hint = "`airlift request lock` makes one of a request"
+        raise RequestError(problem, hint=hint)
+
+
+def _needed(publisher: Publisher, site: str, asked: int) -> int:
+    data = publisher.policy(site)
+    return max(asked, policy.decode(data).departures if data else 0)

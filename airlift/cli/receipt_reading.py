@@ -67,39 +67,40 @@ def show(read: Read, *, as_json: bool) -> None:
     if as_json:
         output.as_json(_as_json(read))
         return
-    for line in _lines(read):
+    for line in lines(read):
         output.line(line)
     if read.advice:
         output.note(f"hint: {read.advice}")
 
 
-def _lines(read: Read) -> list[str]:
+def lines(read: Read) -> list[str]:
+    """Return what a reading came to, for people."""
     site, told = read.site, read.confirmed
     if read.outcome is Outcome.UNEXPLAINED:
         line = f"contradicted: {site} says {read.code}, which no delivery explains"
         return [line, f"expected {read.expected}"]
     assert told is not None
     after = f"{site} after delivery {told.state.sequence}"
-    lines = [f"{read.outcome.value}: {after} says {read.code}"]
+    found = [f"{read.outcome.value}: {after} says {read.code}"]
     if read.repeat:
-        lines[0] += "; it had said so before"
+        found[0] += "; it had said so before"
     if read.outcome is Outcome.CONTRADICTED:
-        lines[0] += f", expected {read.expected}"
-    lines += [f"delivery {one} never came" for one in read.lost]
-    lines += [str(one) for one in read.differences]
-    lines += [f"its store has lost blob {one}" for one in told.state.lacking]
+        found[0] += f", expected {read.expected}"
+    found += [f"delivery {one} never came" for one in read.lost]
+    found += [str(one) for one in read.differences]
+    found += [f"its store has lost blob {one}" for one in told.state.lacking]
     said = read.receipt
     if said is None:
-        return lines
-    lines += [
+        return found
+    found += [
         f"it refused delivery {one.sequence}: {one.reason.value}"
         for one in said.refused
     ]
     if said.incomplete:
-        lines.append(f"of {len(said.incomplete)} deliveries volumes have yet to come")
+        found.append(f"of {len(said.incomplete)} deliveries volumes have yet to come")
     if said.waiting:
-        lines.append(f"{len(said.waiting)} release(s) wait in quarantine")
-    return lines
+        found.append(f"{len(said.waiting)} release(s) wait in quarantine")
+    return found
 
 
 def _as_json(read: Read) -> Json:

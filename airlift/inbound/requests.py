@@ -7,12 +7,13 @@ requests ever have one number, whatever is lost of the home.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from airlift.artifact import Json
 from airlift.digest import Sha256, sha256
 from airlift.errors import FormatError, RequestError
 from airlift.format import canonical, request, state
-from airlift.format.answer import AnswerLine
+from airlift.format.answer import Answer, AnswerLine, Outcome
 from airlift.format.catalogue import Catalogue
 from airlift.format.fields import Fields
 from airlift.format.receipt import Refusal
@@ -24,7 +25,7 @@ from airlift.registry.account import account
 from airlift.registry.answers import Answered, answers
 from airlift.registry.catalog import Catalog
 from airlift.registry.held import Event
-from airlift.store.durable import Disk, names, read_file
+from airlift.store.durable import Disk, names, read_file, there
 from airlift.store.store import Store
 from airlift.trust import site_request
 from airlift.trust.site_key import SIGNATURE_BYTES, SiteKey
@@ -33,6 +34,13 @@ ACTION = "request"
 """Of the event that a request was signed."""
 FORMAT = "airlift/sent-request/1"
 _LIMIT = 1 << 20
+
+
+class Held(NamedTuple):
+    """The newest catalogue that this site holds."""
+
+    id: Sha256
+    catalogue: Catalogue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,14 +69,18 @@ class Sent:
         return sha256(self.sealed)
 
     def line(self, place: int) -> tuple[int, AnswerLine] | None:
-        """Return the newest answer to line *place*, from 0, and its delivery's number.
+        """Return the answer to line *place*, from 0, and its delivery's number.
 
-        None as long as there is none.
+        What was sent or held once is so, whatever a later delivery refuses; else the
+        newest answer counts. None as long as there is none.
         """
-        for one in reversed(self.answers):
-            if place < len(one.answer.lines):
-                return one.sequence, one.answer.lines[place]
-        return None
+        found = [
+            (one.sequence, one.answer.lines[place])
+            for one in self.answers
+            if place < len(one.answer.lines)
+        ]
+        good = [one for one in found if one[1].outcome is not Outcome.REFUSED]
+        return (good or found or [None])[-1]
 
     @property
     def is_open(self) -> bool:
@@ -96,20 +108,19 @@ class Requests:
 
     def sign(
         self,
-        newest: Catalogue | None,
-        id_: Sha256 | None,
+        newest: Held | None,
         key: Callable[[], SiteKey],
         *,
-        refused: Sequence[Refusal] = (),
+        refused: Callable[[int], Sequence[Refusal]] = lambda _: (),
         padded: bool = False,
     ) -> Sent:
         """Sign the draft, keep it, and begin a new one.
 
         Args:
             newest: The newest catalogue; None where none has come.
-            id_: Its id.
             key: Gives the site's key.
-            refused: What this site refused, oldest first.
+            refused: What was refused after the event of a number, oldest first: asked
+                for what was since the last request.
             padded: Hide how much is asked for.
 
         Raises:
@@ -120,14 +131,14 @@ class Requests:
         """
         with self.catalog.exclusive("request"):
             draft = request_draft.read(self.home)
-            told = self._request(draft, newest, id_, refused)
+            told = self._request(draft, newest, refused)
             sealed = site_request.seal(told, key(), padded=padded)
             sent = Sent(
                 request=told,
                 sealed=sealed,
                 time=self.now,
                 actor=self.actor,
-                labels=_labels(told, newest),
+                labels=_labels(told, newest and newest.catalogue),
             )
             detail: dict[str, Json] = {"number": told.number, "sha256": sent.id}
             self.catalog.log(
@@ -168,37 +179,40 @@ class Requests:
     def _request(
         self,
         draft: Draft,
-        newest: Catalogue | None,
-        id_: Sha256 | None,
-        refused: Sequence[Refusal],
+        newest: Held | None,
+        refused: Callable[[int], Sequence[Refusal]],
     ) -> Request:
         if draft == Draft():
             problem = "nothing is asked for"
             raise RequestError(problem, hint="`airlift request add ITEM` first")
-        items = request_draft.numbers(draft, newest)
+        items = request_draft.numbers(draft, newest and newest.catalogue)
         held = account(self.home, self.store).state
+        last, event = self._last()
         told = sorted(
-            {*refused[-REFUSALS:]}, key=lambda one: (one.sequence, one.reason.value)
+            {*refused(event)[-REFUSALS:]},
+            key=lambda one: (one.sequence, one.reason.value),
         )
         return Request(
             site=held.site,
-            number=1 + self._last(),
+            number=1 + last,
             day=self.now[:10],
             accepted=held.sequence,
             root=bytes.fromhex(state.root(held))[:PREFIX],
-            catalogue=bytes.fromhex(id_)[:PREFIX] if items and id_ else b"",
+            catalogue=bytes.fromhex(newest.id)[:PREFIX] if items and newest else b"",
             items=items,
             wants=draft.wants,
             refused=tuple(told),
             anchor=draft.anchor,
         )
 
-    def _last(self) -> int:
-        """Return the number of the last request that was signed; 0 before the first."""
+    def _last(self) -> tuple[int, int]:
+        """Return the number of the last request that was signed, and of its event."""
         events = self.catalog.events(newest=1, action=ACTION)
-        number = events[-1].detail.get("number") if events else 0
+        if not events:
+            return 0, 0
+        number = events[-1].detail["number"]
         assert isinstance(number, int), events
-        return number
+        return number, events[-1].number
 
     def _keep(self, sent: Sent) -> None:
         table: dict[str, Json] = {
@@ -208,10 +222,31 @@ class Requests:
             "actor": sent.actor,
             "labels": sent.labels,
         }
-        disk, folder = Disk(), self.home / FOLDER
-        disk.make_folder(folder, mode=0o700)
-        path = folder / f"{sent.request.number:06d}.json"
+        disk = Disk()
+        disk.make_folder(self.home / FOLDER, mode=0o700)
+        path = _path(self.home, sent.request.number)
         disk.write_file(path, canonical.encode(table))
+
+
+def answered(home: Path, answer: Answer) -> tuple[str, ...]:
+    """Return what each line of *answer* is about, in words.
+
+    Args:
+        home: This site's folder.
+        answer: As a delivery brought it.
+
+    Raises:
+        FormatError: The file of the request is damaged.
+        StoreError: It cannot be read.
+    """
+    path = _path(home, answer.number)
+    if there(path) and (sent := _read(path, lambda _: None)).id == answer.id:
+        return sent.labels
+    return tuple(f"line {place}" for place in range(1, 1 + len(answer.lines)))
+
+
+def _path(home: Path, number: int) -> Path:
+    return home / FOLDER / f"{number:06d}.json"
 
 
 def _labels(told: Request, catalogue: Catalogue | None) -> tuple[str, ...]:

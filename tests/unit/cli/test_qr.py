@@ -10,26 +10,16 @@ from airlift.cli import qr, request_page
 from airlift.errors import RequestError
 from airlift.format import typed
 from airlift.format.request import LABEL
+from screens import drawn
 
 SEALED = bytes(range(137))
 TEXT = typed.plain(SEALED, LABEL)
-_BLOCKS = {"█": (0, 0), "▀": (0, 1), "▄": (1, 0), " ": (1, 1)}
 
 
 def read(image: Image.Image) -> zxingcpp.Barcode:
     """Return the one code that is in *image*."""
     (found,) = zxingcpp.read_barcodes(image)
     return found
-
-
-def drawn(lines: list[str]) -> Image.Image:
-    """Return what a terminal shows of *lines*, light on dark, eight dots a module."""
-    image = Image.new("L", (len(lines[0]), 2 * len(lines)))
-    for y, line in enumerate(lines):
-        for x, block in enumerate(line):
-            for half, dark in enumerate(_BLOCKS[block]):
-                image.putpixel((x, 2 * y + half), 0 if dark else 255)
-    return image.resize((8 * image.width, 8 * image.height), Image.Resampling.NEAREST)
 
 
 def test_a_request_comes_back_from_a_picture_byte_for_byte() -> None:

@@ -16,7 +16,7 @@ from airlift.format.receipt import Reason, Refusal
 from airlift.format.request import Want
 from airlift.inbound import request_draft
 from airlift.inbound.request_draft import Draft
-from airlift.inbound.requests import Requests
+from airlift.inbound.requests import Held, Requests
 from airlift.registry.account import account
 from airlift.trust import keys, site_request
 from airlift.trust.site_key import SiteKey
@@ -31,6 +31,7 @@ CATALOGUE = catalogues.of(
     packages=(catalogues.package("demo"),),
 )
 ID = sha256(catalogue.encode(CATALOGUE))
+NEWEST = Held(ID, CATALOGUE)
 _MADE = keys.generate(SITE)
 KEY = SiteKey(public=_MADE.public, _key=_MADE)
 BY_NAME = Want(kind=Kind.DATASET, name="d/set", revision="v1")
@@ -64,7 +65,7 @@ def test_what_is_on_the_list_goes_out_signed(site: Site) -> None:
     draft = listed("b/model", "4", "1").wanting(BY_NAME)
     request_draft.write(site.home, replace(draft, anchor=True))
     refused = [Refusal(sequence=7, reason=Reason.BASE)] * 2
-    sent = requests(site).sign(CATALOGUE, ID, lambda: KEY, refused=refused)
+    sent = requests(site).sign(NEWEST, lambda: KEY, refused=lambda _: refused)
     held = account(site.home, site.store).state
     told = sent.request
     assert told == request.Request(
@@ -95,7 +96,7 @@ def test_the_order_on_the_list_leaves_no_trace(site: Site) -> None:
     sealed = set()
     for order in (("2", "3", "4"), ("demo", "b/model", "model:a/model")):
         request_draft.write(site.home, listed(*order))
-        told = requests(site).sign(CATALOGUE, ID, lambda: KEY).request
+        told = requests(site).sign(NEWEST, lambda: KEY).request
         sealed.add(request.encode(replace(told, number=1)))
     assert len(sealed) == 1
 
@@ -104,7 +105,7 @@ def test_numbers_rise_also_when_files_are_lost(site: Site) -> None:
     """Two requests of one number are refused on the other side, and rightly."""
     for number in (1, 2, 3):
         request_draft.write(site.home, listed("0"))
-        sent = requests(site).sign(CATALOGUE, ID, lambda: KEY)
+        sent = requests(site).sign(NEWEST, lambda: KEY)
         assert sent.request.number == number
         for path in (site.home / "requests").glob("0*.json"):
             path.unlink()
@@ -114,7 +115,7 @@ def test_numbers_rise_also_when_files_are_lost(site: Site) -> None:
 def test_nothing_is_not_asked_for(site: Site) -> None:
     """An empty request is a courier's way for nothing."""
     with pytest.raises(RequestError) as caught:
-        requests(site).sign(CATALOGUE, ID, lambda: KEY)
+        requests(site).sign(NEWEST, lambda: KEY)
     assert str(caught.value) == "nothing is asked for"
 
 
@@ -123,11 +124,12 @@ def test_an_entry_means_the_same_in_the_next_catalogue(site: Site) -> None:
     request_draft.write(site.home, listed("b/model"))
     wider = catalogues.of(catalogues.item("aa/model"), *CATALOGUE.items)
     wider = replace(wider, items=tuple(sorted(wider.items, key=lambda one: one.order)))
-    sent = requests(site).sign(wider, ID, lambda: KEY)
+    sent = requests(site).sign(Held(ID, wider), lambda: KEY)
     assert wider.entry(sent.request.items[0]).name == "b/model"
     request_draft.write(site.home, listed("b/model"))
+    narrower = catalogues.of(CATALOGUE.items[0])
     with pytest.raises(RequestError, match="the newest catalogue has no entry for"):
-        requests(site).sign(catalogues.of(CATALOGUE.items[0]), ID, lambda: KEY)
+        requests(site).sign(Held(ID, narrower), lambda: KEY)
     assert request_draft.read(site.home) == listed("b/model")
 
 
@@ -181,7 +183,7 @@ def test_a_draft_survives_its_file(site: Site) -> None:
 def test_a_request_is_open_until_a_delivery_answers_it(site: Site) -> None:
     """The answer is signed with the delivery, and shown beside what was asked."""
     request_draft.write(site.home, listed("0", "1", "4"))
-    sent = requests(site).sign(CATALOGUE, ID, lambda: KEY)
+    sent = requests(site).sign(NEWEST, lambda: KEY)
     assert sent.is_open
     assert requests(site).sent(1).line(0) is None
     site.side.answer = Answer(
@@ -205,10 +207,24 @@ def test_a_request_is_open_until_a_delivery_answers_it(site: Site) -> None:
     ]
 
 
+def test_what_was_sent_once_is_not_refused_later(site: Site) -> None:
+    """A request built twice is answered twice, and the second time it may be held."""
+    request_draft.write(site.home, listed("0"))
+    sent = requests(site).sign(NEWEST, lambda: KEY)
+    site.hold(b"w", b"v")
+    refused = AnswerLine(outcome=Outcome.REFUSED, why="not yet")
+    brought = AnswerLine(outcome=Outcome.SENT, release=sha256(b"1"))
+    for counter, line in enumerate((refused, brought, refused), 1):
+        site.side.answer = Answer(number=1, id=sent.id, lines=(line,))
+        data = b"v" if counter == 2 else b"w"
+        site.bring(document("a/model", {"w": data}, counter=counter))
+    assert requests(site).sent(1).line(0) == (2, brought)
+
+
 def test_an_answer_to_another_request_is_none_to_this(site: Site) -> None:
     """Of the same number, from before the host was lost."""
     request_draft.write(site.home, listed("0"))
-    requests(site).sign(CATALOGUE, ID, lambda: KEY)
+    requests(site).sign(NEWEST, lambda: KEY)
     site.side.answer = Answer(
         number=1,
         id=sha256(b"other"),
