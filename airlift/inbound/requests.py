@@ -80,7 +80,7 @@ class Sent:
             if place < len(one.answer.lines)
         ]
         good = [one for one in found if one[1].outcome is not Outcome.REFUSED]
-        return (good or found or [None])[-1]
+        return (good or found)[-1] if found else None
 
     @property
     def is_open(self) -> bool:

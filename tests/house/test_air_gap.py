@@ -15,6 +15,7 @@ ISOLATED = (
     *("remove", "pin", "gc", "rebuild", "doctor", "watch"),
 )
 ALSO = (
+    "request",
     "install",
     "repair",
     "verify-client",
