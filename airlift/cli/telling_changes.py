@@ -4,6 +4,7 @@ Everything that came from upstream goes through ``naming.show``: a template or a
 name must not move the cursor of whoever decides about it.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
@@ -87,9 +88,19 @@ def _tensors(one: TensorChanges, *, is_new: bool) -> Iterator[str]:
     )
     yield from _cut(f"  + {_show(n)}  {_tensor(t)}" for n, t in one.added.items())
     yield from _cut(f"  - {_show(n)}  {_tensor(t)}" for n, t in one.removed.items())
+    retyped = Counter(
+        (two.before.dtype, two.after.dtype)
+        for two in one.reshaped
+        if two.before.shape == two.after.shape
+    )
+    yield from _cut(
+        f"  ~ {before} -> {after}: {count} of the same shape"
+        for (before, after), count in sorted(retyped.items())
+    )
     yield from _cut(
         f"  ~ {_show(two.name)}  {_tensor(two.before)} -> {_tensor(two.after)}"
         for two in one.reshaped
+        if two.before.shape != two.after.shape
     )
 
 

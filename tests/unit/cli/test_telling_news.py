@@ -154,6 +154,23 @@ def test_a_template_cannot_move_the_cursor(world: World) -> None:
     ]
 
 
+def test_a_quantisation_is_one_line_and_another_shape_is_named(world: World) -> None:
+    """Hundreds of tensors of another type are one fact; one of another shape is one too."""
+    shapes = {f"w{n}": ("F32", (8, 8)) for n in range(40)}
+    world.repo.commit({"model.safetensors": tensors(shapes | {"h": ("F32", (4, 8))})})
+    world.desk.send(*WISHES)
+    less = {name: ("BF16", shape) for name, (_, shape) in shapes.items()}
+    world.repo.commit({"model.safetensors": tensors(less | {"h": ("F32", (5, 8))})})
+    lines = world.said().splitlines()
+    at = next(n for n, line in enumerate(lines) if line.startswith("  tensors"))
+    said = "0 added, 0 removed, 41 of another type or shape, 0 as before; parameters +8"
+    assert lines[at : at + 3] == [
+        f"  tensors of model.safetensors: {said}",
+        "    ~ F32 -> BF16: 40 of the same shape",
+        "    ~ h  F32 [4, 8] -> F32 [5, 8]",
+    ]
+
+
 def test_many_lines_of_one_sort_are_cut_and_counted(world: World) -> None:
     """A repository of a thousand files must not scroll the licence away."""
     world.desk.send(*WISHES)
