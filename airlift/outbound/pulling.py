@@ -33,8 +33,16 @@ class Tap:
     stop: Stop
 
 
-def resolve(wish: Wish, source: Source, *, pause: Callable[[float], None]) -> Pinned:
+def resolve(
+    wish: Wish, source: Source, *, pause: Callable[[float], None], most: int = TRIES
+) -> Pinned:
     """Return what *source* pins *wish* to, asking again where that may help.
+
+    Args:
+        wish: What is wanted.
+        source: The source of its kind.
+        pause: Waits that many seconds.
+        most: How often it is asked.
 
     Raises:
         RequestError: The wish cannot be meant.
@@ -47,6 +55,8 @@ def resolve(wish: Wish, source: Source, *, pause: Callable[[float], None]) -> Pi
                 return source.resolve(wish)
         except SourceBusyError as error:
             tries += 1
+            if tries >= most:
+                raise
             _wait(error, tries, pause)
 
 

@@ -15,6 +15,7 @@ from airlift.artifact import Kind, Pinned, Wish
 from airlift.errors import (
     AirliftError,
     RequestError,
+    SourceBusyError,
     SourceError,
     SourceGatedError,
     SourceGoneError,
@@ -23,7 +24,7 @@ from airlift.outbound import bases, shipped
 from airlift.outbound.forecast import Forecast, forecast
 from airlift.outbound.ledger import Ledger
 from airlift.outbound.looking import Looker
-from airlift.outbound.pulling import resolve
+from airlift.outbound.pulling import TRIES, resolve
 from airlift.outbound.shipped import Shipped
 from airlift.payload import changes, portrait
 from airlift.payload.changes import Changes
@@ -186,28 +187,31 @@ def ask(wishes: Sequence[Wish], office: Office) -> tuple[Answer, ...]:
         RequestError: A kind needs a package that is not installed.
     """
     found = []
+    down: set[Kind] = set()
     with office.progress.task("asking", len(wishes), unit="entries") as advance:
         for wish in wishes:
-            found.append(_answer(wish, office.sources(wish.kind), office))
+            source = office.sources(wish.kind)
+            # Fifty entries of a hub that is down must not each wait for it.
+            most = 1 if wish.kind in down else TRIES
+            try:
+                pinned = resolve(wish, source, pause=office.pause, most=most)
+                found.append(Answer(wish=wish, pinned=pinned))
+            except (SourceError, RequestError) as error:
+                if isinstance(error, SourceBusyError):
+                    down.add(wish.kind)
+                found.append(_unanswered(wish, error))
             advance(1)
     return tuple(found)
 
 
-def _answer(wish: Wish, source: Source, office: Office) -> Answer:
-    try:
-        pinned = resolve(wish, source, pause=office.pause)
-    except SourceGoneError as error:
-        return _unanswered(wish, State.GONE, error)
-    except SourceGatedError as error:
-        return _unanswered(wish, State.GATED, error)
-    except SourceError as error:
-        return _unanswered(wish, State.FAILED, error)
-    except RequestError as error:
-        return _unanswered(wish, State.UNFIT, error)
-    return Answer(wish=wish, pinned=pinned)
-
-
-def _unanswered(wish: Wish, state: State, error: AirliftError) -> Answer:
+def _unanswered(wish: Wish, error: AirliftError) -> Answer:
+    states = (
+        (SourceGoneError, State.GONE),
+        (SourceGatedError, State.GATED),
+        (RequestError, State.UNFIT),
+        (SourceError, State.FAILED),
+    )
+    state = next(state for kind, state in states if isinstance(error, kind))
     return Answer(wish=wish, state=state, problem=error.problem, hint=error.hint)
 
 

@@ -283,15 +283,18 @@ def test_a_hub_that_is_down_leaves_the_rest_standing(
         endpoints = {"huggingface": hub.url, "ollama": registry.url}
         desk = Desk(tmp_path, endpoints)
         ollama = Wish(kind=Kind.OLLAMA, name="tiny")
+        other = Wish(kind=Kind.OLLAMA, name="other")
         desk.send(model(), ollama)
         repo.commit({**FILES, "config.json": b"{}"})
         registry.status = 503
-        news = desk.news(model(), ollama)
-    assert [item.state for item in news.items] == [State.CHANGED, State.FAILED]
+        news = desk.news(model(), ollama, other)
+    states = [item.state for item in news.items]
+    assert states == [State.CHANGED, State.FAILED, State.FAILED]
     before = news.items[1].before
     assert before is not None
     assert before.release.name == "library/tiny"
     assert (news.is_news, news.is_complete) == (True, False)
+    # Five tries for the first entry, one for each after it.
     assert desk.pauses == [1.0, 2.0, 4.0, 8.0]
 
 
