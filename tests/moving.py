@@ -9,7 +9,8 @@ from pathlib import Path
 from airlift.artifact import Json, Kind, Wish
 from airlift.fetch import Settings
 from airlift.outbound import updating
-from airlift.outbound.updating import Item, Office, SiteNews, Survey
+from airlift.outbound.news import Item, SiteNews
+from airlift.outbound.updating import Office, Survey
 from airlift.progress import Silent
 from airlift.sources import connect
 from crossing import Connected, noise

@@ -8,8 +8,8 @@ from typing import Final
 from airlift import naming
 from airlift.artifact import Json
 from airlift.cli import output, telling_changes
+from airlift.outbound.news import Estimate, Item, SiteNews, State
 from airlift.outbound.shipped import Shipped
-from airlift.outbound.updating import Estimate, Item, SiteNews, State
 
 _NAMED: Final = 20  # files and artifacts that one line names
 _DIGITS: Final = 12

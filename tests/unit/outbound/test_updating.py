@@ -11,8 +11,9 @@ from airlift.errors import RequestError
 from airlift.format.receipt import Gap
 from airlift.format.state import SiteState
 from airlift.outbound import updating
+from airlift.outbound.news import State
 from airlift.outbound.standing import Confirmed, Means, Standing
-from airlift.outbound.updating import State, Survey
+from airlift.outbound.updating import Survey
 from airlift.payload.changes import Extent
 from airlift.payload.face import Tensor
 from airlift.payload.sides import FileChange, Risk, ValueChange
