@@ -1,6 +1,6 @@
 """The whole registry in a few cheap questions, for whoever shows it to people."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -9,9 +9,11 @@ from sqlalchemy import Integer, Select, Text, case, cast, func, select
 
 from airlift.artifact import Kind, ReleaseFile
 from airlift.digest import Sha256
-from airlift.registry import rows, schema
+from airlift.registry import rows, scans, schema
+from airlift.registry.custody import Custody
 from airlift.registry.engine import FILE, Database
 from airlift.registry.held import Delivered, Event, Generation, Held, State
+from airlift.registry.scans import Attached
 from airlift.trust.expiry import expiries
 
 
@@ -128,6 +130,23 @@ class Overview:
         """
         with self._database.read() as connection:
             return rows.events(connection, newest=newest)
+
+    def waiting(self, found: Iterable[Held]) -> Mapping[Sha256, str]:
+        """Return why those of *found* wait that are in quarantine, in words.
+
+        Raises:
+            RegistryError: The database cannot answer.
+        """
+        return Custody(self._database).waiting(found)
+
+    def scans(self) -> tuple[Attached, ...]:
+        """Return what scanners said, the oldest first.
+
+        Raises:
+            RegistryError: The database cannot answer.
+        """
+        with self._database.read() as connection:
+            return scans.told_by(rows.events(connection, action=scans.ACTION))
 
     def stored(self) -> tuple[Stored, ...]:
         """Return how much the blobs of all releases take, by kind and state.

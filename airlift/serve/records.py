@@ -1,11 +1,13 @@
 """What people are shown beyond what is live: everything held, and how it came."""
 
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from airlift.artifact import ReleaseFile
 from airlift.digest import Sha256
 from airlift.registry.held import Delivered, Event, Generation, Held
 from airlift.registry.overview import Knowledge, Stored
+from airlift.registry.scans import Attached
 
 
 class Records(Protocol):
@@ -37,6 +39,14 @@ class Records(Protocol):
 
     def events(self, newest: int) -> tuple[Event, ...]:
         """Return the newest lines of the log, in the order things happened."""
+        ...
+
+    def waiting(self, found: Iterable[Held]) -> Mapping[Sha256, str]:
+        """Return why those of *found* wait that are in quarantine, in words."""
+        ...
+
+    def scans(self) -> tuple[Attached, ...]:
+        """Return what scanners said, the oldest first."""
         ...
 
     def stored(self) -> tuple[Stored, ...]:

@@ -123,6 +123,8 @@ def shown(  # noqa: PLR0913 - what one page is made of
         "more_derived": len(derived[_DERIVED:]),
         "upstream": upstream(release.upstream),
         "acting": _acting(files),
+        "waits": view.snapshot.waiting.get(held.id, ""),
+        "scans": view.snapshot.scans(held),
         "delivery": delivery,
         "signers": signers(delivery.signed_by) if delivery else (),
         "recipes": commands.of_release(offer, place) if served else (),

@@ -7,8 +7,10 @@ from functools import cached_property
 
 from airlift.artifact import Kind
 from airlift.digest import Sha256
+from airlift.registry import scans
 from airlift.registry.held import Delivered, Event, Generation, Held, State
 from airlift.registry.overview import Knowledge, Stored
+from airlift.registry.scans import Attached
 from airlift.serve.dialect import Request, Shelf
 from airlift.serve.records import Records
 
@@ -39,6 +41,20 @@ class Snapshot:
     def knowledge(self) -> Knowledge:
         """What the site believes; 40 ms of reading signed metadata at 1,000 releases."""
         return self._records.knowledge()
+
+    @cached_property
+    def waiting(self) -> Mapping[Sha256, str]:
+        """Why releases wait in quarantine, in words."""
+        return self._records.waiting(self.releases)
+
+    @cached_property
+    def _scans(self) -> tuple[Attached, ...]:
+        return self._records.scans()
+
+    def scans(self, held: Held) -> tuple[Attached, ...]:
+        """Return what scanners said of a release, or of what brought it."""
+        dispatches = {one.sequence: one.id for one in self.deliveries}
+        return scans.of(self._scans, held, dispatches)
 
     @cached_property
     def stored(self) -> tuple[Stored, ...]:

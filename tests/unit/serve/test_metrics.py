@@ -1,5 +1,6 @@
 """Figures of a running server, read with Prometheus' own parser."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from airlift.artifact import Kind, ReleaseFile
 from airlift.digest import Sha256
 from airlift.registry.held import Delivered, Event, Generation, Held, State
 from airlift.registry.overview import Knowledge, Stored
+from airlift.registry.scans import Attached
 from airlift.serve.dialect import Caller, Request
 from airlift.serve.http.access_log import Entry
 from airlift.serve.http.metrics import Metrics
@@ -198,6 +200,12 @@ class Books:
         return ()
 
     def events(self, newest: int) -> tuple[Event, ...]:
+        return ()
+
+    def waiting(self, found: Iterable[Held]) -> Mapping[Sha256, str]:
+        return {}
+
+    def scans(self) -> tuple[Attached, ...]:
         return ()
 
 

@@ -1,7 +1,7 @@
 """Whatever stands in a record, a page shows it and nothing acts on its reader."""
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,8 +11,10 @@ from markupsafe import escape
 from airlift import naming
 from airlift.artifact import Json, Kind, Release, ReleaseFile
 from airlift.digest import Sha256, sha256
+from airlift.format.scan import Result, Scan
 from airlift.registry.held import Delivered, Event, Generation, Held, State
 from airlift.registry.overview import Knowledge, Stored
+from airlift.registry.scans import Attached
 from airlift.serve.dialect import Answer, Caller, Request
 from airlift.serve.page.dialect import Page
 from airlift.trust.delivery import SignedBy
@@ -111,6 +113,31 @@ class OneOfEach:
             version=self.text,
             signed_by=(key,),
         )
+        return (one,)
+
+    def waiting(self, found: Iterable[Held]) -> Mapping[Sha256, str]:
+        """Return a reason for each."""
+        return {one.id: self.text for one in found}
+
+    def scans(self) -> tuple[Attached, ...]:
+        """Return one scan of the one delivery, carried."""
+        told = Scan(
+            site="plant7",
+            dispatch=sha256(b"d"),
+            releases=(),
+            report=sha256(b"r"),
+            report_size=1,
+            by=self.text,
+            scanner=self.text,
+            version=self.text,
+            result=Result.FOUND,
+            scanned=1,
+            found=1,
+            skipped=0,
+            at=NOW,
+            note=self.text,
+        )
+        one = Attached(scan=told, carried=True, actor=self.text, time=NOW)
         return (one,)
 
     def generations(self, newest: int) -> tuple[Generation, ...]:

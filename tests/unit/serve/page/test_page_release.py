@@ -5,6 +5,8 @@ import subprocess
 import pytest
 
 from airlift.artifact import Kind
+from airlift.format.scan import Result, Scan
+from airlift.registry import scans
 from page_world import (
     DATA,
     GGUF,
@@ -44,11 +46,43 @@ def test_a_release_says_what_it_is_and_who_vouches_for_it(site: World) -> None:
         "Delivery": "1, signed 2026-03-01 12:00 UTC, 19 days ago, made by alice",
         "Imported": "2026-03-02 12:00 UTC by importer",
         "Signatures that counted": keys,
+        "Virus scans": "none attached",
     }
     assert keys.startswith(
         "alice as root, targets, site-plant7, snapshot, timestamp; ed25519 key "
     )
     assert f"/-/releases/{site.ids[f'{LLM} 2']}" in page.links
+
+
+def test_a_release_shows_what_scanners_said_of_it(site: World) -> None:
+    """A file that was skipped is not shown as clean, nor a carried word as a signed one."""
+    catalog = site.site.catalog
+    held, newest = catalog.find(f"gguf:{GGUF}"), catalog.deliveries()[-1]
+    told = Scan(
+        site="plant7",
+        dispatch=newest.id,
+        releases=(),
+        report=newest.id,
+        report_size=9,
+        by="bob <b>",
+        scanner="ClamAV",
+        version="1.4.1",
+        result=Result.SKIPPED,
+        scanned=3,
+        found=0,
+        skipped=1,
+        at=NOW,
+    )
+    for carried in (False, True):
+        catalog.log(scans.event(told, carried=carried, actor="root", now=NOW))
+    page = site.read(site.release(GGUF))
+    facts = dict(zip(page.said("dt"), page.said("dd"), strict=True))
+    line = (
+        "skipped 1 file(s), nothing found in the rest (ClamAV 1.4.1, 3 opened,"
+        f" {NOW}, by bob <b>)"
+    )
+    assert held.sequence == newest.sequence
+    assert facts["Virus scans"] == f"{line}{line}; carried, not signed"
 
 
 def test_a_release_says_what_was_made_from_it_and_what_replaced_it(site: World) -> None:
