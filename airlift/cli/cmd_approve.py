@@ -6,14 +6,12 @@ import click
 
 from airlift import naming
 from airlift.artifact import Json
-from airlift.cli import chosen_site, config, keyring, output, people
+from airlift.cli import config, keyring, output
 from airlift.cli.keyring import Passphrases
 from airlift.errors import RequestError
-from airlift.outbound import approvals
 from airlift.registry.catalog import Catalog
 from airlift.trust import approval
 from airlift.trust.keys import UnlockedKey
-from airlift.trust.publisher import Publisher
 
 
 @click.command("approve")
@@ -46,7 +44,12 @@ def command(
     """
     phrases = Passphrases(fd=passphrase_fd, file=passphrase_file)
     if (home / "trust").exists():
-        result = _lock(home, Path(subject), site, (key_names, by, note, phrases))
+        # Loaded here alone: the isolated side has no use for the code of the other.
+        from airlift.cli import lock_approval  # noqa: PLC0415 - see above
+
+        key = _key(home, (key_names, by, note, phrases))
+        given, kept = lock_approval.approve(home, Path(subject), (site, note), key)
+        result = {**_told(given), "file": str(kept), "state": f"wrote {kept}"}
     else:
         result = _release(home, subject, (key_names, by, note, phrases))
     if as_json:
@@ -88,20 +91,6 @@ def _release(home: Path, reference: str, asked: _Asked) -> dict[str, Json]:
     if not lacking and held.state.value != "live":
         state += f"; `airlift activate {naming.show(held.id[:16])}` makes it live"
     return {**_told(given), "lacking": lacking, "state": state}
-
-
-def _lock(home: Path, path: Path, site: str | None, asked: _Asked) -> dict[str, Json]:
-    publisher = Publisher.open(home / "trust")
-    chosen = chosen_site.choose(publisher, site)
-    wanted, known = approvals.subject(path, chosen), people.who(publisher, chosen)
-    given = approval.sign(_key(home, asked), wanted, at=config.now(), note=asked[2])
-    approval.check(given, wanted, known)
-    for one in approval.counted(approvals.beside(path), wanted, known):
-        if one.key_id == given.key_id:
-            problem = f"`{naming.show(one.by)}` approved it on {one.at} already"
-            raise RequestError(problem, hint="somebody else has to approve it too")
-    kept = approvals.keep(path, given)
-    return {**_told(given), "file": str(kept), "state": f"wrote {kept}"}
 
 
 def _told(given: approval.Approval) -> dict[str, Json]:

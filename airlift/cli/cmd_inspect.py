@@ -6,7 +6,8 @@ import click
 
 from airlift import naming
 from airlift.artifact import Json
-from airlift.cli import config, output
+from airlift.cli import config, output, sighting
+from airlift.cli.sighting import Sighting
 from airlift.errors import AirliftError, FormatError, RegistryError, RequestError
 from airlift.format import dispatch, release
 from airlift.format.reading import read_front
@@ -20,13 +21,19 @@ from airlift.trust.verifier import verify
 
 @click.command("inspect")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--files", is_flag=True, help="Every file: digest, and whether a scanner sees it."
+)
 @config.home_option
 @config.json_option
-def command(home: Path, paths: tuple[Path, ...], *, as_json: bool) -> None:
+def command(home: Path, paths: tuple[Path, ...], *, files: bool, as_json: bool) -> None:
     """Show what the volumes in PATHS say they hold, and whether this site believes it.
 
     Reads only the signed files in front of each delivery; takes nothing in. On a host
     without a registry it shows what is claimed, and says that nothing was verified.
+
+    With --files, for a scan station: what a virus scanner can open and what not, and
+    the digest of every file, to be allowed by.
     """
     found = media.find(paths)
     groups = media.group(found.candidates)
@@ -41,6 +48,7 @@ def command(home: Path, paths: tuple[Path, ...], *, as_json: bool) -> None:
         return
     for one in looked:
         _print(one)
+        sighting.show(one["sight"], files=files)
     for fault in found.faults:
         output.line(f"damaged: {fault}")
     for stray in found.strays:
@@ -58,7 +66,8 @@ def _look(candidates: list[Candidate], state: TrustState | None) -> dict[str, Js
     """Return what the first readable volume of a delivery says, and the verdict."""
     label = candidates[0].label
     records = _records(candidates)
-    releases = _releases(records)
+    seen = sighting.look(records, candidates)
+    releases = _releases(records, seen)
     root = records.get("metadata/1.root.json", b"")
     name = f"records/{dispatch.target_name(label.site, label.sequence)}"
     if name not in records:
@@ -74,6 +83,7 @@ def _look(candidates: list[Candidate], state: TrustState | None) -> dict[str, Js
         "volumes": label.count,
         "root_fingerprint": fingerprint.of_root(root).digest if root else "",
         "releases": releases,
+        "sight": seen.as_table(),
         "verdict": _verdict(records, state),
     }
 
@@ -90,7 +100,7 @@ def _records(candidates: list[Candidate]) -> dict[str, bytes]:
     raise first
 
 
-def _releases(records: dict[str, bytes]) -> list[Json]:
+def _releases(records: dict[str, bytes], seen: Sighting) -> list[Json]:
     found: list[Json] = []
     for name, data in sorted(records.items()):
         if name.startswith("records/releases/"):
@@ -103,6 +113,7 @@ def _releases(records: dict[str, bytes]) -> list[Json]:
                     "licence": one.licence,
                     "files": len(one.files),
                     "bytes": one.size,
+                    "file_list": seen.files(one),
                 }
             )
     return found

@@ -8,7 +8,7 @@ import click
 
 from airlift import naming
 from airlift.artifact import Json, Kind
-from airlift.cli import config, output
+from airlift.cli import config, output, scanned
 from airlift.errors import RequestError
 from airlift.registry.catalog import Catalog
 from airlift.registry.engine import FILE
@@ -61,7 +61,13 @@ def command(
     if as_json:
         releases: list[Json] = [as_table(one) for one in found]
         reasons: dict[str, Json] = {str(one): why for one, why in waiting.items()}
-        output.as_json({"releases": releases, "waiting": reasons})
+        output.as_json(
+            {
+                "releases": releases,
+                "waiting": reasons,
+                "scans": scanned.by_release(catalog, found),
+            }
+        )
         return
     head = ("STATE", "KIND", "NAME", "REVISION", "FILES", "SIZE", "IMPORTED")
     output.table([_cells(one) for one in found], head=head)

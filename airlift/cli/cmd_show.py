@@ -7,9 +7,10 @@ import click
 
 from airlift import naming
 from airlift.artifact import ContentClass, Json, ReleaseFile
-from airlift.cli import config, output
+from airlift.cli import config, output, scanned
 from airlift.cli.cmd_list import as_table
 from airlift.digest import Sha256
+from airlift.registry import scans
 from airlift.registry.catalog import Catalog
 from airlift.registry.clearance import Standing
 from airlift.registry.held import Delivered, Held
@@ -32,6 +33,9 @@ def command(home: Path, reference: str, *, as_json: bool) -> None:
     )
     custody = catalog.custody()
     kept = _custody(custody.waiting([held]), custody.standings([held.id]), held)
+    known = scans.told_by(catalog.events(action=scans.ACTION))
+    found = scans.of(known, held, {delivery.sequence: delivery.id})
+    kept["scans"] = [{**scanned.as_table(one), "words": one.words} for one in found]
     if as_json:
         output.as_json({**_as_json(held, files, delivery), **kept})
         return
@@ -132,6 +136,12 @@ def _print(
         assert isinstance(one, dict)
         words = (str(one["by"]), str(one["at"]), str(one["note"]))
         rows.append(("approved by", naming.show(" ".join(filter(None, words)))))
+    found = kept["scans"]
+    for one in found if isinstance(found, list) else ():
+        assert isinstance(one, dict)
+        rows.append(("scan", naming.show(str(one["words"]))))
+    if not found:
+        rows.append(("scan", "no report attached"))
     for key, value in rows:
         output.line(f"{key:<22}{value}")
     output.line()

@@ -48,6 +48,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "list": ("cmd_list", "List the releases held here."),
     "show": ("cmd_show", "Show one release: files, origin, signatures, state."),
     "verify": ("cmd_verify", "Re-hash what the store holds."),
+    "scan": ("cmd_scan", "Attach what virus scanners said."),
     "policy": (
         "cmd_policy",
         "Say what goes live by itself, and who approves the rest.",

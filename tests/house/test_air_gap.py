@@ -28,6 +28,9 @@ ALSO = (
     "catalogue diff",
     "receipt export",
     "state",
+    "policy show",
+    "approve",
+    "scan attach",
 )
 """More of them, which the watched crossing does not run."""
 OUT = (

@@ -1,0 +1,32 @@
+"""What scanners said, as every command's JSON shows it."""
+
+from collections.abc import Iterable
+
+from airlift.artifact import Json
+from airlift.format import scan
+from airlift.registry import scans
+from airlift.registry.catalog import Catalog
+from airlift.registry.held import Held
+from airlift.registry.scans import Attached
+
+
+def as_table(one: Attached) -> dict[str, Json]:
+    """Return a scan as JSON shows it."""
+    return {**scan.table(one.scan), "carried": one.carried, "attached": one.time}
+
+
+def by_release(catalog: Catalog, found: Iterable[Held]) -> dict[str, Json]:
+    """Return the scans of each of *found* that has any, by its id.
+
+    Raises:
+        RegistryError: The database cannot answer.
+    """
+    known = scans.told_by(catalog.events(action=scans.ACTION))
+    if not known:
+        return {}
+    dispatches = {one.sequence: one.id for one in catalog.deliveries()}
+    told: dict[str, Json] = {}
+    for held in found:
+        if several := scans.of(known, held, dispatches):
+            told[str(held.id)] = [as_table(one) for one in several]
+    return told
