@@ -11,7 +11,9 @@ import click
 from airlift import naming
 from airlift.artifact import Json
 from airlift.cli import alike, answer_told, config, output, receipts
+from airlift.cli.next_medium import NextMedium
 from airlift.errors import FormatError, IncompleteError, RequestError, TrustError
+from airlift.format.medium_note import MediumNote
 from airlift.format.reading import VolumeStream, read_front
 from airlift.inbound import holding, landing, media, requests
 from airlift.inbound.arrival import Arrival, Gate
@@ -55,7 +57,11 @@ def command(
     before everything is verified and recorded. The medium is never written.
     """
     desk = CounterDesk(
-        paths, ask=not yes, wait=wait, all_waits=quarantine, quiet=as_json
+        NextMedium(paths, home / "incoming"),
+        ask=not yes,
+        wait=wait,
+        all_waits=quarantine,
+        quiet=as_json,
     )
     if paths == _PIPE and not (yes or dry_run):
         problem = "a pipe cannot be asked about"
@@ -121,7 +127,7 @@ class CounterDesk:
 
     def __init__(
         self,
-        paths: Sequence[Path],
+        next_medium: NextMedium,
         *,
         ask: bool,
         wait: bool,
@@ -130,11 +136,13 @@ class CounterDesk:
     ) -> None:
         self.actor = config.actor()
         self.progress: Progress = output.progress(quiet=quiet)
-        self._paths, self._ask, self._wait = paths, ask, wait
-        self._all_waits = all_waits
+        self._ask, self._wait, self._all_waits = ask, wait, all_waits
+        self.next_medium = next_medium
+        self.notes: Sequence[MediumNote] = ()
 
     def admit(self, arrival: Arrival) -> None:
         """Show what is about to come in, and ask."""
+        self.next_medium.begin(arrival, self.notes)
         for line in plan_lines(arrival, self):
             output.note(line)
         if not self._ask:
@@ -152,17 +160,7 @@ class CounterDesk:
         """Ask for the next medium, where --wait was given."""
         if not self._wait or not sys.stdin.isatty():
             return ()
-        for fault in (*arrival.unresolved(), *arrival.damaged):
-            output.note(str(fault))
-        arrival.damaged.clear()
-        names = ", ".join(arrival.missing_volumes())
-        if not click.confirm(
-            f"airlift: put in the medium with {names}; go on?", err=True
-        ):
-            return ()
-        found = media.find(self._paths)
-        wanted = arrival.delivery.id
-        return [one for one in found.candidates if one.label.dispatch == wanted]
+        return self.next_medium.ask(arrival)
 
     def holds(self, release: VerifiedRelease) -> str:
         """Hold everything with --quarantine."""
@@ -222,11 +220,24 @@ def _from_media(
                 output.line(line)
             arrival.staging.close()
             continue
-        with _spares_named(found):
+        desk.notes = found.notes
+        with _media_named(desk), _spares_named(found):
             landed.append(
                 landing.land(candidates, gate, desk, now=now, damaged=found.faults)
             )
     return landed
+
+
+@contextlib.contextmanager
+def _media_named(desk: CounterDesk) -> Iterator[None]:
+    """Say where missing volumes should be, and how they are asked for."""
+    desk.next_medium.forget()
+    try:
+        yield
+    except (FormatError, IncompleteError) as error:
+        if not (hint := desk.next_medium.hint()):
+            raise
+        raise type(error)(error.problem, hint=f"{error.hint}; {hint}") from error
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from airlift import hook
 from airlift.cli import config, output
 from airlift.cli.cmd_import import CounterDesk
 from airlift.cli.duration import Duration
+from airlift.cli.next_medium import NextMedium
 from airlift.errors import FormatError, IncompleteError, RequestError
 from airlift.hook import Hook
 from airlift.inbound.arrival import Arrival, Gate
@@ -154,7 +155,10 @@ class Lookout(CounterDesk):
     """Nobody at a terminal: what may come in comes in, as with `import --yes`."""
 
     def __init__(self, *, quarantine: bool) -> None:
-        super().__init__((), ask=False, wait=False, all_waits=quarantine, quiet=True)
+        nobody = NextMedium((), Path())
+        super().__init__(
+            nobody, ask=False, wait=False, all_waits=quarantine, quiet=True
+        )
 
     def admit(self, arrival: Arrival) -> None:
         """Agree; that it arrives is told volume by volume."""

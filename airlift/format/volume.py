@@ -26,12 +26,14 @@ LABEL_LIMIT: Final = 1024
 LIMIT: Final = 99_999
 """Most volumes of a delivery."""
 
+MEDIUM: Final = "MEDIUM.txt"
+"""What the name of a medium's note ends in."""
 SIDECARS: Final = (
     "README.txt",
     "SHA256SUMS",
     "SHA256SUMS.sig",
     "SHA256SUMS.minisig",
-    "MEDIUM.txt",
+    MEDIUM,
     "slip.html",
 )
 """What the names of the files beside the volumes end in; no import needs them."""

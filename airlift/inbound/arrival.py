@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
+from airlift.format import selection
 from airlift.format.reading import Fault
 from airlift.format.volume import Label
 from airlift.inbound.media import Candidate, VolumeKey
@@ -15,6 +16,9 @@ from airlift.registry.catalog import Catalog
 from airlift.store.blobs import BlobStore
 from airlift.store.bulk import Buffers
 from airlift.trust.delivery import VerifiedDelivery, VerifiedRelease
+
+_NAMED: Final = 6
+"""Names that are listed; more than that nobody reads out."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -90,6 +94,15 @@ class Arrival:
             return ()
         ordinals = self.missing_ordinals()
         return tuple(_renumbered(model.file_name, one, model.count) for one in ordinals)
+
+    def missing_named(self) -> str:
+        """Return what is still needed for a person: names, or numbers where many are."""
+        names, model = self.missing_volumes(), self.model()
+        if not (names and model):
+            return "volumes that hold the rest"
+        if len(names) <= _NAMED:
+            return ", ".join(names)
+        return f"volumes {selection.ranges(self.missing_ordinals())} of {model.count}"
 
     def missing_ordinals(self) -> tuple[int, ...]:
         """Return which volumes of the cutting of `model` are still needed, in order."""

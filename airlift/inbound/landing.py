@@ -276,7 +276,7 @@ def deliver(arrival: Arrival, progress: Progress) -> None:
 
 
 def _not_complete(arrival: Arrival) -> AirliftError:
-    names = ", ".join(arrival.missing_volumes()) or "volumes that hold the rest"
+    names = arrival.missing_named()
     shaky = "".join(f"; {line}" for line in arrival.instabilities())
     gone = [f"{one}: its medium is not there any more" for one in arrival.gone[:1]]
     if faults := arrival.unresolved():

@@ -16,8 +16,10 @@ from typing import TypeAlias
 from airlift import naming
 from airlift.digest import Sha256
 from airlift.errors import FormatError, RequestError
+from airlift.format import medium_note
+from airlift.format.medium_note import MediumNote
 from airlift.format.reading import Fault, VolumeError, read_label
-from airlift.format.volume import SIDECARS, Label
+from airlift.format.volume import MEDIUM, SIDECARS, Label
 from airlift.inbound import patience, spares
 from airlift.inbound.spares import Spare
 from airlift.inbound.volume_file import ROOM, VolumeFile
@@ -63,6 +65,7 @@ class Found:
         spares: Spare volumes, which `airlift repair` reads and no import does.
         unknown: Regular files that do not say they are any of this: strays, and
             volumes whose label is damaged.
+        notes: What media say of where the other volumes are; hints only.
     """
 
     candidates: list[Candidate] = field(default_factory=list)
@@ -70,6 +73,7 @@ class Found:
     strays: list[str] = field(default_factory=list)
     spares: list[Spare] = field(default_factory=list)
     unknown: list[Path] = field(default_factory=list)
+    notes: list[MediumNote] = field(default_factory=list)
 
 
 def find(paths: Iterable[Path]) -> Found:
@@ -165,6 +169,17 @@ def _spare(path: Path, name: str) -> Spare | None:
         return None
 
 
+def _note(path: Path, name: str) -> list[MediumNote]:
+    """Return what a file says of where volumes are, if it is such a note."""
+    if not path.name.upper().endswith(MEDIUM.upper()):
+        return []
+    try:
+        with _opened(path, name) as file:
+            return [medium_note.decode(file.read(medium_note.LIMIT + 1) or b"")]
+    except (FormatError, OSError):
+        return []
+
+
 def _files(
     path: Path, depth: int, found: Found
 ) -> Iterator[tuple[Path, os.stat_result]]:
@@ -230,6 +245,7 @@ def _look(file: Path, status: os.stat_result, found: Found) -> None:
         shown = file.name.upper()
         ours = shown.startswith("AIRLIFT-")
         if ours and shown.endswith(tuple(map(str.upper, SIDECARS))):
+            found.notes += _note(file, name)
             return
         found.unknown.append(file)
         if not (ours and shown.endswith(".TAR")):

@@ -106,9 +106,9 @@ class Terminal:
         """Press *keys* and Enter."""
         os.write(self.main, f"{keys}\n".encode())
 
-    def end(self) -> int:
-        """Wait for the end; return the exit code."""
-        self.until(r"(delivery 1 to plant7: |airlift: hint: ).*\n")
+    def end(self, said: str = r"(delivery 1 to plant7: |airlift: hint: ).*\n") -> int:
+        """Wait until *said* was printed, and for the end; return the exit code."""
+        self.until(said)
         code = self.process.wait(_WAIT_S)
         os.close(self.main)
         return code
@@ -136,9 +136,37 @@ def test_one_slot_is_filled_by_label_and_goes_on_after_q(
     person = Terminal(side, *export)
     person.until(r"medium 3 at \S+: volumes 3, ")
     assert person.end() == 0
-    side.isolated(tmp_path).ok(
-        "import", *(str(tmp_path / name) for name in ("one", "two", "drive")), "--yes"
+    _taken_in(side.isolated(tmp_path), tmp_path)
+
+
+def _taken_in(isolated: Side, tmp_path: Path) -> None:
+    """Import from one slot: first the last stick, then by what that says."""
+    slot = tmp_path / "slot"
+    (tmp_path / "drive").rename(slot)
+    take_in = ("import", str(slot), "--yes")
+    hint = isolated.fails(8, *take_in)[-1]
+    assert re.fullmatch(
+        r"airlift: hint: run `airlift import` again with the other media; what came is "
+        r"kept; volumes 1 on medium 1, 2 on medium 2; what is lost is written again on "
+        r"the connected host: `airlift reissue plant7 1 1-2@[0-9a-f]{8} --to FOLDER`",
+        hint,
+    ), hint
+    slot.rename(tmp_path / "three")
+    (tmp_path / "two").rename(slot)
+    person = Terminal(isolated, *take_in, "--wait")
+    person.until(
+        r"volumes 1 on medium 1\s+airlift: insert the medium with volumes 1 of 3"
     )
+    person.press("")
+    person.until(r"this medium has volumes 2 only, which have come")
+    person.until(r"or press q: ")
+    slot.rename(tmp_path / "two")
+    person.press("")
+    person.until(r"cannot read \S+slot")
+    person.until(r"or press q: ")
+    (tmp_path / "one").rename(slot)
+    person.press("")
+    assert person.end(r"delivery 1 imported; ") == 0
 
 
 def test_waiting_needs_a_terminal(side: Side, tmp_path: Path) -> None:

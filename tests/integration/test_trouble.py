@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -145,7 +146,13 @@ def test_a_changed_byte_is_named_and_a_good_copy_helps(
     bad.write_bytes(data)
     lines = isolated.fails(FormatError.exit_code, *take_in(stick))
     assert f"airlift: error: {bad}: byte " in lines[-2]
-    assert lines[-1].endswith(f"bring good copies of: {bad.name}")
+    match = re.fullmatch(
+        rf"airlift: hint: what verified is kept; bring good copies of: {bad.name}; what "
+        r"is lost is written again on the connected host: `airlift reissue plant7 1 "
+        r"3@[0-9a-f]{8} --to FOLDER`",
+        lines[-1],
+    )
+    assert match, lines[-1]
     assert isolated.json("list")["releases"] == []
     shutil.copy(carried / bad.name, bad)
     isolated.ok(*take_in(stick))
