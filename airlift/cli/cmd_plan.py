@@ -11,8 +11,9 @@ from airlift.artifact import Json, Pinned
 from airlift.cli import basis, chosen_site, config, output, wanted
 from airlift.cli.capacity import Capacity
 from airlift.digest import Sha256
+from airlift.errors import RequestError
 from airlift.format.volume import DEFAULT_CAPACITY
-from airlift.outbound import bases
+from airlift.outbound import bases, placing
 from airlift.outbound.forecast import Forecast, forecast
 from airlift.outbound.ledger import Ledger
 from airlift.progress import Progress
@@ -32,6 +33,11 @@ _FRONT = 1 << 20
     default=DEFAULT_CAPACITY,
     show_default="2047MiB",
     help="Largest volume, as for `export`.",
+)
+@click.option(
+    "--medium-size",
+    type=Capacity(),
+    help="Bytes that a medium takes: say how many of them are needed.",
 )
 @click.option("--site", help="The site to build on; needed where there are several.")
 @basis.option
@@ -56,6 +62,7 @@ def command(
     home: Path,
     manifest: Path,
     capacity: int,
+    medium_size: int | None,
     site: str | None,
     build_on: str,
     download_rate: int,
@@ -76,12 +83,14 @@ def command(
     total = sum(row["bytes"] for row in rows)
     carry = sum(one.carried for one in savings) if savings else total
     fetch = sum(row["to_fetch"] for row in rows)
+    volumes = max(1, -(-carry // max(1, capacity - _FRONT)))
     outlook = {
         "bytes": total,
         "to_fetch": fetch,
         "to_carry": carry,
-        "volumes": max(1, -(-carry // max(1, capacity - _FRONT))),
+        "volumes": volumes,
         "volume_size": capacity,
+        **_media(carry, volumes, capacity, medium_size),
         "seconds": fetch // max(1, download_rate) + 2 * carry // max(1, medium_rate),
     }
     if as_json:
@@ -92,6 +101,24 @@ def command(
         output.line(
             f"to carry exactly this: `airlift lock {manifest}`, then export the lock"
         )
+
+
+def _media(
+    carry: int, volumes: int, capacity: int, medium_size: int | None
+) -> dict[str, int]:
+    """Return how many media of a size take the volumes; nothing where none is given.
+
+    Raises:
+        RequestError: Not one volume fits such a medium.
+    """
+    if medium_size is None:
+        return {}
+    last = min(capacity, carry - (volumes - 1) * (capacity - _FRONT) + _FRONT)
+    needed = placing.count([capacity] * (volumes - 1) + [last], medium_size)
+    if not needed:
+        problem = f"a volume of {capacity} bytes does not fit a medium of {medium_size}"
+        raise RequestError(problem, hint="choose a smaller --volume-size")
+    return {"media": needed, "medium_size": medium_size}
 
 
 def _as_json(
@@ -139,6 +166,9 @@ def _show(
     )
     if savings:
         output.line(f"to carry: at most {carry} of {total}")
+    if "media" in outlook:
+        size = output.size(outlook["medium_size"])
+        output.line(f"at most {outlook['media']} media of {size}")
     duration = _duration(outlook["seconds"])
     output.line(f"about {duration}: fetch, write, and read back once")
 

@@ -6,7 +6,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from airlift import naming
-from airlift.errors import AirliftError, FormatError, RequestError, StoreError
+from airlift.errors import (
+    AirliftError,
+    FormatError,
+    MediumError,
+    RequestError,
+    StoreError,
+)
 from airlift.format import medium_note
 from airlift.outbound import drives, medium, placing, sidecars
 from airlift.outbound.mounts import mount_of
@@ -34,6 +40,29 @@ class Place:
     device: int
     failed: str = ""
     touched: bool = False
+
+    def check_in(self, fresh: Path | None = None) -> None:
+        """See that the medium is still in.
+
+        Below the mount point of a stick that was pulled lies a folder of the system's
+        disk, which takes every write.
+
+        Args:
+            fresh: What was just written there; deleted if it went elsewhere.
+
+        Raises:
+            MediumError: It is not.
+        """
+        try:
+            device = self.folder.stat().st_dev
+        except OSError:
+            device = -1
+        if device == self.device:
+            return
+        if fresh and device >= 0:
+            fresh.unlink(missing_ok=True)
+        problem = f"{self.shown} was taken out while it was written"
+        raise MediumError(problem, hint="put it in again, or another")
 
     @property
     def shown(self) -> str:

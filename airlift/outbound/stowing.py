@@ -315,7 +315,9 @@ class Stowing:
     def _volume(self, place: Place, name: str, advance: Advance) -> None:
         label, noted = self._labels[name], self._stowage.noted(name)
         expected = noted.sha256 if noted else None
+        place.check_in()
         done = self._lot.cutter.put(label, place.folder, advance, expected)
+        place.check_in(done.path)
         if expected and done.sha256 != expected:
             _differs(done, expected)
         note = VolumeNote(name=name, size=done.size, sha256=done.sha256)

@@ -1,6 +1,9 @@
 """Several media: what fits where, what fails, what goes on, and what comes again."""
 
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -334,6 +337,47 @@ def test_when_every_medium_failed_the_rest_is_named(yard: Yard) -> None:
     )
     yard.export(yard.stick("c"))
     yard.crossing.isolated.land(a, b, yard.stick("c"))
+
+
+def in_a_namespace(*arguments: str | Path) -> str:
+    """Run the program with sticks of its own; return what it printed."""
+    if not shutil.which("unshare"):
+        pytest.skip("needs unshare")
+    if subprocess.run(["unshare", "-rm", "true"], check=False).returncode:
+        pytest.skip("this host allows no mount namespace to this user")
+    here = Path(__file__).parent
+    done = subprocess.run(
+        ["unshare", "-rm", sys.executable, here / "stowing_program.py", *arguments],
+        env={**os.environ, "PYTHONPATH": str(here.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_stick_that_somebody_else_fills_keeps_what_it_got(tmp_path: Path) -> None:
+    """What was free when it was looked at is gone; the rest goes to the next stick."""
+    part = tmp_path / "a" / "AIRLIFT-plant7-000001.0002-of-0005.tar.part"
+    assert in_a_namespace("full", tmp_path) == (
+        f"{part.parent} is full: {part.name} could not be finished\n"
+        "{1: (1,), 2: (2, 3, 4, 5)}\n"
+        "['AIRLIFT-plant7-000001.0001-of-0005.tar']\n"
+        "landed\n"
+    )
+
+
+def test_a_stick_that_is_pulled_leaves_nothing_on_the_disk_below(
+    tmp_path: Path,
+) -> None:
+    """The folder where it was mounted takes every write, and counts for none."""
+    assert in_a_namespace("pulled", tmp_path) == (
+        f"medium 1 at {tmp_path / 'a'} was taken out while it was written\n"
+        "{1: (1, 2, 3, 4, 5)}\n"
+        "[]\n"
+        "landed\n"
+    )
 
 
 def test_a_volume_that_is_there_with_other_bytes_is_written_again(yard: Yard) -> None:
