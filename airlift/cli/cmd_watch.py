@@ -2,14 +2,15 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import click
 
 from airlift import hook
-from airlift.cli import config, output
+from airlift.cli import config, output, receipts
 from airlift.cli.cmd_import import CounterDesk
 from airlift.cli.duration import Duration
 from airlift.cli.next_medium import NextMedium
@@ -27,6 +28,8 @@ from airlift.watch.folder import OVER, Folder
 from airlift.watch.telling import Event, Teller
 from airlift.watch.watching import Moment, Post, Rules, Watch
 
+_RECEIPTS = ("complete", "refused")
+"""Events after which a receipt of the site says something new."""
 _ALARM_S = 60.0
 """Seconds an alarm command may take: nothing is taken in meanwhile."""
 
@@ -134,12 +137,9 @@ def command(
         deadline_s=deadline,
         consume=Consume(consume),
     )
-    teller = Teller(
-        tell=_line_of_json if as_json else _line,
-        alarm=_alarm(alarm),
-        metrics=metrics,
-    )
     with _alone(home, folder), closing(Catalog.open(home)) as catalog:
+        tell = partial(_tell, home, catalog, _line_of_json if as_json else _line)
+        teller = Teller(tell=tell, alarm=_alarm(alarm), metrics=metrics)
 
         def gate() -> Gate:
             store = BlobStore(home / "store")
@@ -238,6 +238,18 @@ def _status(own: Path, *, as_json: bool) -> int:
     for one in known:
         output.line(str(one))
     return 0
+
+
+def _tell(
+    home: Path, catalog: Catalog, show: Callable[[Event], None], event: Event
+) -> None:
+    """Show *event*; leave the receipt that an import leaves, and show its code."""
+    show(event)
+    if event.what in _RECEIPTS:
+        written = receipts.after_import(home, catalog)
+        if written and written.fresh:
+            text = f"state code {written.code}; receipt for the sender: {written.path}"
+            show(Event(what="receipt", text=text, details=receipts.as_table(written)))
 
 
 def _line(event: Event) -> None:

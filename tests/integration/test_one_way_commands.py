@@ -32,9 +32,8 @@ def test_a_lost_volume_is_asked_for_by_a_line_and_comes_again(tmp_path: Path) ->
     assert said.startswith(f"delivery 1 to {SITE}: 4 file(s) sent, 4.")
     assert (drop / f"{front}.0002-of-0003.r2.tar").exists()
     assert not list((near.home / "outbox").iterdir())
-    assert far.ok(*once).splitlines()[-1] == (
-        f"delivery 1 to {SITE}: complete; live set 1"
-    )
+    told = far.ok(*once).splitlines()
+    assert told[-2] == f"delivery 1 to {SITE}: complete; live set 1"
     again = near.json("resend", SITE, "1", "1,3", "--to", str(drop))["deliveries"]
     assert again[0]["files"][0] == f"{front}.0001-of-0003.r3.tar"
 

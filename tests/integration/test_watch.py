@@ -86,7 +86,8 @@ def test_one_look_says_what_is_missing_and_then_that_nothing_is(post: Post) -> N
     assert (known["state"], known["missing"], known["volumes"]) == ("waiting", [2], 2)
     post.put(2)
     told = post.isolated.ok(*once).splitlines()
-    assert told[-1] == f"delivery 1 to {SITE}: complete; live set 1"
+    assert told[-2] == f"delivery 1 to {SITE}: complete; live set 1"
+    assert told[-1].startswith("state code ")
     status = post.isolated.ok("watch", str(post.drop), "--status")
     assert status == f"delivery 1 to {SITE}: complete\n"
     assert post.isolated.json("list")["releases"][0]["state"] == "live"
