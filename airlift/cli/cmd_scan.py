@@ -119,6 +119,20 @@ class _Stated:
         self._by, self._scanner, self._note = by, scanner, note
         self._result = Result(result) if result else None
         self._skipped, self._name = skipped or 0, naming.show(name.name)
+        self._path = name
+
+    def report_of(self, scan: Scan) -> bytes:
+        """Return the report that lies beside a carried record.
+
+        Raises:
+            RequestError: It is not there, or not the one that the record binds.
+        """
+        path = self._path.with_suffix(".txt")
+        data = read_file(path, limit=kept.REPORT_LIMIT, error=RequestError)
+        if sha256(data) != scan.report:
+            problem = f"{naming.show(path.name)} is not the report of {self._name}"
+            raise RequestError(problem, hint="copy both from the medium again")
+        return data
 
     def scan(self, data: bytes, *, unseen: int = 0) -> Scan:
         """Return the scan of nothing yet that the report *data* is of.
@@ -194,6 +208,7 @@ def _arrived(
         if scan.site != site or scan.dispatch not in deliveries.values():
             problem = "the record is of no delivery that this site has imported"
             raise RequestError(problem, hint="import the delivery first")
+        kept.keep(home, stated.report_of(scan))
     elif named[1]:
         ids = tuple(sorted(one.id for one in moving.find(catalog, named[1])))
         scan = replace(stated.scan(data), site=site, dispatch=None, releases=ids)

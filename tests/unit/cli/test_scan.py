@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from airlift.digest import sha256
 from airlift.errors import FormatError, RequestError
 from airlift.format import scan
 from airlift.format.scan import Result, Scan
@@ -154,8 +155,8 @@ def test_a_carried_record_is_shown_as_not_signed(run: Shell, report: Path) -> No
         site="plant7",
         dispatch=newest.id,
         releases=(),
-        report="0" * 64,  # type: ignore[arg-type]
-        report_size=1,
+        report=sha256(CLEAN),
+        report_size=len(CLEAN),
         by="station",
         scanner="ClamAV",
         version="1",
@@ -165,12 +166,19 @@ def test_a_carried_record_is_shown_as_not_signed(run: Shell, report: Path) -> No
         skipped=0,
         at="2026-11-23T12:00:00Z",
     )
-    report.write_bytes(scan.encode(told))
-    assert run.good("scan", "attach", report, "--json").json["carried"] is True
+    record = report.with_suffix(".json")
+    record.write_bytes(scan.encode(told))
+    assert run.good("scan", "attach", record, "--json").json["carried"] is True
+    kept = run.home / "records" / "scans" / f"{told.report}.txt"
+    assert kept.read_bytes() == CLEAN
     (shown,) = run.good("show", "acme/risky", "--json").json["scans"]
     assert shown["words"].endswith("by station); carried, not signed")
-    report.write_bytes(scan.encode(replace(told, site="plant8")))
-    done = run("scan", "attach", report)
+    report.write_bytes(LIMITED)
+    done = run("scan", "attach", record)
+    assert done.code == RequestError.exit_code
+    assert "report.txt is not the report of report.json" in done.err
+    record.write_bytes(scan.encode(replace(told, site="plant8")))
+    done = run("scan", "attach", record)
     assert done.code == RequestError.exit_code
     assert "is of no delivery that this site has imported" in done.err
 
