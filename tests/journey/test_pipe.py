@@ -221,7 +221,8 @@ def test_a_stranger_through_a_pipe_is_refused_and_logged(
         pour(crossing, *parts(stranger))
     (event,) = crossing.isolated.catalog.events(newest=1)
     assert (event.action, event.outcome) == ("import", "refused")
-    assert event.detail == {"problem": caught.value.problem}
+    told = {"problem": caught.value.problem, "reason": "trust", "sequence": 0}
+    assert event.detail == told
     assert not list((crossing.isolated.home / "incoming").glob("*"))
 
 
