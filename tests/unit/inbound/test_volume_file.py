@@ -6,6 +6,7 @@ import io
 import os
 import random
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -100,7 +101,8 @@ def test_a_medium_that_was_pulled_out_is_given_up_at_once(path: Path) -> None:
         assert not source.gone
         with pytest.raises(VolumeError):
             source.slab(SMALL)
-        assert source.gone
+        gone: bool = source.gone
+        assert gone
         assert not source.resume(SMALL)
 
 
@@ -176,12 +178,16 @@ def test_what_is_wrong_is_read_again_only_while_that_helps(path: Path) -> None:
         assert source.doubts == 0
 
 
+def _is(expected: bytes, data: bytes | memoryview) -> bool:
+    return bytes(data) == expected
+
+
 def test_what_is_right_the_second_time_is_given_and_counted(path: Path) -> None:
     """Small as a copy, large as memory that is lent; from wherever it lies."""
     with media.opened(path) as source:
         for at, size in ((0, 5), (4090, 100), (777, SMALL), (SLAB // 3, SLAB)):
             expected = BODY[at : at + size]
-            found = source.again(at, size, lambda data, e=expected: bytes(data) == e)
+            found = source.again(at, size, partial(_is, expected))
             assert found is not None
             assert bytes(found) == expected
         assert source.doubts == 4
