@@ -1,4 +1,4 @@
-"""Asking a person before something goes that does not come back."""
+"""Asking a person: before something goes that does not come back, and for a medium."""
 
 import sys
 
@@ -25,3 +25,18 @@ def ask(question: str, *, given: bool) -> None:
     if not click.confirm(f"airlift: {question}", err=True):
         problem = "not agreed to; nothing was changed"
         raise RequestError(problem, hint="run the same command when it is wanted")
+
+
+def inserted(what: str) -> bool:
+    """Ask for *what* at the terminal; return whether it is in, or they gave up."""
+    try:
+        answer = click.prompt(
+            f"airlift: insert {what}, or press q",
+            default="",
+            show_default=False,
+            prompt_suffix=": ",
+            err=True,
+        )
+    except click.Abort:
+        return False
+    return not str(answer).strip().lower().startswith("q")

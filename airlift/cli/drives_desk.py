@@ -8,7 +8,7 @@ from typing import TypeVar
 import click
 
 from airlift import naming
-from airlift.cli import config, output, pipe
+from airlift.cli import config, consent, output, pipe
 from airlift.cli.capacity import Capacity
 from airlift.errors import RequestError
 from airlift.format import selection
@@ -103,17 +103,7 @@ class TerminalQuay:
         count = f" of {wanted.count}" if wanted.count else ""
         where = " or ".join(map(_shown, wanted.folders))
         output.note(f"still to write: {_need(wanted)}")
-        try:
-            answer = click.prompt(
-                f"airlift: insert {name}{count} at {where}, or press q",
-                default="",
-                show_default=False,
-                prompt_suffix=": ",
-                err=True,
-            )
-        except click.Abort:
-            return False
-        return not str(answer).strip().lower().startswith("q")
+        return consent.inserted(f"{name}{count} at {where}")
 
 
 def show_berths(berths: Sequence[Berth], folders: Sequence[Path]) -> None:

@@ -4,9 +4,7 @@ import contextlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import click
-
-from airlift.cli import output
+from airlift.cli import consent, output
 from airlift.errors import RequestError, StoreError
 from airlift.format import selection
 from airlift.format.medium_note import MediumNote
@@ -113,14 +111,4 @@ def _inserted(arrival: Arrival) -> bool:
     """Ask for the next medium; return whether it is in."""
     model, ordinals = arrival.model(), arrival.missing_ordinals()
     what = f"volumes {selection.ranges(ordinals)} of {model.count}" if model else "more"
-    try:
-        answer = click.prompt(
-            f"airlift: insert the medium with {what}, or press q",
-            default="",
-            show_default=False,
-            prompt_suffix=": ",
-            err=True,
-        )
-    except click.Abort:
-        return False
-    return not str(answer).strip().lower().startswith("q")
+    return consent.inserted(f"the medium with {what}")
