@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -115,9 +116,12 @@ def test_an_import_names_the_spares_that_can_help(
     (stick / volume(2)).unlink()
     home = str(made.isolated.home)
     assert run(["import", str(stick), "--yes", "--home", home]) == 8
-    assert capsys.readouterr().err.splitlines()[-1] == (
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert re.sub("@[0-9a-f]{8}", "@CUTTING", said) == (
         "airlift: hint: run `airlift import` again with the other media; what came is "
-        "kept; `airlift repair` can rebuild volumes from the spares here"
+        "kept; `airlift repair` can rebuild volumes from the spares here; what is lost is "
+        "written again on the connected host: `airlift reissue plant7 1 2@CUTTING --to "
+        "FOLDER`"
     )
 
 
