@@ -219,6 +219,18 @@ def envelope(signed: dict[str, Any], signers: Iterable[UnlockedKey]) -> bytes:
     ).encode()
 
 
+def prints(one: UnlockedKey) -> str:
+    """Return a key's fingerprint as a signer is shown it: words and digits."""
+    found = one.public.fingerprint
+    return f"{found.words} ({found.groups})"
+
+
+def signed_root(data: bytes) -> dict[str, Any]:
+    """Return what the signatures of the root *data* cover."""
+    signed: dict[str, Any] = json.loads(data)["signed"]
+    return signed
+
+
 def _renamed(name: str, version: int) -> str:
     folder, _, file = name.rpartition("/")
     number, dot, rest = file.partition(".")

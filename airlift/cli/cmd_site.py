@@ -38,7 +38,8 @@ def add(
     phrases = Passphrases(fd=passphrase_fd, file=passphrase_file)
     signers = keyring.unlock(home, key_names, phrases)
     quorum = publisher.dispatchers()
-    publisher.add_site(name, quorum.keys, quorum.threshold, signers, config.now())
+    count = quorum.people or quorum.threshold
+    publisher.add_site(name, quorum.keys, count, signers, config.now())
     output.line(f"site {name}: give it the root with `airlift trust root FILE`")
 
 

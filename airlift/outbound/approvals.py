@@ -12,6 +12,7 @@ from airlift.errors import RequestError, TrustError
 from airlift.store.durable import Disk, read_file
 from airlift.trust import approval
 from airlift.trust.approval import Approval, Subject
+from airlift.trust.people import holders, person
 from airlift.trust.quorum import Quorum
 
 SUFFIX = ".approval"
@@ -63,18 +64,17 @@ def require(lock: Path, site: str, people: Quorum, *, count: int) -> None:
         FormatError: A file beside it is not an approval.
         StoreError: A file cannot be read.
     """
-    if count > len(people.keys):
-        problem = (
-            f"{count} approvals are asked for, {len(people.keys)} people may approve"
-        )
+    if count > (able := len(holders(people.keys))):
+        problem = f"{count} approvals are asked for, {able} people may approve"
         raise RequestError(problem, hint="enrol more people, or ask for fewer")
     wanted, given = subject(lock, site), beside(lock)
     counted = approval.counted(given, wanted, people)
     if len(counted) >= count:
         return
     flaws = [flaw for one in given if (flaw := _flaw(one, wanted, people))]
-    done = {one.key_id for one in counted}
-    could = [naming.show(key.name) for key in people.keys if key.key_id not in done]
+    done = {person(one.by) for one in counted}
+    left = {key.name: None for key in people.keys if person(key.name) not in done}
+    could = [naming.show(name) for name in left]
     problem = (
         f"{naming.show(lock.name)} is approved by {len(counted)} of {count};"
         f" {', '.join(could)} could"

@@ -20,6 +20,7 @@ from airlift.format.dispatch import is_time
 from airlift.format.fields import Fields
 from airlift.trust import public
 from airlift.trust.keys import UnlockedKey
+from airlift.trust.people import person
 from airlift.trust.quorum import Quorum
 
 FORMAT = "airlift/approval/1"
@@ -196,7 +197,7 @@ def counted(
     Args:
         approvals: Of anything, by anybody.
         subject: What is to be approved.
-        people: Who may approve it; each is one person with one key.
+        people: Who may approve it; a person with two keys counts once.
     """
     good: dict[str, Approval] = {}
     for one in approvals:
@@ -204,5 +205,5 @@ def counted(
             check(one, subject, people)
         except TrustError:
             continue
-        good.setdefault(one.key_id, one)
+        good.setdefault(person(one.by), one)
     return tuple(sorted(good.values(), key=lambda one: (one.at, one.key_id)))

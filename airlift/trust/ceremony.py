@@ -10,6 +10,8 @@ from airlift.trust import draft, metadata
 from airlift.trust.draft import Draft
 from airlift.trust.keys import UnlockedKey
 from airlift.trust.metadata import Targets
+from airlift.trust.people import label
+from airlift.trust.public import PublicKey
 from airlift.trust.quorum import Quorum, same
 
 
@@ -61,6 +63,9 @@ def _keys(pending: Draft) -> Iterator[str]:
     ):
         before = old.roles[role] if old else None
         yield from _quorum(f"{who} must be signed by", root.roles[role], before)
+    if root.profile != (held := old.profile if old else ""):
+        was = f" instead of {held or 'none'}" if old else ""
+        yield f"the root promises the profile {root.profile or 'none'}{was}"
 
 
 def _quorum(label: str, new: Quorum, old: Quorum | None) -> Iterator[str]:
@@ -71,17 +76,26 @@ def _quorum(label: str, new: Quorum, old: Quorum | None) -> Iterator[str]:
     known = old.by_id if old else {}
     for key in new.keys:
         if key.key_id not in known:
-            words = key.fingerprint.words
-            yield f"key of `{naming.show(key.name)}` counts from now on: {words}"
+            yield f"key of {_named(key, new)} counts from now on: {_prints(key)}"
     for key_id, key in known.items():
         if key_id not in new.by_id:
-            words = key.fingerprint.words
-            yield f"key of `{naming.show(key.name)}` counts no longer: {words}"
+            yield f"key of {_named(key, old)} counts no longer: {_prints(key)}"
+
+
+def _named(key: PublicKey, among: Quorum | None) -> str:
+    return f"`{naming.show(label(key, among.keys if among else ()))}`"
+
+
+def _prints(key: PublicKey) -> str:
+    return f"{key.fingerprint.words} ({key.fingerprint.groups})"
 
 
 def _holders(one: Quorum) -> str:
-    names = ", ".join(f"`{naming.show(key.name)}`" for key in one.keys)
-    return f"{one.threshold} of {names}"
+    if one.people:
+        people = sorted({key.name: None for key in one.keys})
+        names = ", ".join(f"`{naming.show(name)}`" for name in people)
+        return f"{one.people} of {names}, each with both keys"
+    return f"{one.threshold} of {', '.join(_named(key, one) for key in one.keys)}"
 
 
 def _sites(pending: Draft) -> Iterator[str]:

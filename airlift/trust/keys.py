@@ -30,6 +30,7 @@ from airlift.format import canonical
 from airlift.format.fields import Fields
 from airlift.trust import files, public, schemes
 from airlift.trust.public import PublicKey
+from airlift.trust.schemes import Family
 
 FORMAT = "airlift/key/1"
 SUFFIX = ".key"
@@ -160,13 +161,15 @@ def lock(key: UnlockedKey, passphrase: str, *, cost: Cost = DEFAULT) -> bytes:
 def save(
     folder: Path, key: UnlockedKey, passphrase: str, *, cost: Cost = DEFAULT
 ) -> tuple[Path, Path]:
-    """Write *key* to *folder* as ``NAME.key`` and ``NAME.pub``; return both paths.
+    """Write *key* to *folder* as a key file and a public one; return both paths.
+
+    They are called by ``stem``: ``NAME.key`` and ``NAME.pub``.
 
     Raises:
         RequestError: One of them is there already, or ``lock`` refuses.
         StoreError: The disk refuses.
     """
-    name = key.public.name
+    name = stem(key.public)
     problem = naming.path_problem(f"{name}{SUFFIX}")
     if problem or "/" in name:
         text = f"key name `{naming.show(name)}` {problem or 'has a slash'}"
@@ -179,6 +182,16 @@ def save(
     return secret, shared
 
 
+def stem(key: PublicKey) -> str:
+    """Return what the files of *key* are called, without their endings.
+
+    By its holder; by its scheme too where it is of the lattice family, and so the
+    second key of a person.
+    """
+    row = schemes.SCHEMES[key.scheme]
+    return key.name if row.family is Family.CLASSICAL else f"{key.name}.{row.label}"
+
+
 def read(path: Path) -> LockedKey:
     """Return the locked key in the file *path*.
 
@@ -188,8 +201,17 @@ def read(path: Path) -> LockedKey:
             than any key file should.
         StoreError: It cannot be read.
     """
-    data = files.read(path, limit=_LIMIT, what="key file")
-    return decode(data, name=naming.show(path.name))
+    return decode(read_bytes(path), name=naming.show(path.name))
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return what the key file *path* holds, unread.
+
+    Raises:
+        RequestError: There is no such file.
+        StoreError: It cannot be read.
+    """
+    return files.read(path, limit=_LIMIT, what="key file")
 
 
 def decode(data: bytes, *, name: str = "key file") -> LockedKey:

@@ -5,13 +5,16 @@ no field that airlift does not use. ``encode`` and ``decode`` (airlift.trust.str
 are inverse on every accepted byte. What the documents are worth is judged elsewhere:
 by ``tuf``'s client on the same bytes, and by airlift.trust.verifier.
 
-Two fields go beyond TUF, within what it leaves open:
+Fields that go beyond TUF, within what it leaves open:
 
 * ``x-airlift-signed`` beside each version in snapshot and timestamp: the SHA-256 of
   what the named document's signatures cover. It binds the set without depending on
   the signatures, so that everybody can sign everything in one round.
 * ``x-airlift-previous`` in a root: the SHA-256 of the file of the root before it, so
   that a site whose anchor is a later root still knows every earlier one to the byte.
+* ``x-airlift-people`` in a role: how many people must have signed with every key of
+  theirs (``trust.quorum``). ``x-airlift-profile`` in a root (``trust.profile``). Both
+  are left out where they say nothing.
   The snapshot also lists the newest root, so that no root can be left out.
 
 Source: TUF specification 1.0.31, sections 4.2 to 4.6.
@@ -26,6 +29,7 @@ from securesystemslib.formats import encode_canonical
 from airlift.artifact import Json
 from airlift.digest import Sha256, sha256
 from airlift.format import canonical
+from airlift.trust import profile
 from airlift.trust.public import PublicKey
 from airlift.trust.quorum import Quorum
 
@@ -40,6 +44,7 @@ CATALOGUE_PATHS = "catalogue/*"
 """The one pattern of target names that this role may vouch for."""
 SIGNED = "x-airlift-signed"
 PREVIOUS = "x-airlift-previous"
+PEOPLE = "x-airlift-people"
 
 
 def site_role(site: str) -> str:
@@ -102,12 +107,14 @@ class Root:
         expires: ``YYYY-MM-DDThh:mm:ssZ``, as in all documents.
         roles: The four top-level roles.
         previous: SHA-256 of the file of version - 1; None for version 1.
+        profile: The profile it promises to meet; empty for none.
     """
 
     version: int
     expires: str
     roles: Mapping[str, Quorum]
     previous: Sha256 | None = None
+    profile: str = ""
 
     def to_json(self) -> dict[str, Json]:
         """Return what the signatures cover."""
@@ -119,6 +126,8 @@ class Root:
         }
         if self.previous is not None:
             signed[PREVIOUS] = self.previous
+        if self.profile:
+            signed[profile.FIELD] = self.profile
         return signed
 
 
@@ -291,7 +300,11 @@ def _keys(roles: Mapping[str, Quorum]) -> dict[str, Json]:
 
 
 def _quorum(one: Quorum) -> dict[str, Json]:
-    return {"keyids": [key.key_id for key in one.keys], "threshold": one.threshold}
+    table: dict[str, Json] = {
+        "keyids": [key.key_id for key in one.keys],
+        "threshold": one.threshold,
+    }
+    return {**table, PEOPLE: one.people} if one.people else table
 
 
 def _edition(one: Edition) -> dict[str, Json]:

@@ -8,7 +8,6 @@ version only rises there.
 Source: docs/format.md, "Site policy".
 """
 
-import unicodedata
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -18,6 +17,7 @@ from airlift.format import canonical
 from airlift.format.dispatch import is_time
 from airlift.format.fields import Fields
 from airlift.trust import public
+from airlift.trust.people import person
 from airlift.trust.public import PublicKey
 from airlift.trust.quorum import Quorum
 
@@ -140,12 +140,6 @@ def _approvers(top: Fields) -> Quorum:
     if threshold > len(found):
         top.refuse("threshold", f"is {threshold} of {len(found)} people")
     return Quorum(keys=tuple(found), threshold=threshold)
-
-
-def person(name: str) -> str:
-    """Return what is the same for all spellings of a person's *name*."""
-    folded = unicodedata.normalize("NFKC", name).casefold()
-    return " ".join(unicodedata.normalize("NFKC", folded).split())
 
 
 def _list(top: Fields, key: str) -> tuple[str, ...] | None:

@@ -24,7 +24,7 @@ from airlift.trust.draft import Draft
 from airlift.trust.keys import UnlockedKey
 from airlift.trust.ledger import Ledger
 from airlift.trust.metadata import SiteTargets, Targets
-from airlift.trust.plan import Lives, RolePlan, Site, sound_quorum
+from airlift.trust.plan import Lives, RolePlan, Site, paired_quorum
 from airlift.trust.public import PublicKey
 from airlift.trust.quorum import Quorum
 from airlift.trust.repository import RESTORE, Repository, packing_path
@@ -109,7 +109,7 @@ class Publisher:
         signers: Sequence[UnlockedKey],
         now: str,
     ) -> None:
-        """Let *threshold* of *keys* sign deliveries to the site *name*.
+        """Let *threshold* people of *keys* sign deliveries to the site *name*.
 
         Adding it again alike changes nothing; with other keys, it gives the site new
         keys: the old ones count no longer.
@@ -121,7 +121,7 @@ class Publisher:
         if not naming.is_site(name):
             problem = f"`{naming.show(name)}` cannot be a site's name"
             raise RequestError(problem, hint="use 1 to 32 of a-z, 0-9 and -")
-        wanted = sound_quorum(tuple(keys), threshold, f"keys of site `{name}`")
+        wanted = paired_quorum(tuple(keys), threshold, f"keys of site `{name}`")
 
         def added(targets: Targets) -> Targets:
             return replace(targets, sites={**targets.sites, name: wanted})

@@ -1,5 +1,9 @@
 """Whose signatures a document needs, and whether it has exactly those.
 
+Where each person has a key of each family, a quorum can ask for people beside the
+threshold of keys: so many of them must have signed with every key of theirs, so that
+one broken family and one robbed person are not enough together.
+
 TUF asks for a threshold of valid signatures and passes over all others. airlift asks
 for no others: every signature is by a key of the role, is valid, and could not be
 left out. A courier can then neither add, drop nor change a byte of signed metadata
@@ -11,6 +15,7 @@ from dataclasses import dataclass
 
 from airlift import naming
 from airlift.errors import TrustError
+from airlift.trust.people import holders, label
 from airlift.trust.public import PublicKey
 
 COPY_AGAIN = "copy it again; if it stays so, stop and ask whoever sent it"
@@ -23,10 +28,13 @@ class Quorum:
     Attributes:
         keys: Sorted by id; at least *threshold*.
         threshold: At least 1.
+        people: How many people must have signed with every key of theirs; 0 where
+            keys alone count.
     """
 
     keys: tuple[PublicKey, ...]
     threshold: int
+    people: int = 0
 
     @property
     def by_id(self) -> dict[str, PublicKey]:
@@ -35,14 +43,34 @@ class Quorum:
 
     def missing(self, signed: Iterable[str]) -> int:
         """Return how many more of the keys must sign, given the ids that have."""
-        return max(0, self.threshold - len(self.by_id.keys() & set(signed)))
+        done = set(signed)
+        short = max(0, self.threshold - len(self.by_id.keys() & done))
+        left = sorted(
+            sum(key.key_id not in done for key in held) for held in self._held()
+        )
+        return max(short, sum(left[: self.people]))
+
+    def undone(self, signed: Iterable[str]) -> str:
+        """Say how far *signed* is from enough, for an error; empty where it is."""
+        done = set(signed)
+        if (got := len(self.by_id.keys() & done)) < self.threshold:
+            return f"{got} of the {self.threshold} signatures it needs"
+        if not self.missing(done):
+            return ""
+        whole = sum(all(key.key_id in done for key in held) for held in self._held())
+        return f"{whole} of the {self.people} people it needs to sign with both keys"
+
+    def _held(self) -> Iterable[tuple[PublicKey, ...]]:
+        return holders(self.keys).values() if self.people else ()
 
 
-def quorum(keys: Iterable[PublicKey], threshold: int) -> Quorum:
+def quorum(keys: Iterable[PublicKey], threshold: int, *, people: int = 0) -> Quorum:
     """Return the quorum of *threshold* of *keys*, each once, in order of their ids."""
     unique = {key.key_id: key for key in keys}
     return Quorum(
-        keys=tuple(unique[key_id] for key_id in sorted(unique)), threshold=threshold
+        keys=tuple(unique[key_id] for key_id in sorted(unique)),
+        threshold=threshold,
+        people=people,
     )
 
 
@@ -77,11 +105,8 @@ def check(
             problem = f"the signature of {name} by {who} is not valid"
             raise TrustError(problem, hint=COPY_AGAIN)
     for one in quorums:
-        if short := one.missing(signatures):
-            problem = (
-                f"{name} has {one.threshold - short} of the {one.threshold} signatures"
-                f" it needs from {_holders(one)}"
-            )
+        if undone := one.undone(signatures):
+            problem = f"{name} has {undone} from {_names(one.keys)}"
             raise TrustError(problem, hint=COPY_AGAIN)
     if (spare := surplus(signatures, quorums)) is not None:
         problem = f"{name} has a signature more than it needs, by key {spare[:16]}"
@@ -114,21 +139,20 @@ def unsigned(signed: Iterable[str], quorums: Sequence[Quorum]) -> tuple[str, ...
     for one in quorums:
         if count := one.missing(done):
             left = [key for key in one.keys if key.key_id not in done]
-            lines.append(f"{count} of {_names(left)}")
+            lines.append(f"{count} of {_names(left, one.keys)}")
     return tuple(lines)
 
 
-def _holders(one: Quorum) -> str:
-    return _names(one.keys)
-
-
-def _names(keys: Iterable[PublicKey]) -> str:
-    return ", ".join(f"`{naming.show(key.name)}`" for key in keys)
+def _names(keys: Iterable[PublicKey], among: Sequence[PublicKey] = ()) -> str:
+    listed = tuple(keys)
+    everyone = among or listed
+    return ", ".join(f"`{naming.show(label(key, everyone))}`" for key in listed)
 
 
 def same(first: Quorum, second: Quorum) -> bool:
-    """Say whether two quorums are the same keys and threshold, names aside."""
-    return (first.threshold, list(first.by_id)) == (
+    """Say whether two quorums are the same keys and numbers, names aside."""
+    return (first.threshold, first.people, list(first.by_id)) == (
         second.threshold,
+        second.people,
         list(second.by_id),
     )

@@ -16,7 +16,7 @@ from airlift.trust.metadata import (
     Timestamp,
 )
 from airlift.trust.metadata_set import MetadataSet
-from airlift.trust.plan import Lives, RolePlan
+from airlift.trust.plan import Lives, RolePlan, meet
 from airlift.trust.quorum import Quorum, same, surplus
 
 RENEW_AT = 3
@@ -62,7 +62,10 @@ def first(plan: RolePlan, now: str) -> MetadataSet:
     """
     lives = plan.lives
     root = Root(
-        version=1, expires=clock.after(now, days=lives.root), roles=plan.roles()
+        version=1,
+        expires=clock.after(now, days=lives.root),
+        roles=plan.roles(),
+        profile=plan.profile,
     )
     targets = Targets(version=1, expires=clock.after(now, days=lives.targets))
     snapshot = Snapshot(
@@ -100,6 +103,7 @@ def rotated(current: MetadataSet, plan: RolePlan, lives: Lives, now: str) -> Cha
         expires=clock.after(now, days=lives.root),
         roles=roles,
         previous=sha256(metadata.encode(current.root)),
+        profile=plan.profile,
     )
     old_send, send = root.roles[metadata.SNAPSHOT], roles[metadata.SNAPSHOT]
     sites = {
@@ -147,9 +151,14 @@ def revise(before: MetadataSet, change: Change, terms: Terms) -> MetadataSet:
 def check_apart(made: MetadataSet) -> None:
     """Refuse a set in which a key of catalogues has a say in anything else.
 
+    And one in which a site's own keys fall short of the root's profile.
+
     Raises:
-        RequestError: One has.
+        RequestError: One has, or they do.
     """
+    if promised := made.root.body.profile:
+        sites = made.targets.body.sites
+        meet(promised, {metadata.site_role(one): sites[one] for one in sites})
     if (key := made.overreaching()) is not None:
         problem = f"the key of `{key.name}` signs catalogues and something else too"
         raise RequestError(problem, hint="give catalogues a key of their own")

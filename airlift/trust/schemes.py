@@ -1,12 +1,17 @@
 """The signature schemes airlift accepts: one row each.
 
 A scheme is a property of a trusted key, never of a message, and a public key has one
-spelling and so one id. To add one (ML-DSA, say) is to add a row; a key that lies in
-a token (PKCS#11) is another ``securesystemslib`` signer for an existing row.
+spelling and so one id. To add one is to add a row; a key that lies in a token
+(``trust.token``) is another ``securesystemslib`` signer for an existing row.
+
+ML-DSA (FIPS 204) signs ``"tuf"``, the byte 1 and the SHA-512 of the payload, as TAP 21
+has it. Its signatures are randomised: two of one payload are never equal, and only
+verification tells a good one.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from types import MappingProxyType
 
 from cryptography.hazmat.primitives.asymmetric import ed25519
@@ -19,6 +24,13 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from securesystemslib.signer import CryptoSigner  # type: ignore[attr-defined]
 
 
+class Family(StrEnum):
+    """What a scheme's strength rests on: who breaks one family has not the other."""
+
+    CLASSICAL = "classical"
+    LATTICE = "lattice"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scheme:
     """One way to sign.
@@ -28,6 +40,7 @@ class Scheme:
         key_type: The ``keytype`` that goes with it.
         generate: Makes a new private key.
         load: Reads the public part as TUF spells it; ValueError when it cannot.
+        family: What its strength rests on.
         order: The order of an ECDSA curve's group; 0 for schemes whose signatures
             have one form only.
     """
@@ -36,7 +49,13 @@ class Scheme:
     key_type: str
     generate: Callable[[], CryptoSigner]
     load: Callable[[str], PublicKeyTypes]
+    family: Family = Family.CLASSICAL
     order: int = 0
+
+    @property
+    def label(self) -> str:
+        """The name as part of a file's name."""
+        return self.name.partition("/")[0]
 
     def settle(self, signature: bytes) -> bytes:
         """Return the one form of *signature* that airlift accepts.
@@ -69,6 +88,17 @@ def _ecdsa(bits: int, order: int) -> Scheme:
     )
 
 
+def _mldsa(level: int) -> Scheme:
+    name = f"ml-dsa-{level}/1"
+    return Scheme(
+        name=name,
+        key_type="ml-dsa",
+        generate=lambda: CryptoSigner.generate_mldsa(scheme=name),
+        load=_pem,
+        family=Family.LATTICE,
+    )
+
+
 DEFAULT = "ed25519"
 
 _P256 = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
@@ -91,6 +121,8 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType(
             # Orders from FIPS 186-4, D.1.2.
             _ecdsa(256, _P256),
             _ecdsa(384, _P384),
+            _mldsa(65),
+            _mldsa(87),
         )
     }
 )

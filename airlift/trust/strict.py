@@ -14,7 +14,7 @@ from airlift.digest import is_sha256
 from airlift.errors import FormatError
 from airlift.format import canonical
 from airlift.format.fields import Fields
-from airlift.trust import clock, metadata, public
+from airlift.trust import clock, metadata, profile, public
 from airlift.trust.metadata import (
     B,
     Document,
@@ -27,17 +27,19 @@ from airlift.trust.metadata import (
     Targets,
     Timestamp,
 )
+from airlift.trust.people import FAMILIES, holders, is_paired
 from airlift.trust.public import PublicKey
 from airlift.trust.quorum import Quorum
 
 LIMITS = {
     metadata.ROOT: 512_000,
-    metadata.TIMESTAMP: 16_384,
+    # Four signatures of ML-DSA-87 are 37 kB.
+    metadata.TIMESTAMP: 64 << 10,
     metadata.SNAPSHOT: 2_000_000,
     metadata.TARGETS: 8 << 20,
 }
 """Most bytes of a metadata file by role; a site's role has that of ``site``."""
-SITE_LIMIT = 16_384
+SITE_LIMIT = 64 << 10
 SIGNATURES = 64
 """Most signatures of a document: each costs up to a millisecond to check."""
 
@@ -124,6 +126,8 @@ def _root(signed: Fields) -> Root:
     fields = ["consistent_snapshot", "keys", "roles"]
     if version > 1:
         fields.append(metadata.PREVIOUS)
+    if profile.FIELD in signed.names():
+        fields.append(profile.FIELD)
     _only(signed, *fields)
     if not signed.flag("consistent_snapshot"):
         signed.refuse("consistent_snapshot", "is false, expected true")
@@ -133,7 +137,22 @@ def _root(signed: Fields) -> Root:
     roles = {role: _quorum(table.table(role), keys) for role in metadata.TOP_ROLES}
     _all_used(signed, keys, roles)
     previous = signed.sha256(metadata.PREVIOUS) if version > 1 else None
-    return Root(version=version, expires=expires, roles=roles, previous=previous)
+    return Root(
+        version=version,
+        expires=expires,
+        roles=roles,
+        previous=previous,
+        profile=_profile(signed, roles),
+    )
+
+
+def _profile(signed: Fields, roles: Mapping[str, Quorum]) -> str:
+    if profile.FIELD not in signed.names():
+        return ""
+    stated = signed.choice(profile.FIELD, profile.named)
+    if short := profile.shortfalls(stated, roles):
+        signed.refuse(profile.FIELD, f"is {stated.name}, but {short[0]}")
+    return stated.name
 
 
 def _timestamp(signed: Fields) -> Timestamp:
@@ -231,7 +250,7 @@ def _keys(fields: Fields) -> dict[str, PublicKey]:
 
 
 def _quorum(entry: Fields, keys: Mapping[str, PublicKey], *own: str) -> Quorum:
-    entry.only("keyids", "threshold", *own)
+    entry.only("keyids", "threshold", metadata.PEOPLE, *own)
     key_ids = entry.sha256s("keyids")
     for key_id in key_ids:
         if key_id not in keys:
@@ -239,7 +258,22 @@ def _quorum(entry: Fields, keys: Mapping[str, PublicKey], *own: str) -> Quorum:
     threshold = entry.number("threshold", least=1)
     if threshold > len(key_ids):
         entry.refuse("threshold", f"is {threshold} of {len(key_ids)} keys")
-    return Quorum(keys=tuple(keys[key_id] for key_id in key_ids), threshold=threshold)
+    found = tuple(keys[key_id] for key_id in key_ids)
+    return Quorum(keys=found, threshold=threshold, people=_people(entry, found))
+
+
+def _people(entry: Fields, keys: tuple[PublicKey, ...]) -> int:
+    if metadata.PEOPLE not in entry.names():
+        return 0
+    people = entry.number(metadata.PEOPLE, least=1)
+    if not is_paired(keys):
+        entry.refuse(metadata.PEOPLE, "goes with people without a key of each family")
+    # More keys than those of as many people could never be left out or needed.
+    if entry.number("threshold") != people * FAMILIES or people > len(holders(keys)):
+        entry.refuse(
+            metadata.PEOPLE, f"is {people}, which the threshold does not match"
+        )
+    return people
 
 
 def _delegation(entry: Fields, keys: Mapping[str, PublicKey]) -> tuple[str, Quorum]:

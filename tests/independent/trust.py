@@ -1,5 +1,6 @@
 """Authority, written from section 3 of docs/format.md alone."""
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -8,7 +9,7 @@ from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa
 from cryptography.hazmat.primitives.asymmetric.utils import (
     decode_dss_signature,
     encode_dss_signature,
@@ -36,7 +37,7 @@ from independent.record import (
 JUMP = 10_000
 LIMITS = {
     "root": 512_000,
-    "timestamp": 16_384,
+    "timestamp": 65_536,
     "snapshot": 2_000_000,
     "targets": 8 << 20,
 }
@@ -53,6 +54,11 @@ _CURVES: Mapping[str, tuple[ec.EllipticCurve, hashes.HashAlgorithm, int]] = {
         hashes.SHA384(),
         int("f" * 48 + "c7634d81f4372ddf581a0db248b0a77aecec196accc52973", 16),
     ),
+}
+
+_LATTICE: Mapping[str, type[mldsa.MLDSA65PublicKey | mldsa.MLDSA87PublicKey]] = {
+    "ml-dsa-65/1": mldsa.MLDSA65PublicKey,
+    "ml-dsa-87/1": mldsa.MLDSA87PublicKey,
 }
 
 
@@ -83,6 +89,14 @@ class Quorum:
 
     keys: Mapping[str, Mapping[str, Any]]
     threshold: int
+    people: int = 0
+
+    def pairs(self) -> list[list[str]]:
+        """Return the ids of each name's keys."""
+        found: dict[str, list[str]] = {}
+        for key_id, key in self.keys.items():
+            found.setdefault(_person(key["x-airlift-name"]), []).append(key_id)
+        return list(found.values())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +125,7 @@ class Document:
 def read(role: str, data: bytes) -> Document:
     """Return the document *data* of *role*, its form checked (section 3.1)."""
     top = table(
-        parse(data, LIMITS.get(role, 16_384)), {"signatures": list, "signed": dict}
+        parse(data, LIMITS.get(role, 65_536)), {"signatures": list, "signed": dict}
     )
     signatures = {}
     for entry in top["signatures"]:
@@ -125,6 +139,8 @@ def read(role: str, data: bytes) -> Document:
     own = dict(_OWN[role if role in LIMITS else "site"])
     if role == "root" and signed.get("version") != 1:
         own["x-airlift-previous"] = str
+    if role == "root" and "x-airlift-profile" in signed:
+        own["x-airlift-profile"] = str
     table(signed, {**common, **own})
     kind = role if role in LIMITS else "targets"
     need((signed["_type"], signed["spec_version"]) == (kind, "1.0.31"), "no such type")
@@ -152,9 +168,27 @@ def quorums(keys: Mapping[str, Any], roles: Mapping[str, Any]) -> dict[str, Quor
         need(set(ids) <= keys.keys(), "a key id that is not listed")
         used |= set(ids)
         threshold = number(role["threshold"], 1, len(ids))
-        found[name] = Quorum(keys={one: keys[one] for one in ids}, threshold=threshold)
+        people = role.get("x-airlift-people", 0)
+        held = {one: keys[one] for one in ids}
+        found[name] = Quorum(keys=held, threshold=threshold, people=people)
+        if "x-airlift-people" in role:
+            _check_people(found[name])
     need(used == keys.keys(), "a key that is in no quorum")
     return found
+
+
+def _check_people(one: Quorum) -> None:
+    pairs = one.pairs()
+    number(one.people, 1, len(pairs))
+    need(one.threshold == 2 * one.people, "people and threshold that differ")
+    for pair in pairs:
+        kinds = sorted(one.keys[key_id]["keytype"] == "ml-dsa" for key_id in pair)
+        need(kinds == [False, True], "a person without a key of each family")
+
+
+def _person(name: str) -> str:
+    folded = unicodedata.normalize("NFKC", name).casefold()
+    return " ".join(unicodedata.normalize("NFKC", folded).split())
 
 
 def _check_key(key_id: str, value: Any) -> None:
@@ -171,15 +205,21 @@ def _check_key(key_id: str, value: Any) -> None:
         need(key["keytype"] == "ed25519", "a key's type")
         need(_HEX.fullmatch(text) and len(text) == 64, "a key that is no key")
         return
-    need(key["keytype"] == "ecdsa" and key["scheme"] in _CURVES, "an unknown scheme")
+    known = {"ecdsa": _CURVES, "ml-dsa": _LATTICE}.get(key["keytype"], {})
+    need(key["scheme"] in known, "an unknown scheme")
     try:
         public = load_pem_public_key(text.encode())
     except ValueError as error:
         reason = "a key that is no key"
         raise RefusedError(reason) from error
+    if isinstance(public, ec.EllipticCurvePublicKey):
+        fits = key["keytype"] == "ecdsa" and (
+            public.curve.name == _CURVES[key["scheme"]][0].name
+        )
+    else:
+        fits = isinstance(public, _LATTICE.get(key["scheme"], ()))
     need(
-        isinstance(public, ec.EllipticCurvePublicKey)
-        and public.curve.name == _CURVES[key["scheme"]][0].name
+        fits
         and public.public_bytes(
             Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
         ).decode()
@@ -191,7 +231,7 @@ def _check_key(key_id: str, value: Any) -> None:
 def approvers(listed: list[Any]) -> int:
     """Return how many people a policy enrols, their keys checked (section 4.5)."""
     ids, people = [], []
-    kinds = {"ed25519": "ed25519"}
+    kinds = {"ed25519": "ed25519"} | dict.fromkeys(_LATTICE, "ml-dsa")
     for entry in listed:
         one = table(entry, {"key_id": str, "name": str, "public": str, "scheme": str})
         key = {
@@ -202,8 +242,7 @@ def approvers(listed: list[Any]) -> int:
         }
         _check_key(one["key_id"], key)
         ids.append(one["key_id"])
-        folded = unicodedata.normalize("NFKC", one["name"]).casefold()
-        people.append(" ".join(unicodedata.normalize("NFKC", folded).split()))
+        people.append(_person(one["name"]))
     need(ids and ids == sorted(set(ids)), "approvers out of order")
     need(len(people) == len(set(people)), "one person twice")
     return len(ids)
@@ -224,7 +263,11 @@ def check_signatures(document: Document, *needed: Quorum) -> None:
 
 
 def _met(signed: Any, needed: tuple[Quorum, ...]) -> bool:
-    return all(len(one.keys.keys() & signed) >= one.threshold for one in needed)
+    return all(
+        len(one.keys.keys() & signed) >= one.threshold
+        and sum(set(pair) <= set(signed) for pair in one.pairs()) >= one.people
+        for one in needed
+    )
 
 
 def _verifies(key: Mapping[str, Any], signature: bytes, payload: bytes) -> bool:
@@ -234,9 +277,13 @@ def _verifies(key: Mapping[str, Any], signature: bytes, payload: bytes) -> bool:
             raw = ed25519.Ed25519PublicKey.from_public_bytes(bytes.fromhex(public))
             raw.verify(signature, payload)
             return True
+        loaded = load_pem_public_key(public.encode())
+        if key["scheme"] in _LATTICE:
+            assert isinstance(loaded, mldsa.MLDSA65PublicKey | mldsa.MLDSA87PublicKey)
+            loaded.verify(signature, b"tuf\x01" + hashlib.sha512(payload).digest())
+            return True
         _, algorithm, order = _CURVES[key["scheme"]]
         r, s = decode_dss_signature(signature)
-        loaded = load_pem_public_key(public.encode())
         assert isinstance(loaded, ec.EllipticCurvePublicKey)
         loaded.verify(signature, payload, ec.ECDSA(algorithm))
     except (InvalidSignature, ValueError):
@@ -267,8 +314,30 @@ def root_quorums(root: Document) -> dict[str, Quorum]:
     """Return the quorums of the four top-level roles."""
     table(root.signed["roles"], dict.fromkeys(TOP, dict))
     for role in root.signed["roles"].values():
-        table(role, {"keyids": list, "threshold": int})
-    return quorums(root.signed["keys"], root.signed["roles"])
+        table(role, {"keyids": list, "threshold": int, **_people_of(role)})
+    found = quorums(root.signed["keys"], root.signed["roles"])
+    if "x-airlift-profile" in root.signed:
+        _check_profile(root.signed["x-airlift-profile"], found)
+    return found
+
+
+def _people_of(role: Mapping[str, Any]) -> dict[str, type]:
+    return {"x-airlift-people": int} if "x-airlift-people" in role else {}
+
+
+def _check_profile(profile: str, roles: Mapping[str, Quorum]) -> None:
+    """Refuse a root that is not what it promises (section 3.1)."""
+    need(profile in ("standard", "strict"), "an unknown profile")
+    for name in ("root", "targets"):
+        pairs = roles[name].pairs()
+        need(len(pairs) >= 3, "fewer than three people")
+        most = max(len(pair) for pair in pairs)
+        need(most < roles[name].threshold, "a person who decides alone")
+    if profile == "strict":
+        for name, one in roles.items():
+            need(one.people >= (2 if name in ("root", "targets") else 1), "no pairs")
+            schemes = {key["scheme"] for key in one.keys.values()}
+            need(schemes <= {"ecdsa-sha2-nistp384", "ml-dsa-87/1"}, "a scheme")
 
 
 def site_quorums(targets: Document) -> dict[str, Quorum]:
@@ -284,6 +353,7 @@ def site_quorums(targets: Document) -> dict[str, Quorum]:
                 "paths": list,
                 "terminating": bool,
                 "threshold": int,
+                **_people_of(entry),
             },
         )
         paths = "catalogue/*"

@@ -21,7 +21,18 @@ from airlift.trust.delivery import TrustState
 from airlift.trust.keys import UnlockedKey
 from airlift.trust.plan import RolePlan
 from airlift.trust.quorum import quorum
-from authority import NOW, SITE, Authority, envelope, key, land, model, resign, role_of
+from authority import (
+    NOW,
+    SITE,
+    Authority,
+    envelope,
+    key,
+    land,
+    model,
+    prints,
+    resign,
+    role_of,
+)
 
 ALICE, CAT, BOB = key("alice"), key("cat"), key("bob")
 FIRST = catalogues.of(catalogues.item())
@@ -408,7 +419,7 @@ def test_who_approves_is_shown_whose_key_it_is(tmp_path: Path) -> None:
     assert pending is not None
     assert ceremony.describe(pending)[:2] == (
         "catalogues must be signed by 1 of `cat`",
-        f"key of `cat` counts from now on: {CAT.public.fingerprint.words}",
+        f"key of `cat` counts from now on: {prints(CAT)}",
     )
     assert side.publisher.cataloguers() is None
     side.publisher.sign_pending([BOB], NOW)

@@ -21,6 +21,7 @@ from authority import (
     land,
     model,
     packing_list,
+    prints,
     release_id,
 )
 
@@ -296,8 +297,8 @@ def test_who_signs_a_new_root_is_told_whose_keys_count(side: Authority) -> None:
     assert lines == (
         "root version 2, good until 2029-02-28T12:00:00Z",
         f"what is approved must be signed by 2 of {after} instead of 2 of {before}",
-        f"key of `eve` counts from now on: {EVE.public.fingerprint.words}",
-        f"key of `bob` counts no longer: {BOB.public.fingerprint.words}",
+        f"key of `eve` counts from now on: {prints(EVE)}",
+        f"key of `bob` counts no longer: {prints(BOB)}",
         "signs anew: `root`, `targets`, `snapshot`, `timestamp`",
     )
 
@@ -309,7 +310,7 @@ def test_who_signs_a_new_site_is_told_its_keys(side: Authority) -> None:
     lines = ceremony.describe(draft.decode(side.publisher.export_pending()))
     assert lines == (
         "deliveries to site `east` must be signed by 1 of `eve`",
-        f"key of `eve` counts from now on: {EVE.public.fingerprint.words}",
+        f"key of `eve` counts from now on: {prints(EVE)}",
         "signs anew: `targets`, `site-east`, `snapshot`, `timestamp`",
     )
 

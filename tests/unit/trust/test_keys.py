@@ -211,7 +211,7 @@ def test_an_unknown_scheme_is_named_with_the_known() -> None:
         keys.generate("alice", scheme="rsa")
     assert str(caught.value) == (
         "unknown signature scheme `rsa`; known are `ed25519`, `ecdsa-sha2-nistp256`,"
-        " `ecdsa-sha2-nistp384`"
+        " `ecdsa-sha2-nistp384`, `ml-dsa-65/1`, `ml-dsa-87/1`"
     )
 
 

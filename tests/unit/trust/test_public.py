@@ -98,7 +98,7 @@ def test_a_key_under_another_schemes_label_is_refused(scheme: str, label: str) -
     "scheme",
     [
         *("rsassa-pss-sha256", "rsa-pkcs1v15-sha1", "ecdsa-sha2-nistp521", "pgp"),
-        *("ml-dsa-65/1", "ed448", "none", ""),
+        *("ml-dsa-44/1", "ml-dsa-65", "slh-dsa", "ed448", "none", ""),
     ],
 )
 def test_a_scheme_off_the_list_is_refused(scheme: str) -> None:

@@ -255,10 +255,10 @@ def test_another_packing_list_is_refused(side: Authority) -> None:
     ("name", "limit"),
     [
         ("metadata/1.root.json", 512_000),
-        ("metadata/timestamp.json", 16_384),
+        ("metadata/timestamp.json", 65_536),
         ("metadata/3.snapshot.json", 2_000_000),
         ("metadata/3.targets.json", 8 << 20),
-        ("metadata/2.site-plant7.json", 16_384),
+        ("metadata/2.site-plant7.json", 65_536),
         ("records/dispatch/plant7/1.json", 16 << 20),
         ("records/packing.json", 256 << 20),
     ],
