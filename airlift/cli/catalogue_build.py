@@ -191,7 +191,7 @@ def _signers(
         names = tuple(
             str(path)
             for path in sorted(_folder(home).glob(f"*{keys.SUFFIX}"))
-            if keys.read(path).public.key_id in authority.by_id
+            if keyring.read(path).public.key_id in authority.by_id
         )
     if not names:
         holders = ", ".join(f"`{naming.show(key.name)}`" for key in authority.keys)

@@ -3,20 +3,26 @@
 import getpass
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
 from airlift.artifact import Json
-from airlift.cli import config, keyring, output, site_key
+from airlift.cli import (
+    config,
+    keyring,
+    output,
+    site_key,
+    trust_check,
+    trust_people,
+    trust_token,
+)
 from airlift.cli.keyring import Passphrases
+from airlift.cli.trust_people import keep_root, people_options, show_fingerprint
 from airlift.errors import RequestError
 from airlift.registry.catalog import Catalog
 from airlift.store.durable import Disk, read_file
 from airlift.trust import ceremony, draft, keys, public, schemes, site, station
 from airlift.trust import fingerprint as fingerprints
-from airlift.trust.enrolled import SiteKeys
-from airlift.trust.fingerprint import Fingerprint
 from airlift.trust.plan import RolePlan
 from airlift.trust.publisher import Publisher
 
@@ -39,29 +45,20 @@ _KDF = click.option(
 )
 
 
-def _PEOPLE(command: config.F) -> config.F:  # noqa: N802 - reads as the options it adds
-    several: dict[str, Any] = {"multiple": True, "type": _FILE}
-    options = (
-        click.option(
-            "--approver", help="Public key file of who approves; repeat.", **several
-        ),
-        click.option("--threshold", default=1, help="How many approvers must sign."),
-        click.option(
-            "--dispatcher", help="Public key file of who signs deliveries.", **several
-        ),
-        click.option("--dispatch-threshold", default=1, help="How many of them must."),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
 @click.group("trust")
 def command() -> None:
     """Make keys, name who may sign, accept a root, and sign what others prepared."""
 
 
-command.add_command(site_key.command)
+for one in (
+    site_key.command,
+    trust_check.command,
+    trust_token.command,
+    trust_people.rotate,
+    trust_people.add,
+    trust_people.revoke,
+):
+    command.add_command(one)
 
 
 @command.command("init")
@@ -72,7 +69,7 @@ command.add_command(site_key.command)
 @click.option("--name", default=getpass.getuser, help="Holder of the new key; you.")
 @_SCHEME
 @_KDF
-@_PEOPLE
+@people_options
 @config.passphrase_options
 @config.home_option
 @config.json_option
@@ -105,7 +102,7 @@ def init(
     now, folder = config.now(), home / "trust"
     if people["approver"]:
         signers = keyring.unlock(home, (), phrases)
-        plan = _plan(home, people)
+        plan = trust_people.plan(home, people)
     elif folder.exists():
         problem = f"{folder} is there already"
         raise RequestError(problem, hint=f"`airlift site add {site_name}` adds a site")
@@ -118,7 +115,7 @@ def init(
         publisher = Publisher.create(folder, plan=plan, signers=signers, now=now)
     threshold = plan.dispatch_threshold
     publisher.add_site(site_name, plan.dispatchers, threshold, signers, now)
-    found = _keep_root(home, publisher)
+    found = keep_root(home, publisher)
     if as_json:
         output.as_json(
             {
@@ -129,7 +126,7 @@ def init(
             }
         )
         return
-    _show_fingerprint(found)
+    show_fingerprint(found)
     output.line(f"root for the isolated side: {home / 'root.json'}")
     output.line("write the fingerprint down: the isolated side compares it")
 
@@ -147,7 +144,7 @@ def _accept(
     state = site.accept_root(data, site=site_name, expected_fingerprint=expected)
     found = fingerprints.of_root(data)
     if not (expected or agreed):
-        _show_fingerprint(found, err=True)
+        show_fingerprint(found, err=True)
         question = "is this the fingerprint its signers told you, by another way?"
         if not sys.stdin.isatty() or not click.confirm(
             f"airlift: {question}", err=True
@@ -180,15 +177,19 @@ def keygen(
     passphrase_file: Path | None,
     as_json: bool,
 ) -> None:
-    """Make a key for the person NAME: HOME/keys/NAME.key and NAME.pub."""
+    """Make a key for the person NAME: HOME/keys/NAME.key and NAME.pub.
+
+    One of ML-DSA, a second beside it, is NAME.ml-dsa-65.key: both are NAME's.
+    """
     phrases = Passphrases(fd=passphrase_fd, file=passphrase_file)
     key = _new_key(home, name, scheme, kdf, phrases)
-    secret = keyring.folder(home) / f"{key.public.name}{keys.SUFFIX}"
+    secret = keyring.folder(home) / f"{keys.stem(key.public)}{keys.SUFFIX}"
     if as_json:
         output.as_json({"key": str(secret), "key_id": key.public.key_id})
         return
     output.line(f"key {key.public.key_id[:16]} of {key.public.name}: {secret}")
-    output.line(f"public half to give away: {secret.with_suffix(public.SUFFIX)}")
+    shared = secret.with_name(f"{keys.stem(key.public)}{public.SUFFIX}")
+    output.line(f"public half to give away: {shared}")
 
 
 @command.command("show")
@@ -219,7 +220,7 @@ def show(home: Path, *, for_station: bool, as_json: bool) -> None:
             }
         )
         return
-    _show_fingerprint(found)
+    show_fingerprint(found)
     for one in publisher.sites():
         count = publisher.deliveries(one.name)
         last = f"last delivery {count[0].sequence}" if count else "no delivery yet"
@@ -237,7 +238,7 @@ def root_command(home: Path, target: Path) -> None:
     """Write the newest root to the file TARGET, for the isolated side to accept."""
     root = Publisher.open(home / "trust").root_bytes()
     Disk().write_file(target, root, mode=0o644)
-    _show_fingerprint(fingerprints.of_root(root))
+    show_fingerprint(fingerprints.of_root(root))
 
 
 @command.command("pending")
@@ -294,7 +295,7 @@ def merge(home: Path, file: Path) -> None:
     data = read_file(file, limit=_PENDING_LIMIT, error=RequestError)
     publisher = Publisher.open(home / "trust")
     publisher.import_pending(data, config.now())
-    _keep_root(home, publisher)
+    keep_root(home, publisher)
     output.line("signatures taken over; nothing more is needed")
 
 
@@ -316,53 +317,12 @@ def renew(
         output.line(f"{role} expires {when}")
 
 
-@command.command("rotate")
-@_PEOPLE
-@keyring.key_option
-@config.passphrase_options
-@config.home_option
-def rotate(
-    *,
-    home: Path,
-    key_names: tuple[str, ...],
-    passphrase_fd: int | None,
-    passphrase_file: Path | None,
-    **people: object,
-) -> None:
-    """Put other people's keys, or other thresholds, in the place of those in force.
-
-    The new root is signed by enough of the old approvers and of the new ones: give
-    the keys that are here, and carry what is pending to the others.
-    """
-    phrases = Passphrases(fd=passphrase_fd, file=passphrase_file)
-    publisher, plan = Publisher.open(home / "trust"), _plan(home, people)
-    signers = keyring.unlock(home, key_names, phrases)
-    publisher.rotate(plan, signers, config.now())
-    _show_fingerprint(_keep_root(home, publisher))
-    output.line("sites follow with the next delivery; new sites accept this root")
-
-
 @command.command("discard")
 @config.home_option
 def discard(home: Path) -> None:
     """Give up what is pending; nothing of it was in force."""
     Publisher.open(home / "trust").discard_pending()
     output.line("nothing is pending")
-
-
-def _plan(home: Path, people: dict[str, Any]) -> RolePlan:
-    approvers = tuple(public.read(path) for path in people["approver"])
-    dispatchers = tuple(public.read(path) for path in people["dispatcher"])
-    SiteKeys(home / "ledger").refuse_people(approvers + dispatchers)
-    if not approvers:
-        problem = "nobody is named who approves"
-        raise RequestError(problem, hint="give --approver NAME.pub, once for each")
-    return RolePlan(
-        approvers=approvers,
-        dispatchers=dispatchers or approvers,
-        approver_threshold=people["threshold"],
-        dispatch_threshold=people["dispatch_threshold"],
-    )
 
 
 def _new_key(
@@ -372,18 +332,6 @@ def _new_key(
     phrase = phrases.ask(f"the new key of `{name}`", confirm=True)
     keys.save(keyring.folder(home), key, phrase, cost=keys.COSTS[kdf])
     return key
-
-
-def _keep_root(home: Path, publisher: Publisher) -> Fingerprint:
-    """Write the newest root where users find it; return its fingerprint."""
-    data = publisher.root_bytes()
-    Disk().write_file(home / "root.json", data, mode=0o644)
-    return fingerprints.of_root(data)
-
-
-def _show_fingerprint(found: Fingerprint, *, err: bool = False) -> None:
-    click.echo(f"root fingerprint  {found.groups}", err=err)
-    click.echo(f"in words          {found.words}", err=err)
 
 
 def _show_station(publisher: Publisher) -> None:

@@ -96,9 +96,15 @@ def host(home: Path) -> Iterator[Finding]:
 
 def _versions() -> Finding:
     python = platform.python_version()
-    crypto = backend.openssl_version_text()
+    # The wheel of cryptography brings an OpenSSL of its own, a distribution's package
+    # uses the system's: only the running one says which, and nothing here is claimed of
+    # validation (FIPS 140) beyond what it says of itself.
+    crypto = f"cryptography {version('cryptography')}, {backend.openssl_version_text()}"
+    mode = " in FIPS mode" if getattr(backend, "_fips_enabled", False) else ""
     kernel = f"{platform.system()} {platform.release()}"
-    text = f"airlift {__version__}, Python {python}, {kernel}; signatures: {crypto}"
+    text = (
+        f"airlift {__version__}, Python {python}, {kernel}; signatures: {crypto}{mode}"
+    )
     return ok("versions", f"{text}; TLS: {ssl.OPENSSL_VERSION}")
 
 

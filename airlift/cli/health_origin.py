@@ -9,7 +9,7 @@ from airlift.cli import health, keyring
 from airlift.cli.health import Finding
 from airlift.errors import AirliftError, RequestError, TrustError
 from airlift.outbound.ledger import Ledger
-from airlift.trust import keys
+from airlift.trust import roster, strict
 from airlift.trust.clock import days_from
 from airlift.trust.publisher import Publisher
 
@@ -30,6 +30,8 @@ def origin(home: Path, *, now: str) -> Iterator[Finding]:
     yield _keys(home)
     try:
         publisher = Publisher.open(home / "trust")
+        root = strict.root(publisher.root_bytes(), name="the root").body
+        yield health.ok("people", roster.promise(root))
         yield _expiries(publisher, now)
         yield _pending(publisher)
         yield _unfinished(publisher, Ledger(home / "ledger"))
@@ -40,7 +42,7 @@ def origin(home: Path, *, now: str) -> Iterator[Finding]:
 
 def _keys(home: Path) -> Finding:
     try:
-        found = [keys.read(path) for path in keyring.locate(home, ())]
+        found = [keyring.read(path) for path in keyring.locate(home, ())]
     except RequestError:
         # Normal where others sign: their keys stay on their machines.
         return health.warning("keys", "no key is here: others must sign what is made")

@@ -17,9 +17,12 @@ from airlift.registry.engine import FILE
 from airlift.registry.held import State
 from airlift.store.blobs import BlobStore
 from airlift.store.durable import names
+from airlift.trust import roster, strict
 from airlift.trust.clock import days_from
+from airlift.trust.coherence import newest_root
 from airlift.trust.delivery import TrustState
 from airlift.trust.expiry import expiries
+from airlift.trust.metadata import ROOT
 from airlift.trust.verifier import ROOT_NOTICE_DAYS
 
 QUIET_DAYS = 60
@@ -82,12 +85,19 @@ def _database(path: Path) -> Finding:
     return health.ok("database", text)
 
 
+def _promise(state: TrustState) -> Finding:
+    newest = state.metadata.get(f"{newest_root(state.metadata)}.{ROOT}.json")
+    document = strict.root(newest or state.anchor, name="the root")
+    return health.ok("people", roster.promise(document.body))
+
+
 def _trust(state: TrustState, now: str) -> Iterator[Finding]:
     if now < state.floor:
         text = f"this host's clock says {now}, before {state.floor}, which is verified"
         yield health.problem("clock", text, "set the clock", TrustError)
     else:
         yield health.ok("clock", f"{now}, not before {state.floor}, which is verified")
+    yield _promise(state)
     expires = expiries(state)
     root = expires.pop("root", "")
     if root and days_from(now, root) < ROOT_NOTICE_DAYS:

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import click
 
+from airlift import naming
 from airlift.cli import config
 from airlift.errors import RequestError
-from airlift.trust import keys
+from airlift.trust import keys, token
 from airlift.trust.keys import SUFFIX, LockedKey, UnlockedKey
+from airlift.trust.schemes import SCHEMES
+from airlift.trust.token import TokenKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,14 +48,35 @@ def locate(home: Path, names: Sequence[str]) -> list[Path]:
     Raises:
         RequestError: There is none.
     """
-    found = [
-        Path(one) if SUFFIX in one else folder(home) / f"{one}{SUFFIX}" for one in names
-    ]
+    found = [path for one in names for path in _named(home, one)]
     found = found or sorted(folder(home).glob(f"*{SUFFIX}"))
     if not found:
         problem = f"there is no key in {folder(home)}"
         raise RequestError(problem, hint="`airlift trust init` makes one")
     return found
+
+
+def _named(home: Path, name: str) -> list[Path]:
+    """Return the key file *name* is, or those of the person it names."""
+    if SUFFIX in name:
+        return [Path(name)]
+    stems = [name, *(f"{name}.{one.label}" for one in SCHEMES.values())]
+    paths = [folder(home) / f"{stem}{SUFFIX}" for stem in stems]
+    return [path for path in paths if path.exists()] or paths[:1]
+
+
+def read(path: Path) -> LockedKey | TokenKey:
+    """Return the key in the file *path*, or the one in a token that it names.
+
+    Raises:
+        RequestError: There is no such file.
+        FormatError: It is neither.
+        StoreError: It cannot be read.
+    """
+    data, shown = keys.read_bytes(path), naming.show(path.name)
+    if token.FORMAT.encode() in data:
+        return token.decode(data, name=shown)
+    return keys.decode(data, name=shown)
 
 
 def unlock(home: Path, names: Sequence[str], phrases: Passphrases) -> list[UnlockedKey]:
@@ -62,12 +86,12 @@ def unlock(home: Path, names: Sequence[str], phrases: Passphrases) -> list[Unloc
         RequestError: There is no such key, or no way to ask for a passphrase.
         TrustError: A passphrase is wrong.
     """
-    locked = [keys.read(path) for path in locate(home, names)]
+    locked = [read(path) for path in locate(home, names)]
     if phrases.fd is not None or phrases.file is not None:
         phrase = phrases.ask("the keys")
         return [one.unlock(phrase) for one in locked]
     return [_ask(one, phrases) for one in locked]
 
 
-def _ask(locked: LockedKey, phrases: Passphrases) -> UnlockedKey:
+def _ask(locked: LockedKey | TokenKey, phrases: Passphrases) -> UnlockedKey:
     return locked.unlock(phrases.ask(f"the key of `{locked.public.name}`"))
