@@ -154,7 +154,9 @@ def replace(drill: Drill, who: str, signers: tuple[str, str]) -> None:
     said = drill.on("first", "trust", "check", "--profile", "standard")
     drill.lacks(said, "root version 2,")
     drill.deliver(2, "ann", f"{who}-new")
-    drill.lacks(drill.on("site", "doctor"), "people, each")
+    drill.lacks(
+        drill.on("site", "doctor"), "root version 2; profile: promises standard"
+    )
 
 
 def old_keys_are_worthless(drill: Drill, who: str) -> None:

@@ -31,7 +31,8 @@ def origin(home: Path, *, now: str) -> Iterator[Finding]:
     try:
         publisher = Publisher.open(home / "trust")
         root = strict.root(publisher.root_bytes(), name="the root").body
-        yield health.ok("people", roster.promise(root))
+        text = f"root version {root.version}; {roster.promise(root)}"
+        yield health.ok("people", text)
         yield _expiries(publisher, now)
         yield _pending(publisher)
         yield _unfinished(publisher, Ledger(home / "ledger"))

@@ -87,8 +87,8 @@ def _database(path: Path) -> Finding:
 
 def _promise(state: TrustState) -> Finding:
     newest = state.metadata.get(f"{newest_root(state.metadata)}.{ROOT}.json")
-    document = strict.root(newest or state.anchor, name="the root")
-    return health.ok("people", roster.promise(document.body))
+    root = strict.root(newest or state.anchor, name="the root").body
+    return health.ok("people", f"root version {root.version}; {roster.promise(root)}")
 
 
 def _trust(state: TrustState, now: str) -> Iterator[Finding]:

@@ -17,7 +17,16 @@ from crossing import Crossing
 
 HOST = ("versions", "libraries", "home", "space", "modes")
 SITE = (
-    *("database", "registry", "clock", "root", "metadata", "deliveries", "verified"),
+    *(
+        "database",
+        "registry",
+        "people",
+        "clock",
+        "root",
+        "metadata",
+        "deliveries",
+        "verified",
+    ),
     *("quarantine", "names", "store", "catalogue", "incoming", "rot"),
 )
 
@@ -243,7 +252,7 @@ def test_the_connected_side_is_checked_too(both: Path, tmp_path: Path) -> None:
     keys.save(home / "keys", key, "correct horse battery", cost=keys.LOW_MEMORY)
     found = {one.check: one for one in health_origin.origin(home, now=config.now())}
     assert {check: str(one.verdict) for check, one in found.items()} == dict.fromkeys(
-        ("keys", "expiry", "pending", "ledger", "tools"), "ok"
+        ("keys", "people", "expiry", "pending", "ledger", "tools"), "ok"
     )
     assert found["keys"].text == "1 key(s), locked: ann"
     assert found["ledger"].text == "3 deliveries, all written"
