@@ -20,8 +20,8 @@ SITE = (
     *(
         "database",
         "registry",
-        "people",
         "clock",
+        "people",
         "root",
         "metadata",
         "deliveries",
