@@ -1,5 +1,6 @@
 """A delivery of several small volumes, and what is to be seen when it has arrived."""
 
+import re
 import shutil
 import time
 from collections.abc import Mapping
@@ -108,3 +109,17 @@ def assert_whole(side: Side) -> None:
     }
     side.ok("verify")
     assert not list((side.home / "incoming").glob("*"))
+
+
+def without_reissue(hint: str, volumes: str) -> str:
+    """Return *hint* without its end, which must ask for *volumes* to be written again.
+
+    Which cutting of the delivery they belong to differs from run to run.
+    """
+    end = re.search(
+        "; what is lost is written again on the connected host: "
+        rf"`airlift reissue \S+ 1 {re.escape(volumes)}@[0-9a-f]{{8}} --to FOLDER`$",
+        hint,
+    )
+    assert end, hint
+    return hint[: end.start()]
