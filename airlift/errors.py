@@ -114,6 +114,8 @@ class BaseMissingError(IncompleteError):
 
 
 NOTHING_NEW = 9
+FINDINGS = 10
+TOO_OLD = 11
 
 EXIT_CODES: dict[int, str] = {
     0: "done, or nothing needed doing",
@@ -126,6 +128,8 @@ EXIT_CODES: dict[int, str] = {
     7: "registry: this host's records fail or are busy",
     8: "incomplete: all good so far, and more is needed: media, or an upstream's answer",
     9: "nothing new: upstream has what was carried last (`airlift update`)",
+    10: "findings: an audit answered every question, and found what matters",
+    11: "too old: what is known of upstream is older than an audit may rest on",
     130: "interrupted; nothing that looks finished is left behind",
 }
 """Exit code to meaning. New codes may be added; none changes its meaning."""

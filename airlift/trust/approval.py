@@ -25,7 +25,7 @@ from airlift.trust.quorum import Quorum
 
 FORMAT = "airlift/approval/1"
 LIMIT = 64 << 10
-RELEASE, LOCK = "release", "lock"
+RELEASE, LOCK, WAIVER = "release", "lock", "waiver"
 NOTE = 200
 """Most characters of a note."""
 
@@ -39,8 +39,8 @@ class Subject:
 
     Attributes:
         site: The site it is approved for.
-        what: ``release`` or ``lock``.
-        digest: The id of the release; SHA-256 of the lock's file.
+        what: ``release``, ``lock`` or ``waiver``.
+        digest: The id of the release; SHA-256 of the lock's file, or of the waiver.
     """
 
     site: str
@@ -133,7 +133,7 @@ def from_table(value: Json, *, name: str = "approval") -> Approval:
     top = Fields(value, record=name)
     top.exactly(*_KEYS)
     top.expect("format", FORMAT)
-    if (what := top.text("what")) not in (RELEASE, LOCK):
+    if (what := top.text("what")) not in (RELEASE, LOCK, WAIVER):
         top.refuse("what", f"has the unknown value `{naming.show(what)}`")
     if not naming.is_site(site := top.text("site")):
         top.refuse("site", f"is not a site name: `{naming.show(site)}`")
