@@ -1,0 +1,182 @@
+"""Q2 and Q11: which deliveries came, which never did, and what was refused."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from airlift.artifact import Json
+from airlift.audit.answer import Answer, Options
+from airlift.audit.finding import About, Finding, Severity, Subject
+from airlift.audit.site import Site
+from airlift.digest import is_sha256
+from airlift.format import receipt
+from airlift.registry.held import Delivered, Event, Held
+from airlift.store.durable import names
+
+KIND: Final = "delivery"
+"""The family of its findings."""
+_COLUMNS: Final = (
+    *("sequence", "result", "issued", "imported", "delivery", "items", "live"),
+    *("bytes", "signed_by", "operator", "actor", "reason", "airlift"),
+)
+_TAKEN: Final = "taken"
+
+
+def ask(site: Site, options: Options, *, only_gaps: bool = False) -> Answer:
+    """Return a row for each delivery that came, is incomplete, was refused or never came.
+
+    Args:
+        site: Open.
+        options: As always; an item is a sequence number or the id of a delivery.
+        only_gaps: Leave out those that were taken in whole.
+    """
+    rows = [*_taken(site), *_missed(site), *_refused(site), *_incomplete(site)]
+    wanted = [one for one in rows if options.wants(*_names(one))]
+    if only_gaps:
+        wanted = [one for one in wanted if one["result"] != _TAKEN]
+    results = Counter(str(one["result"]) for one in rows)
+    return Answer(
+        question="Q11",
+        as_of=site.deliveries[0].issued if site.deliveries else "",
+        columns=_COLUMNS,
+        rows=tuple(sorted(wanted, key=_place)),
+        findings=(*_gaps(site), *_halves(site), *_refusals(site)),
+        unknown=options.absent(map(_names, rows)),
+        counts=dict(results),
+    )
+
+
+def _names(row: Mapping[str, Json]) -> tuple[str, ...]:
+    return str(row.get("sequence")), str(row.get("delivery"))
+
+
+def _place(row: Mapping[str, Json]) -> tuple[int, str]:
+    sequence = row.get("sequence")
+    assert sequence is None or isinstance(sequence, int), row
+    return -(sequence or 0), str(row.get("imported"))
+
+
+def _taken(site: Site) -> Iterator[Mapping[str, Json]]:
+    brought: dict[int, list[Held]] = {}
+    for one in site.releases:
+        brought.setdefault(one.sequence, []).append(one)
+    for delivery in site.deliveries:
+        yield _row(delivery, brought.get(delivery.sequence, []))
+
+
+def _row(one: Delivered, brought: list[Held]) -> Mapping[str, Json]:
+    return {
+        "sequence": one.sequence,
+        "result": _TAKEN,
+        "issued": one.issued,
+        "imported": one.imported,
+        "delivery": one.id,
+        "items": len(brought),
+        "live": sum(1 for each in brought if each.state == "live"),
+        "bytes": sum(each.size for each in brought),
+        "signed_by": sorted({each.name or each.key_id for each in one.signed_by}),
+        "operator": one.operator,
+        "actor": one.actor,
+        "airlift": one.version,
+    }
+
+
+def _numbers_missed(site: Site) -> Iterator[int]:
+    taken = tuple(sorted(one.sequence for one in site.deliveries))
+    for gap in receipt.gaps(taken):
+        yield from range(gap.first, gap.last + 1)
+
+
+def _missed(site: Site) -> Iterator[Mapping[str, Json]]:
+    for sequence in _numbers_missed(site):
+        yield {"sequence": sequence, "result": "never came"}
+
+
+def _events(site: Site) -> Iterator[Event]:
+    for one in site.events("import"):
+        if one.outcome == "refused":
+            yield one
+
+
+def _refused(site: Site) -> Iterator[Mapping[str, Json]]:
+    for one in _events(site):
+        sequence = one.detail.get("sequence")
+        yield {
+            # As its volumes claim: nothing that was refused proves anything.
+            "sequence": sequence if isinstance(sequence, int) and sequence else None,
+            "result": "refused",
+            "imported": one.time,
+            "actor": one.actor,
+            "reason": str(one.detail.get("problem", one.detail.get("reason", ""))),
+        }
+
+
+def _waiting(site: Site) -> list[str]:
+    folder = site.home / "incoming"
+    found = names(folder) if folder.is_dir() and not site.as_of else []
+    return [one for one in found if is_sha256(one)]
+
+
+def _incomplete(site: Site) -> Iterator[Mapping[str, Json]]:
+    for digest in _waiting(site):
+        yield {
+            "sequence": None,
+            "result": "incomplete",
+            "delivery": digest,
+            "reason": "volumes have yet to come",
+        }
+
+
+def _gaps(site: Site) -> Iterator[Finding]:
+    taken = tuple(sorted(one.sequence for one in site.deliveries))
+    for gap in receipt.gaps(taken):
+        several = gap.last > gap.first
+        label = f"{gap.first} to {gap.last}" if several else f"{gap.first}"
+        yield Finding(
+            kind=KIND,
+            rule="never-came",
+            severity=Severity.MEDIUM,
+            subject=Subject(kind=About.DELIVERY, name=label),
+            title=(
+                f"deliver{'ies' if several else 'y'} {label} never came: where"
+                f" {'are the media' if several else 'is the medium'}"
+            ),
+            evidence={"first": gap.first, "last": gap.last},
+            controls=("MP-5", "AU-12"),
+        )
+
+
+def _halves(site: Site) -> Iterator[Finding]:
+    for digest in _waiting(site):
+        yield Finding(
+            kind=KIND,
+            rule="incomplete",
+            severity=Severity.LOW,
+            subject=Subject(kind=About.DELIVERY, name=digest[:12], digest=digest),
+            title=f"of delivery {digest[:12]} volumes have yet to come",
+            controls=("MP-5",),
+        )
+
+
+def _refusals(site: Site) -> Iterator[Finding]:
+    """Yield refusals that no later import of that number has made good."""
+    for row in _refused(site):
+        sequence, reason = row["sequence"], str(row["reason"])
+        later = any(
+            one.sequence == sequence and one.imported > str(row["imported"])
+            for one in site.deliveries
+        )
+        if not later:
+            label = str(sequence or "of unknown number")
+            yield Finding(
+                kind=KIND,
+                # With its day: a waiver of one refusal must not cover the next.
+                rule=f"refused/{row['imported']}",
+                severity=Severity.LOW,
+                subject=Subject(
+                    kind=About.DELIVERY, name=label, version=str(row["imported"])
+                ),
+                title=f"delivery {label} was refused on {row['imported']}: {reason}",
+                evidence={"reason": reason, "actor": row["actor"]},
+                controls=("CM-14", "SR-4"),
+            )
