@@ -23,16 +23,16 @@ def is_allowed(stated: str, allowed: Iterable[str]) -> bool:
             not count. Of alternatives (``OR``) one has to be among them, of what
             applies together (``AND``) all.
     """
-    known = frozenset((_expression(one) or one.strip()).casefold() for one in allowed)
-    expression = _expression(stated)
-    if not expression:
+    known = frozenset((expression(one) or one.strip()).casefold() for one in allowed)
+    spelt = expression(stated)
+    if not spelt:
         return bool(stated.strip()) and stated.strip().casefold() in known
-    tokens = _TOKEN.findall(expression.casefold())
+    tokens = _TOKEN.findall(spelt.casefold())
     tokens.reverse()  # so that the next one is popped
     return _either(tokens, known)
 
 
-def _expression(text: str) -> str:
+def expression(text: str) -> str:
     """Return the SPDX expression *text* in its one spelling; empty where it is none."""
     # 20 ms to import, and few commands ask.
     from packaging.licenses import (  # noqa: PLC0415 - see above
