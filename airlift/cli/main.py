@@ -63,6 +63,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("cmd_doctor", "Check this host: disk, clock, keys, store, settings."),
     "trust": ("cmd_trust", "Keys, roots and signatures."),
     "catalogue": ("cmd_catalogue", "Tell a site what has changed upstream."),
+    "audit": ("cmd_audit", "Answer an auditor's questions, without contact."),
     "request": ("cmd_request", "Ask for what is wanted; read what sites ask for."),
     "site": ("cmd_site", "The isolated sites deliveries are made for."),
     "bootstrap": ("cmd_bootstrap", "Write a first-install kit for an isolated host."),

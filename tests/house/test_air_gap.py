@@ -12,7 +12,7 @@ from crossing import Crossing
 
 ISOLATED = (
     *("import", "serve", "list", "show", "inspect", "verify", "activate", "rollback"),
-    *("remove", "pin", "gc", "rebuild", "doctor", "watch"),
+    *("remove", "pin", "gc", "rebuild", "doctor", "watch", "audit"),
 )
 ALSO = (
     "request",
@@ -31,6 +31,9 @@ ALSO = (
     "policy show",
     "approve",
     "scan attach",
+    "audit run",
+    "audit freshness",
+    "audit inventory",
 )
 """More of them, which the watched crossing does not run."""
 OUT = (
@@ -133,6 +136,7 @@ LINES = (
     "gc --yes",
     "rebuild",
     "doctor",
+    "audit inventory",
 )
 
 
