@@ -9,6 +9,8 @@ from airlift import naming
 from airlift.artifact import Json
 from airlift.cli import config, output
 from airlift.errors import AirliftError, FormatError, IncompleteError
+from airlift.format import selection
+from airlift.format.selection import Selection
 from airlift.repair import repairing
 from airlift.repair.outcome import Mended, Outcome
 
@@ -92,8 +94,18 @@ def _lacking(mended: Sequence[Mended]) -> AirliftError:
         hint = f"run it again with a medium that has any of: {', '.join(wanted)}"
         return IncompleteError(problem, hint=hint)
     problem = f"{len(outcomes)} volume(s) are damaged beyond what the spares can repair"
-    hint = "ask the sender to write them again: `airlift export --again`"
+    again = "; ".join(_again(group) for group in mended if not group.done)
+    hint = f"on the connected host these are written again: {again}"
     return FormatError(problem, hint=hint)
+
+
+def _again(group: Mended) -> str:
+    """Return the command that writes what is not whole of a group once more."""
+    label = group.label
+    pairs = zip(label.volumes, group.outcomes, strict=True)
+    bad = tuple(volume.ordinal for volume, one in pairs if not one.done)
+    chosen = selection.encode(Selection(ordinals=bad, cutting=label.cutting))
+    return f"`airlift reissue {label.site} {label.sequence} {chosen} --to FOLDER`"
 
 
 def _as_json(group: Mended) -> Json:

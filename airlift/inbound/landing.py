@@ -290,7 +290,7 @@ def _not_complete(arrival: Arrival) -> AirliftError:
         )
         return IncompleteError(gone[0], hint=hint)
     count = len(arrival.staging.missing())
-    problem = f"{count} blobs have not come yet; needed: {names}"
+    problem = f"{count} blob(s) have not come yet; needed: {names}"
     hint = "run `airlift import` again with the other media; what came is kept"
     return IncompleteError(problem, hint=hint + shaky)
 

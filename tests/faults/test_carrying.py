@@ -105,7 +105,7 @@ def test_a_deleted_volume_is_a_missing_one(
     gone.unlink()
     assert gone.name in next(stick.glob("*.SHA256SUMS")).read_text()
     error = refused(IncompleteError, lambda: isolated.land(stick), isolated)
-    assert error.problem == f"1 blobs have not come yet; needed: {gone.name}"
+    assert error.problem == f"1 blob(s) have not come yet; needed: {gone.name}"
 
 
 def test_volumes_with_each_others_names_are_known_by_content(
@@ -141,7 +141,7 @@ def test_volumes_of_two_cuttings_make_one_delivery(
     shutil.copy(wide[1], mixed / "of another")
     shutil.copy(narrow[one], mixed)
     error = refused(IncompleteError, lambda: isolated.land(mixed), isolated)
-    assert error.problem.startswith("1 blobs have not come yet; needed: ")
+    assert error.problem.startswith("1 blob(s) have not come yet; needed: ")
     shutil.copy(narrow[two], mixed)
     isolated.land(mixed)
     assert_whole(isolated)

@@ -173,7 +173,7 @@ def test_a_stream_that_breaks_off_keeps_what_verified(
 def test_a_stream_that_ends_between_volumes_is_incomplete(crossing: Crossing) -> None:
     """It cannot be known from a pipe which volumes there would have been."""
     one, two, _ = parts(crossing)
-    with pytest.raises(Exception, match="blobs have not come yet") as caught:
+    with pytest.raises(Exception, match=r"blob\(s\) have not come yet") as caught:
         pour(crossing, one, two)
     assert caught.type.__name__ == "IncompleteError"
     kept = kept_then_completed(crossing, TOTAL)
