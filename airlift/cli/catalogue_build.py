@@ -13,7 +13,8 @@ from airlift.cli.keyring import Passphrases
 from airlift.errors import RequestError
 from airlift.format.catalogue import Catalogue
 from airlift.outbound import cataloguing
-from airlift.outbound.cataloguing import Order, Shelf, Upstreams
+from airlift.outbound.catalogues import Shelf
+from airlift.outbound.cataloguing import Order, Upstreams
 from airlift.sources.wheels import Wheels
 from airlift.store.durable import Disk
 from airlift.trust import catalogue as signing

@@ -18,7 +18,7 @@ from airlift.format.request_text import state_code
 from airlift.outbound import answering, bases
 from airlift.outbound.answering import Terms
 from airlift.outbound.asked import Asked, Desk, Find
-from airlift.outbound.cataloguing import Shelf
+from airlift.outbound.catalogues import Shelf
 from airlift.outbound.fetching import resolve
 from airlift.outbound.ledger import Ledger
 from airlift.sources.source import Source

@@ -1,8 +1,4 @@
-"""Building a catalogue: everything watched is asked for, what is silent stays as it was.
-
-Catalogues are kept beside the signing side, so that numbers only rise, each names the
-one before it, and what a source said last is known when it says nothing.
-"""
+"""Building a catalogue: everything watched is asked for, what is silent stays as it was."""
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,25 +7,22 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from airlift.artifact import Kind, Pinned, Release, Wish
-from airlift.digest import Sha256
-from airlift.errors import RequestError, SourceError, StoreError
+from airlift.errors import RequestError, SourceError
 from airlift.fetch.resolver import Target
 from airlift.fetch.simple_index import Project
-from airlift.format import catalogue, catalogue_file
 from airlift.format.catalogue import Advisory, Catalogue, Feed
 from airlift.format.catalogue_entries import Item, Package
 from airlift.outbound import advisories, packages, watching
 from airlift.outbound.asking import Answer, ask
+from airlift.outbound.catalogues import Last
 from airlift.outbound.packages import Shipped
 from airlift.outbound.watching import Watched
 from airlift.progress import Progress
 from airlift.sources.source import Source
-from airlift.store.durable import Disk, names, read_file, there
 from airlift.trust import clock
 
 _AT_ONCE: Final = 8
 """Requests to indexes at once; hubs are asked one after the other by their library."""
-_SUFFIX: Final = ".catalogue"
 
 
 class Sources(Protocol):
@@ -77,80 +70,6 @@ class Order:
     now: str
     next_days: int = 7
     valid_days: int = 60
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Last:
-    """The catalogue made last, and its id."""
-
-    catalogue: Catalogue
-    id: Sha256
-
-
-class Shelf:
-    """The catalogues made on this host.
-
-    Args:
-        folder: Where they are kept; made when the first one is.
-        disk: What changes the disk.
-    """
-
-    def __init__(self, folder: Path, disk: Disk | None = None) -> None:
-        self._folder = folder
-        self._disk = disk or Disk()
-
-    def last(self) -> Last | None:
-        """Return the catalogue made last, or None.
-
-        Raises:
-            StoreError: The folder cannot be read.
-            FormatError: The file is damaged.
-        """
-        if not there(self._folder):
-            return None
-        found = [name for name in names(self._folder) if name.endswith(_SUFFIX)]
-        if not found:
-            return None
-        path = self._folder / max(found)
-        data = read_file(path, limit=catalogue_file.LIMIT, error=StoreError)
-        parts = catalogue_file.split(data, name=str(path))
-        document = catalogue_file.decompress(parts.document, name=str(path))
-        made = catalogue.decode(document, name=str(path))
-        return Last(catalogue=made, id=catalogue.identify(document))
-
-    def find(self, prefix: str) -> Catalogue | None:
-        """Return the newest catalogue whose id begins with *prefix*, or None.
-
-        Args:
-            prefix: Hexadecimal digits, as many as a request names one by.
-
-        Raises:
-            StoreError: The folder cannot be read.
-            FormatError: A file is damaged.
-        """
-        found = names(self._folder) if there(self._folder) else []
-        for name in sorted(found, reverse=True):
-            if name.endswith(_SUFFIX):
-                data = read_file(self._folder / name, limit=catalogue_file.LIMIT)
-                parts = catalogue_file.split(data, name=name)
-                document = catalogue_file.decompress(parts.document, name=name)
-                if catalogue.identify(document).startswith(prefix):
-                    return catalogue.decode(document, name=name)
-        return None
-
-    def keep(self, sequence: int, data: bytes) -> None:
-        """Keep the file of catalogue *sequence*, durable on return.
-
-        Raises:
-            RequestError: Another process has made one of this number meanwhile.
-            StoreError: The disk refuses.
-        """
-        self._disk.make_folder(self._folder, mode=0o700)
-        path = self._folder / f"{sequence:06d}{_SUFFIX}"
-        if there(path):
-            problem = f"catalogue {sequence} was made meanwhile by another airlift"
-            raise RequestError(problem, hint="run the command again")
-        self._disk.write_file(path, data)
 
 
 def build(order: Order, upstreams: Upstreams, last: Last | None) -> Catalogue:

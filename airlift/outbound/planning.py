@@ -191,12 +191,15 @@ class Planner:
         return sorted(named, key=lambda old: bases[old.blob])[:_OLDS]
 
     def _is_kin(self, olds: Sequence[Old], owner: Release) -> bool:
-        """Say whether the first of *olds* is of the same repository or its base model.
+        """Say whether the first of *olds* is what *owner* or its base model was before.
 
-        Elsewhere the same name means little: every model has its first layer.
+        Elsewhere the same name means little: every model has its first layer, and the
+        files of one release name theirs alike.
         """
-        kin = (owner.name, *owner.base_models)
-        return bool(olds) and self._bases[olds[0].blob].owner in kin
+        if not olds:
+            return False
+        base = self._bases[olds[0].blob]
+        return not base.here and base.owner in (owner.name, *owner.base_models)
 
     # --- marks ------------------------------------------------------------------
 

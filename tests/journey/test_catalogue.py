@@ -17,7 +17,8 @@ from airlift.format import catalogue
 from airlift.format.catalogue import Catalogue
 from airlift.format.catalogue_entries import Item, KnownFile, Package, Seen, Standing
 from airlift.outbound import cataloguing
-from airlift.outbound.cataloguing import Last, Order, Shelf, Upstreams
+from airlift.outbound.catalogues import Last, Shelf
+from airlift.outbound.cataloguing import Order, Upstreams
 from airlift.progress import Silent
 from airlift.sources import connect
 from airlift.sources.wheels import Wheels

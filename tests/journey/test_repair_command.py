@@ -106,8 +106,10 @@ def test_damage_beyond_repair_ends_as_damage(
     told = re.sub("@[0-9a-f]{8}", "@CUTTING", said.err)
     assert told.splitlines() == [
         "airlift: error: 2 volume(s) are damaged beyond what the spares can repair",
-        "airlift: hint: on the connected host these are written again: "
-        "`airlift reissue plant7 1 1,3@CUTTING --to FOLDER`",
+        (
+            "airlift: hint: on the connected host these are written again: "
+            "`airlift reissue plant7 1 1,3@CUTTING --to FOLDER`"
+        ),
     ]
 
 
