@@ -11,12 +11,18 @@ EPOCH = (2020, 1, 1, 0, 0, 0)
 
 
 def metadata(
-    name: str, version: str, requires: Sequence[str] = (), python: str = ""
+    name: str,
+    version: str,
+    requires: Sequence[str] = (),
+    python: str = "",
+    licence: str = "",
 ) -> bytes:
     """Return a METADATA file."""
     lines = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}"]
     if python:
         lines.append(f"Requires-Python: {python}")
+    if licence:
+        lines.append(f"License-Expression: {licence}")
     lines += [f"Requires-Dist: {one}" for one in requires]
     return ("\n".join(lines) + "\n").encode()
 
@@ -28,6 +34,7 @@ def wheel(
     *,
     python: str = "",
     payload: bytes = b"",
+    licence: str = "",
 ) -> tuple[str, bytes, bytes]:
     """Return file name, bytes and METADATA of a pure wheel.
 
@@ -36,7 +43,7 @@ def wheel(
     """
     module = name.replace("-", "_").replace(".", "_").lower()
     info = f"{module}-{version}.dist-info"
-    described = metadata(name, version, requires, python)
+    described = metadata(name, version, requires, python, licence)
     files = {
         f"{module}/__init__.py": f"VERSION = {version!r}\n".encode(),
         f"{module}/payload.bin": payload,

@@ -39,7 +39,7 @@ class _Terms:
 def ask(site: Site, options: Options) -> Answer:
     """Return a row for each release and each wheel, with what policy says of it."""
     family = Family(site)
-    of_wheels, unread = _wheels(site)
+    unread: list[str] = []
     rows: list[Mapping[str, Json]] = []
     findings: list[Finding] = []
     known = []
@@ -51,10 +51,16 @@ def ask(site: Site, options: Options) -> Answer:
             row = _row(site, one, family)
             rows.append(row)
             findings += _findings(site, one, row, family)
-    for each, stated in of_wheels:
+    for each in _wheels(site):
         known.append(_names(each.name, each.version, each.file.sha256))
-        if options.wants(*known[-1]):
-            rows.append(_wheel_row(site, each, stated))
+        if not options.wants(*known[-1]):
+            continue
+        try:
+            stated = licence_facts.of_wheel(_metadata(site, each.file))
+        except AirliftError as error:
+            unread.append(f"{each.name} {each.version}: {error.problem}")
+            continue
+        rows.append(_wheel_row(site, each, stated))
     return Answer(
         question="Q7",
         as_of=site.deliveries[0].issued if site.deliveries else "",
@@ -138,26 +144,19 @@ def _policy(site: Site, stated: str, denied: str) -> str:
 # --- wheels -----------------------------------------------------------------------
 
 
-def _wheels(site: Site) -> tuple[list[tuple[HeldWheel, str]], tuple[str, ...]]:
-    """Return each version of each package once with its licence; and what is unread."""
-    found: list[tuple[HeldWheel, str]] = []
-    unread: list[str] = []
+def _wheels(site: Site) -> Iterator[HeldWheel]:
+    """Yield each version of each package once, by a wheel of it."""
     seen = set()
     for one in site.wheels:
         key = (one.name, one.version)
-        if key in seen or not one.file.path.endswith(".whl"):
-            continue
-        seen.add(key)
-        try:
-            found.append((one, licence_facts.of_wheel(_metadata(site, one.file))))
-        except AirliftError as error:
-            unread.append(f"{one.name} {one.version}: {error.problem}")
-    return found, tuple(unread)
+        if key not in seen and one.file.path.endswith(".whl"):
+            seen.add(key)
+            yield one
 
 
 def _metadata(site: Site, file: ReleaseFile) -> bytes:
-    def read(start: int, stop: int) -> bytes:
-        return b"".join(site.store.read(file.sha256, start=start, stop=stop))
+    def read(start: int, size: int) -> bytes:
+        return b"".join(site.store.read(file.sha256, start=start, stop=start + size))
 
     return wheel.read_metadata(read, file.size, filename=file.path)
 

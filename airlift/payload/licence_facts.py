@@ -18,7 +18,7 @@ from airlift.payload import licence
 CARD_LIMIT: Final = 64 << 10
 """Bytes of a model card that are looked into; what it states stands at its beginning."""
 
-_FRONT = re.compile(r"\A---[ \t]*\r?\n(.*?)^---[ \t]*$", re.DOTALL | re.MULTILINE)
+_FRONT = re.compile(r"\A---[ \t]*\n(.*?)^---[ \t]*$", re.DOTALL | re.MULTILINE)
 _PLAIN = re.compile(
     r"^(license_name|license_link):[ \t]*(.{1,300}?)[ \t]*$", re.MULTILINE
 )
@@ -106,7 +106,7 @@ def card(text: bytes) -> dict[str, str]:
     Two plain lines of its YAML beginning are read, and nothing is interpreted: a value
     that is written in another way is left out.
     """
-    told = text[:CARD_LIMIT].decode("utf-8", "replace")
+    told = text[:CARD_LIMIT].decode("utf-8", "replace").replace("\r\n", "\n")
     front = _FRONT.match(told)
     if front is None:
         return {}
