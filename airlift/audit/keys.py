@@ -191,6 +191,9 @@ def _rows(
 
 def _gone(book: _Book, used: Mapping[tuple[str, str], _Used]) -> Iterator[Finding]:
     for (role, key_id), by in sorted(used.items()):
+        if role == metadata.ROOT:
+            # A key that is replaced signs the root that replaces it, and no content.
+            continue
         stand = book.stands.get((role, key_id))
         if by.live and (stand is None or stand.gone):
             name = by.name or key_id[:16]
@@ -207,7 +210,7 @@ def _gone(book: _Book, used: Mapping[tuple[str, str], _Used]) -> Iterator[Findin
                 evidence={
                     "key": key_id,
                     "gone_in": stand.gone if stand else "",
-                    "releases": sorted(set(by.names)),
+                    "releases": tuple(sorted(set(by.names))),
                 },
                 controls=("SC-12", "CM-14"),
             )
