@@ -21,7 +21,7 @@ from airlift.registry.upstream import Upstream
 from airlift.store.blobs import BlobStore
 from airlift.trust.delivery import VerifiedDelivery
 from airlift.trust.quorum import quorum
-from authority import NOW, Authority, key, land
+from authority import NOW, Authority, land
 
 TODAY = "2026-03-05T06:00:00Z"
 """A few days after ``authority.NOW``, when these sites are set up."""
@@ -55,7 +55,14 @@ def wheels(
     *paths: str, name: str = "tools", counter: int = 1, **upstream: Json
 ) -> tuple[Release, tuple[bytes, ...]]:
     """Return a wheel set of files whose bytes are their names."""
-    contents = {path: path.encode() for path in sorted(paths)}
+    return wheel_set({path: path.encode() for path in paths}, name, counter, **upstream)
+
+
+def wheel_set(
+    files: Mapping[str, bytes], name: str = "tools", counter: int = 1, **upstream: Json
+) -> tuple[Release, tuple[bytes, ...]]:
+    """Return a wheel set of *files*, and their bytes."""
+    contents = dict(sorted(files.items()))
     made = Release(
         kind=Kind.WHEELS,
         name=name,
@@ -154,4 +161,13 @@ def told(answer: Answer) -> list[tuple[str, str, str]]:
     return [(one.rule, one.severity.value, one.title) for one in answer.findings]
 
 
-__all__ = ["NOW", "TODAY", "World", "key", "model", "rows", "told", "wheels"]
+__all__ = [
+    "NOW",
+    "TODAY",
+    "World",
+    "model",
+    "rows",
+    "told",
+    "wheel_set",
+    "wheels",
+]

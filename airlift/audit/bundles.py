@@ -74,7 +74,9 @@ def _row(one: Delivered, brought: list[Held]) -> Mapping[str, Json]:
         "items": len(brought),
         "live": sum(1 for each in brought if each.state == "live"),
         "bytes": sum(each.size for each in brought),
-        "signed_by": sorted({each.name or each.key_id for each in one.signed_by}),
+        "signed_by": tuple(
+            sorted({each.name or each.key_id for each in one.signed_by})
+        ),
         "operator": one.operator,
         "actor": one.actor,
         "airlift": one.version,

@@ -4,7 +4,7 @@ Two reports go in, as they were written. A trend means nothing while nobody can 
 whether what is held has changed, or only what is known of it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
@@ -203,7 +203,7 @@ def _root(told: Told) -> Json:
     return found
 
 
-_BASIS: Final = {
+_BASIS: Final[Mapping[str, Callable[[Told], Json]]] = {
     "feed": lambda told: (told["knowledge"]["catalogue"] or {}).get("id"),
     "policy": lambda told: (told["policy"] or {}).get("sha256"),
     "scanner": lambda told: told["knowledge"]["scanners"],

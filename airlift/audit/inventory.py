@@ -110,7 +110,9 @@ def _row(held: Held, past: _Past) -> Mapping[str, Json]:
         "digest": held.id,
         "bytes": held.size,
         "delivery": held.sequence,
-        "signed_by": sorted({one.name or one.key_id for one in delivery.signed_by}),
+        "signed_by": tuple(
+            sorted({one.name or one.key_id for one in delivery.signed_by})
+        ),
         "approved_by": [one.by for one in given],
         "approved": max((one.at for one in given), default=""),
         "imported": held.imported,

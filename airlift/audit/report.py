@@ -166,7 +166,7 @@ def _table(report: Report, fail_on: Severity | None) -> dict[str, Json]:
         "policy": _policy(site),
         "inventory": _inventory(site),
         "questions": [_question(*one) for one in sorted(report.answers, key=_by_id)],
-        "left_out": sorted(report.left_out),
+        "left_out": tuple(sorted(report.left_out)),
         "findings": [
             finding_table(one)
             for one in sorted(report.findings, key=lambda one: one.id)
@@ -269,7 +269,7 @@ def _question(question: Question, answer: Answer) -> dict[str, Json]:
         "counts": dict(answer.counts),
         "rests_on": question.rests_on,
         "controls": question.controls,
-        "findings": sorted({one.id for one in answer.findings}),
+        "findings": tuple(sorted({one.id for one in answer.findings})),
         "columns": answer.columns,
         "rows": answer.rows,
     }

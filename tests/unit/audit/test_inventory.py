@@ -48,7 +48,7 @@ def test_since_when_has_three_values(world: World) -> None:
         "imported": NOW,
         "first_live": LATER,
     }
-    assert (row["state"], row["delivery"], row["signed_by"]) == ("live", 2, ["alice"])
+    assert (row["state"], row["delivery"], row["signed_by"]) == ("live", 2, ("alice",))
 
 
 def test_what_was_denied_is_shown_as_denied(world: World) -> None:
