@@ -3,10 +3,15 @@
 Only PyPI's ecosystem is read. What is kept has the same meaning for every version of a
 kept package as the whole record: versions that a range covers are not listed again.
 
-Source: OSV schema 1.7, "Evaluation".
+A version is affected where it is listed **or** a range covers it. What cannot be told,
+because a version or a bound has no place in the order of versions, is said to be
+undecided: nobody may read it as "not affected".
+
+Source: OSV schema 1.7, "Evaluation"; PEP 440.
 """
 
 from collections.abc import Collection, Iterator, Mapping
+from enum import StrEnum
 from typing import Final
 
 from packaging.utils import canonicalize_name
@@ -23,6 +28,17 @@ SUMMARY: Final = 200
 """Most characters of a summary that are kept."""
 _EVENTS: Final = ("introduced", "fixed", "last_affected")
 _TIMES: Final = ("published", "modified", "withdrawn")
+_RATINGS: Final = ("CRITICAL", "HIGH", "MODERATE", "MEDIUM", "LOW")
+"""What GitHub's records say of themselves, beside a vector or in place of one."""
+
+
+class Reach(StrEnum):
+    """Whether a record is about a version."""
+
+    AFFECTED = "affected"
+    CLEAR = "clear"
+    UNDECIDED = "undecided"
+    """Nobody can tell: something in it has no place in the order of versions."""
 
 
 def identity(record: Mapping[str, object], *, name: str) -> str:
@@ -68,12 +84,20 @@ def reduced(
         "affected": affected,
     }
     kept |= {key: top.text(key)[:40] for key in _TIMES if top.has(key)}
+    kept |= _rated(record)
     try:
         canonical.encode(kept)
     except ValueError as error:
         problem = f"{name} cannot be carried: {error}"
         raise FormatError(problem) from error
     return kept
+
+
+def _rated(record: Mapping[str, object]) -> Mapping[str, Json]:
+    own = record.get("database_specific")
+    said = own.get("severity") if isinstance(own, Mapping) else None
+    rated = said.upper() if isinstance(said, str) else ""
+    return {"database_specific": {"severity": rated}} if rated in _RATINGS else {}
 
 
 def _affected(entry: Fields, packages: Collection[str]) -> Iterator[Mapping[str, Json]]:
@@ -101,18 +125,38 @@ def _event(entry: Fields) -> Mapping[str, Json]:
     return {key: entry.text(key) for key in _EVENTS if entry.has(key)}
 
 
+def reach(record: Mapping[str, Json], package: str, version: str) -> Reach:
+    """Say whether a kept *record* is about *version* of *package*.
+
+    A local version (``2.1.0+cu121``) is what its public one is as well: who builds a
+    release again builds its faults again.
+    """
+    found = {_reach(entry, version) for entry in _of(record, package)}
+    if Reach.AFFECTED in found:
+        return Reach.AFFECTED
+    return Reach.UNDECIDED if Reach.UNDECIDED in found else Reach.CLEAR
+
+
+def _reach(entry: Mapping[str, Json], version: str) -> Reach:
+    listed, ranges = _texts(entry, "versions"), list(_ranges(entry))
+    if version in listed:
+        return Reach.AFFECTED
+    own = _number(version)
+    if own is None or not (listed or ranges):
+        # The second: of a repository's commits only, which no version says.
+        return Reach.UNDECIDED
+    numbers = {own, Version(own.public)}
+    if numbers & {_number(one) for one in listed}:
+        return Reach.AFFECTED
+    covered = {_covers(events, one) for events in ranges for one in numbers}
+    if True in covered:
+        return Reach.AFFECTED
+    return Reach.UNDECIDED if None in covered else Reach.CLEAR
+
+
 def affects(record: Mapping[str, Json], package: str, version: str) -> bool:
-    """Say whether a kept *record* is about *version* of *package*."""
-    number = _number(version)
-    for entry in _of(record, package):
-        if version in _texts(entry, "versions"):
-            return True
-        if number is not None:
-            if any(_number(one) == number for one in _texts(entry, "versions")):
-                return True
-            if any(_covers(events, number) for events in _ranges(entry)):
-                return True
-    return False
+    """Say whether a kept *record* is, for all that can be told, about *version*."""
+    return reach(record, package, version) is Reach.AFFECTED
 
 
 def fixed_in(record: Mapping[str, Json], package: str, version: str) -> str:
@@ -120,17 +164,22 @@ def fixed_in(record: Mapping[str, Json], package: str, version: str) -> str:
 
     Empty where it calls none so.
     """
+    return next(iter(fixes(record, package, version)), "")
+
+
+def fixes(record: Mapping[str, Json], package: str, version: str) -> tuple[str, ...]:
+    """Return the versions above *version* that a kept *record* calls fixed, in order."""
     number = _number(version)
-    found = [
+    if number is None:
+        return ()
+    found = {
         fixed
         for entry in _of(record, package)
         for events in _ranges(entry)
         for event in events
-        if (fixed := _number(event.get("fixed", ""))) is not None
-        and number is not None
-        and fixed > number
-    ]
-    return str(min(found)) if found else ""
+        if (fixed := _number(event.get("fixed", ""))) is not None and fixed > number
+    }
+    return tuple(str(one) for one in sorted(found))
 
 
 def _of(record: Mapping[str, Json], package: str) -> Iterator[Mapping[str, Json]]:
@@ -147,14 +196,17 @@ def _ranges(entry: Mapping[str, Json]) -> Iterator[list[Mapping[str, str]]]:
         ]
 
 
-def _covers(events: list[Mapping[str, str]], number: Version) -> bool:
-    """Say whether a range, given as its events in any order, covers *number*."""
+def _covers(events: list[Mapping[str, str]], number: Version) -> bool | None:
+    """Say whether a range, given as its events in any order, covers *number*.
+
+    None where nobody can tell: one of its bounds has no place in the order.
+    """
     placed = []
     for event in events:
         for kind, text in event.items():
             at = None if text == "0" and kind == "introduced" else _number(text)
             if at is None and text != "0":
-                return False  # a version nobody can order: only listed ones count
+                return None
             placed.append((at is not None, at or number, _EVENTS.index(kind)))
     inside = False
     for is_bound, at, kind_index in sorted(placed):

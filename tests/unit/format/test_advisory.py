@@ -1,5 +1,6 @@
 """Advisories in OSV's form: what is kept says the same of every version."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -7,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.version import Version
 
+from airlift.artifact import Json
 from airlift.errors import FormatError
 from airlift.format import advisory
+from airlift.format.advisory import Reach
 
 
 def record(
@@ -30,9 +33,9 @@ def record(
 
 def affected(told: dict[str, Any], *versions: str) -> list[str]:
     """Return those of *versions* that *told* is about, once it is reduced."""
-    kept = advisory.reduced(told, {"demo"}, name="it")
-    assert kept is not None
-    return [one for one in versions if advisory.affects(kept, "demo", one)]
+    found = advisory.reduced(told, {"demo"}, name="it")
+    assert found is not None
+    return [one for one in versions if advisory.affects(found, "demo", one)]
 
 
 @pytest.mark.parametrize(
@@ -63,15 +66,65 @@ def test_a_range_is_about_what_lies_in_it(
     assert affected(record(*events), "0.9", "1.0", "1.5", "2.0") == expected
 
 
+def kept(told: dict[str, Any]) -> Mapping[str, Json]:
+    """Return *told* reduced."""
+    found = advisory.reduced(told, {"demo"}, name="it")
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("told", "version"),
+    [
+        (record({"introduced": "0"}, {"fixed": "not a version"}), "1.0"),
+        (record({"introduced": "0"}, {"fixed": "1.5"}), "build-7"),
+        (record(versions=("1.0",)), "build-7"),
+        (record(), "1.0"),
+    ],
+)
+def test_what_cannot_be_told_is_undecided(told: dict[str, Any], version: str) -> None:
+    """A bound or version without a place in the order must not read as "not affected"."""
+    assert advisory.reach(kept(told), "demo", version) is Reach.UNDECIDED
+    assert not advisory.affects(kept(told), "demo", version)
+
+
+def test_what_is_listed_needs_no_order() -> None:
+    """An odd version that is named is affected, whatever it would be sorted by."""
+    told = record({"introduced": "0"}, {"fixed": "odd"}, versions=("build-7", "1.0"))
+    found = [advisory.reach(kept(told), "demo", one) for one in ("build-7", "1.0", "2")]
+    assert found == [Reach.AFFECTED, Reach.AFFECTED, Reach.UNDECIDED]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        record({"introduced": "0"}, {"last_affected": "2.1.0"}),
+        record(versions=("2.1.0",)),
+        record({"introduced": "2.1.0"}, {"fixed": "2.1.1"}),
+    ],
+)
+def test_a_rebuilt_release_has_its_faults(told: dict[str, Any]) -> None:
+    """Wheels for graphics cards are called 2.1.0+cu121; advisories know 2.1.0 alone."""
+    assert affected(told, "2.1.0", "2.1.0+cu121", "2.2.0+cu121") == [
+        *("2.1.0", "2.1.0+cu121"),
+    ]
+
+
+def test_a_publishers_rating_is_kept() -> None:
+    """GitHub rates records that have no vector; anything else it adds stays behind."""
+    told = record() | {"database_specific": {"severity": "moderate", "cwe_ids": ["x"]}}
+    assert kept(told)["database_specific"] == {"severity": "MODERATE"}
+    for odd in ({"severity": "dire"}, {"severity": 7}, "text", None):
+        assert "database_specific" not in kept(record() | {"database_specific": odd})
+
+
 def test_listed_versions_count_beside_ranges() -> None:
     """And in any spelling of the same version."""
     told = record({"introduced": "0"}, {"fixed": "1.0"}, versions=("0.5", "3.0"))
     assert affected(told, "0.5", "1.0", "3.0", "3.0.0", "3.1", "odd one") == [
         *("0.5", "3.0", "3.0.0"),
     ]
-    kept = advisory.reduced(told, {"demo"}, name="it")
-    assert kept is not None
-    assert kept["affected"] == [
+    assert kept(told)["affected"] == [
         {
             "package": "demo",
             "ranges": [{"events": [{"introduced": "0"}, {"fixed": "1.0"}]}],
@@ -104,11 +157,9 @@ def test_reducing_changes_no_judgement(
             }
         ]
     }
-    kept = advisory.reduced(told, {"demo"}, name="it")
-    assert kept is not None
     for number in range(7):
-        expected = advisory.affects(whole, "demo", str(number))
-        assert advisory.affects(kept, "demo", str(number)) == expected
+        expected = advisory.reach(whole, "demo", str(number))
+        assert advisory.reach(kept(told), "demo", str(number)) is expected
 
 
 def test_the_lowest_fixed_version_above_is_named() -> None:
@@ -117,10 +168,11 @@ def test_the_lowest_fixed_version_above_is_named() -> None:
         {"introduced": "0"},
         *({"fixed": "1.3"}, {"introduced": "2.0"}, {"fixed": "2.4"}),
     ]
-    kept = advisory.reduced(record(*events), {"demo"}, name="it")
-    assert kept is not None
-    found = [advisory.fixed_in(kept, "demo", one) for one in ("1.2", "2.1", "3.0")]
+    told = kept(record(*events))
+    found = [advisory.fixed_in(told, "demo", one) for one in ("1.2", "2.1", "3.0")]
     assert found == ["1.3", "2.4", ""]
+    assert advisory.fixes(told, "demo", "1.2") == ("1.3", "2.4")
+    assert advisory.fixes(told, "demo", "build-7") == ()
     assert Version(found[0]) > Version("1.2")
 
 
@@ -164,8 +216,6 @@ def test_what_is_not_in_the_form_is_named(told: dict[str, Any], problem: str) ->
 
 def test_what_a_terminal_must_not_see_is_escaped() -> None:
     """Anybody can write an advisory."""
-    kept = advisory.reduced(record() | {"summary": "a\x1b[2Jb"}, {"demo"}, name="it")
-    assert kept is not None
-    assert kept["summary"] == "a\\x1b[2Jb"
+    assert kept(record() | {"summary": "a\x1b[2Jb"})["summary"] == "a\\x1b[2Jb"
     with pytest.raises(FormatError, match="it has no id"):
         advisory.identity({"id": "a\x1bb"}, name="it")
