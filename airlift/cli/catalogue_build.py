@@ -12,7 +12,8 @@ from airlift.cli import config, keyring, output, wanted
 from airlift.cli.keyring import Passphrases
 from airlift.errors import RequestError
 from airlift.format.catalogue import Catalogue
-from airlift.outbound import cataloguing
+from airlift.format.rule import is_rule
+from airlift.outbound import cataloguing, rules
 from airlift.outbound.catalogues import Shelf
 from airlift.outbound.cataloguing import Order, Upstreams
 from airlift.sources.wheels import Wheels
@@ -118,6 +119,24 @@ def _folder(home: Path) -> Path:
     help="Folder or zip of advisories in OSV's form, one JSON file each.",
 )
 @click.option(
+    "--kev", type=_FILE, help="What is known to be exploited, as CISA has it."
+)
+@click.option(
+    "--epss", type=_FILE, help="How likely the rest is to be, as FIRST has it."
+)
+@click.option(
+    "--rules",
+    "rule_file",
+    type=_FILE,
+    help="Models and runtimes that are dangerous together, in place of airlift's own.",
+)
+@click.option(
+    "--package",
+    "packages",
+    multiple=True,
+    help="Watch this package too, a runtime of the sites say; repeat.",
+)
+@click.option(
     "--next-days", default=7, show_default=True, help="Days until the next is expected."
 )
 @click.option(
@@ -133,6 +152,10 @@ def build_command(
     paths: tuple[Path, ...],
     target: Path,
     osv: Path | None,
+    kev: Path | None,
+    epss: Path | None,
+    rule_file: Path | None,
+    packages: tuple[str, ...],
     next_days: int,
     valid_days: int,
     key_names: tuple[str, ...],
@@ -156,6 +179,10 @@ def build_command(
         stated=stated,
         shipped=shipped,
         osv=osv,
+        kev=kev,
+        epss=epss,
+        rules=rules.read(rule_file) if rule_file else rules.shipped(),
+        packages=packages,
         now=config.now(),
         next_days=next_days,
         valid_days=valid_days,
@@ -228,6 +255,8 @@ def _upstreams(*, quiet: bool) -> Upstreams:
 
 def _show(made: Catalogue, target: Path, size: int, *, as_json: bool) -> None:
     silent = cataloguing.unasked(made)
+    ruled = sum(1 for one in made.advisories if is_rule(one))
+    advised = len(made.advisories) - ruled
     if as_json:
         problems: list[Json] = [
             {"name": one.name, "as_of": one.as_of, "problem": one.problem}
@@ -243,7 +272,8 @@ def _show(made: Catalogue, target: Path, size: int, *, as_json: bool) -> None:
                 "valid_until": made.valid_until,
                 "items": len(made.items),
                 "packages": len(made.packages),
-                "advisories": len(made.advisories),
+                "advisories": advised,
+                "rules": ruled,
                 "advisories_as_of": made.feed.as_of,
                 "advisories_problem": made.feed.problem,
                 "not_asked": problems,
@@ -252,7 +282,7 @@ def _show(made: Catalogue, target: Path, size: int, *, as_json: bool) -> None:
         return
     output.line(
         f"wrote {target}: catalogue {made.sequence}, {len(made.items)} artifacts,"
-        f" {len(made.packages)} packages, {len(made.advisories)} advisories,"
+        f" {len(made.packages)} packages, {advised} advisories, {ruled} rules,"
         f" {output.size(size)}"
     )
     for one in silent:

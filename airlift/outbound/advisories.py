@@ -29,6 +29,7 @@ class _Count:
     """What was met on the way through a feed."""
 
     records: int = 0
+    github: int = 0
     newest: str = ""
     unread: list[str] = field(default_factory=list)
     digests: list[Sha256] = field(default_factory=list)
@@ -79,6 +80,12 @@ def read(
 def _problem(count: _Count) -> str:
     if not count.newest:
         return "none of the records says when it was changed"
+    if not count.unread and not count.github:
+        # PyPA's own database alone knows next to nothing of what runs models.
+        return (
+            f"none of the {count.records} records is GitHub's (`GHSA-`): this is not all"
+            " that OSV publishes for PyPI"
+        )
     if not count.unread:
         return ""
     first = naming.show(count.unread[0])[:200]
@@ -105,6 +112,7 @@ def _advisory(
     kept = advisory.reduced(record, packages, name=shown)
     count, now = told
     count.records += 1
+    count.github += one.startswith("GHSA-")
     changed = _moment(record.get("modified"))
     if count.newest < changed <= now:
         count.newest = changed

@@ -10,9 +10,11 @@ from airlift.artifact import Kind, Pinned, Release, Wish
 from airlift.errors import RequestError, SourceError
 from airlift.fetch.resolver import Target
 from airlift.fetch.simple_index import Project
+from airlift.format import rule as rules
 from airlift.format.catalogue import Advisory, Catalogue, Feed
 from airlift.format.catalogue_entries import Item, Package
-from airlift.outbound import advisories, packages, watching
+from airlift.format.rule import Rule
+from airlift.outbound import advisories, exploited, packages, watching
 from airlift.outbound.asking import Answer, ask
 from airlift.outbound.catalogues import Last
 from airlift.outbound.packages import Shipped
@@ -59,6 +61,10 @@ class Order:
         stated: Entries of manifests.
         shipped: What releases and locks hold, the newest of each name first.
         osv: Where advisories lie; None where none are given this time.
+        kev: Likewise what is known to be exploited.
+        epss: Likewise how likely the rest is to be.
+        rules: Models and runtimes that are dangerous together.
+        packages: Packages to watch that were never shipped: runtimes of the sites.
         now: ``YYYY-MM-DDThh:mm:ssZ``.
         next_days: In how many days the next is expected.
         valid_days: For how many days this one is worth something.
@@ -67,6 +73,10 @@ class Order:
     stated: Sequence[Wish]
     shipped: Sequence[Pinned | Release]
     osv: Path | None
+    kev: Path | None = None
+    epss: Path | None = None
+    rules: Sequence[Rule] = ()
+    packages: Sequence[str] = ()
     now: str
     next_days: int = 7
     valid_days: int = 60
@@ -85,7 +95,7 @@ def build(order: Order, upstreams: Upstreams, last: Last | None) -> Catalogue:
             there are no advisories where *order* says.
     """
     watched = watching.watch_list(order.stated, order.shipped)
-    if not watched:
+    if not watched and not order.packages:
         problem = "nothing is watched: nothing was shipped, and no manifest is given"
         raise RequestError(problem, hint="name a manifest, or export something first")
     if last is not None and order.now <= last.catalogue.issued:
@@ -97,6 +107,7 @@ def build(order: Order, upstreams: Upstreams, last: Last | None) -> Catalogue:
     answers = _ask_all(watched, upstreams, last, order.now)
     known = _packages(order, answers, upstreams, last)
     feed, found = _advisories(order, known, last)
+    found = _marked(order, found, last)
     if not feed.problem:
         known = tuple(replace(one, advised=feed.as_of) for one in known)
     items = sorted((one.item for one in answers), key=lambda one: one.order)
@@ -109,7 +120,7 @@ def build(order: Order, upstreams: Upstreams, last: Last | None) -> Catalogue:
         items=tuple(items),
         packages=known,
         feed=feed,
-        advisories=found,
+        advisories=_with_rules(found, order.rules),
     )
 
 
@@ -141,7 +152,7 @@ def _packages(
     last: Last | None,
 ) -> tuple[Package, ...]:
     watched = tuple(answers)
-    listed = packages.shipped(_wheels(order, watched))
+    listed = packages.beside(packages.shipped(_wheels(order, watched)), order.packages)
     before = {one.name: one for one in last.catalogue.packages} if last else {}
     targets = _targets(watched)
 
@@ -205,4 +216,30 @@ def _advisories(
     if last is None:
         return Feed(), ()
     feed = replace(last.catalogue.feed, problem=Feed().problem)
-    return feed, last.catalogue.advisories
+    return feed, _no_rules(last.catalogue.advisories)
+
+
+def _no_rules(found: Iterable[Advisory]) -> tuple[Advisory, ...]:
+    return tuple(one for one in found if not rules.is_rule(one))
+
+
+def _with_rules(
+    found: Iterable[Advisory], carried: Iterable[Rule]
+) -> tuple[Advisory, ...]:
+    """Return advisories and rules as one list, each id once: a rule gives way."""
+    listed = {one.id: one for one in map(rules.as_advisory, carried)}
+    listed |= {one.id: one for one in found}
+    return tuple(listed[one] for one in sorted(listed))
+
+
+def _marked(
+    order: Order, found: tuple[Advisory, ...], last: Last | None
+) -> tuple[Advisory, ...]:
+    told = {}
+    if order.kev is not None:
+        told["kev"] = exploited.kev(order.kev, now=order.now)
+    if order.epss is not None:
+        wanted = exploited.cves(found)
+        told["epss"] = exploited.epss(order.epss, wanted, now=order.now)
+    before = _no_rules(last.catalogue.advisories) if last else ()
+    return exploited.marked(found, told, before)

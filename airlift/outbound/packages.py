@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.utils import parse_wheel_filename
+from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version as Number
 
 from airlift.errors import SourceError
@@ -60,6 +60,23 @@ def shipped(paths: Iterable[tuple[str, str]]) -> tuple[Shipped, ...]:
         )
         for name in sorted(found)
     )
+
+
+def beside(found: Iterable[Shipped], names: Iterable[str]) -> tuple[Shipped, ...]:
+    """Return *found* and those of *names* that are not among them, sorted by name.
+
+    Args:
+        found: What sites were sent.
+        names: Packages that are watched without having been shipped.
+    """
+    listed = {
+        str(canonicalize_name(one)): Shipped(
+            name=str(canonicalize_name(one)), index="", files={}
+        )
+        for one in names
+    }
+    listed |= {one.name: one for one in found}
+    return tuple(listed[one] for one in sorted(listed))
 
 
 def silent(one: Shipped, before: Package | None, error: SourceError) -> Package:

@@ -13,10 +13,10 @@ from airlift.artifact import Json, Kind, Pinned, PinnedFile, Wish
 from airlift.digest import sha256
 from airlift.errors import RequestError
 from airlift.fetch import Settings
-from airlift.format import catalogue
+from airlift.format import catalogue, rule
 from airlift.format.catalogue import Catalogue
 from airlift.format.catalogue_entries import Item, KnownFile, Package, Seen, Standing
-from airlift.outbound import cataloguing
+from airlift.outbound import cataloguing, rules
 from airlift.outbound.catalogues import Last, Shelf
 from airlift.outbound.cataloguing import Order, Upstreams
 from airlift.progress import Silent
@@ -46,13 +46,21 @@ class World:
     stated: list[Wish] = field(default_factory=lambda: [TINY])
 
     def build(
-        self, week: int = 0, last: Catalogue | None = None, osv: Path | None = None
+        self,
+        week: int = 0,
+        last: Catalogue | None = None,
+        osv: Path | None = None,
+        **more: Any,
     ) -> Catalogue:
-        """Build the catalogue of a week."""
+        """Build the catalogue of a week; *more* is what else is ordered."""
         ends = {"huggingface": self.hub.url, "wheels": self.index.url}
         settings = Settings(endpoints=ends, token="")
         order = Order(
-            stated=self.stated, shipped=self.shipped, osv=osv, now=MONDAYS[week]
+            stated=self.stated,
+            shipped=self.shipped,
+            osv=osv,
+            now=MONDAYS[week],
+            **more,
         )
         upstreams = Upstreams(
             sources=lambda kind: connect(kind, settings),
@@ -463,6 +471,62 @@ def test_a_place_without_records_is_refused(packaged: World, tmp_path: Path) -> 
         with pytest.raises(RequestError) as caught:
             packaged.build(osv=place)
         assert caught.value.problem == (f"{place} holds no OSV record that can be read")
+
+
+def test_a_feed_without_githubs_records_is_not_complete(
+    packaged: World, tmp_path: Path
+) -> None:
+    """PyPA's own know next to nothing of what runs models: no clean bill by them."""
+    made = packaged.build(osv=feed(tmp_path / "osv", record("PYSEC-2026-1")))
+    assert made.feed.problem == (
+        "none of the 1 records is GitHub's (`GHSA-`): this is not all that OSV publishes"
+        " for PyPI"
+    )
+    assert package(made).advised == ""
+    assert [one.id for one in made.advisories] == ["PYSEC-2026-1"]
+
+
+def test_what_is_exploited_is_carried_and_keeps_its_date(
+    packaged: World, tmp_path: Path
+) -> None:
+    """A week without the list must not look like a week in which nobody was hit."""
+    entry = {"cveID": "CVE-2026-1000", "dateAdded": "2026-02-02"}
+    listed = {"dateReleased": "2026-02-20T00:00:00Z", "vulnerabilities": [entry]}
+    (tmp_path / "kev.json").write_text(json.dumps(listed))
+    osv = feed(tmp_path / "osv", record(aliases=["CVE-2026-1000"]))
+    first = packaged.build(0, osv=osv, kev=tmp_path / "kev.json")
+    second = packaged.build(1, first, osv=osv)
+    third = packaged.build(2, second)
+    for made in (first, second, third):
+        assert made.advisories[0].record["database_specific"] == {
+            "kev": {"as_of": "2026-02-20T00:00:00Z", "added": "2026-02-02"}
+        }
+
+
+def test_rules_travel_with_every_catalogue(packaged: World, tmp_path: Path) -> None:
+    """Those given this time, and no others, beside the advisories."""
+    osv = feed(tmp_path / "osv", record())
+    first = packaged.build(0, osv=osv, rules=rules.shipped())
+    assert rule.stated(first) == rules.shipped()
+    second = packaged.build(1, first, rules=rules.shipped()[:1])
+    assert [one.id for one in second.advisories] == ["AIRLIFT-2026-0001", "GHSA-1"]
+    third = packaged.build(2, second)
+    assert [one.id for one in third.advisories] == ["GHSA-1"]
+
+
+def test_a_runtime_that_was_never_shipped_can_be_watched(
+    packaged: World, tmp_path: Path
+) -> None:
+    """A site's containers hold packages that no delivery brought."""
+    packaged.index.add("engine", "2.0")
+    about = record(name="GHSA-2")
+    about["affected"][0]["package"]["name"] = "Engine"
+    made = packaged.build(
+        osv=feed(tmp_path / "osv", about), packages=("ENGINE", "demo")
+    )
+    assert [one.name for one in made.packages] == ["demo", "engine"]
+    assert package(made, "engine").advised != ""
+    assert [one.id for one in made.advisories] == ["GHSA-2"]
 
 
 # --- the shelf --------------------------------------------------------------------
