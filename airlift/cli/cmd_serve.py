@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from airlift import naming
-from airlift.cli import config, output, service
+from airlift.cli import config, knowledge, output, service
 from airlift.errors import RequestError
 from airlift.registry.catalog import Catalog
 from airlift.registry.overview import Overview
@@ -157,12 +157,18 @@ def command(
     _allow_open_files(settings.limits)
     with (
         contextlib.closing(Overview.open(home)) as overview,
+        knowledge.upstream(home, readonly=True) as upstream,
         contextlib.closing(service.LogFile(access_log)) as log,
         KeptDigests(home / "derived") as kept,
         Derived(shelf, kept, wanted=oci_image.layers, say=output.note) as derived,
     ):
         catalogue = Catalogue(records=overview, clock=config.now)
-        means = Means(digests=derived, catalogue=catalogue, xet=xet)
+        means = Means(
+            advisories=(upstream, config.now),
+            digests=derived,
+            catalogue=catalogue,
+            xet=xet,
+        )
         around = server.Host(
             log=log.stream,
             clock=config.now,

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from airlift.digest import Sha256
+from airlift.serve.advisories import Osv, Upstream
 from airlift.serve.dialect import Dialect, JoinedBody
 from airlift.serve.distribution import oci
 from airlift.serve.distribution.dialect import Distribution
@@ -44,12 +45,15 @@ class Means:
     """What dialects need beside a shelf.
 
     Attributes:
+        advisories: What is known of upstream, and the clock; None for a server that
+            answers no questions about vulnerabilities.
         digests: Of the layers of images.
         catalogue: For the page; None for a server without one.
         xet: Whether to offer the store to Hugging Face clients as a xet store, which
             is how they fetch files above 50 GB.
     """
 
+    advisories: tuple[Upstream, Callable[[], str]] | None = None
     digests: Progress = field(default_factory=_NotDerived)
     catalogue: Catalogue | None = None
     xet: bool = False
@@ -67,6 +71,7 @@ def dialects(means: Means | None = None) -> tuple[Dialect, ...]:
     catalogue = means.catalogue
     return (
         *([Page(catalogue.records, catalogue.clock)] if catalogue else []),
+        *([Osv(*means.advisories)] if means.advisories else []),
         SimpleIndex(),
         Distribution(libraries),
         *([Xet()] if means.xet else []),
