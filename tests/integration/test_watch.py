@@ -176,6 +176,39 @@ def test_a_volume_is_deleted_after_all_it_brought_was_synced(
     assert list(post.drop.iterdir()) == []
 
 
+@pytest.mark.faults
+@pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
+@pytest.mark.parametrize("call", ["rename", "unlink"])
+def test_what_a_killed_watch_deleted_is_what_it_kept(
+    post: Post, tmp_path: Path, call: str
+) -> None:
+    """The link sends once; the next watch must finish with what is there."""
+    post.put(1)
+    post.put(2)
+    words = ("watch", str(post.drop), "--settle", "0", "--once", "--consume", "volume")
+    begun = {tmp_path / "home": post.isolated.home, tmp_path / "link": post.drop}
+    for kept, folder in begun.items():
+        shutil.copytree(folder, kept)
+    kills = 0
+    while True:
+        # Every third: the whole row takes a minute, and the first are the same.
+        kill = f"inject={call}:signal=SIGKILL:when={3 * kills + 2}"
+        strace = ("strace", "-f", "-o", os.devnull, "-e", f"trace={call}", "-e", kill)
+        side = Side(post.isolated.home, before=strace)
+        ended = subprocess.run(side.words(*words), capture_output=True, check=False)
+        if ended.returncode == 0:
+            break
+        assert ended.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL), ended.stderr
+        kills += 1
+        post.isolated.ok(*words)
+        assert post.isolated.json("list")["releases"][0]["state"] == "live"
+        post.isolated.ok("verify")
+        for kept, folder in begun.items():
+            shutil.rmtree(folder)
+            shutil.copytree(kept, folder)
+    assert kills >= 2
+
+
 _ORDINARY = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search")
 """In front of a command: root without the privilege to read everything."""
 
