@@ -1,7 +1,6 @@
 """Q10: which keys signed what is live, when they end, and which count no longer.
 
-Every signature of the trusted metadata is checked again: the database holds what was
-believed, and who can write a database cannot sign.
+Every signature of what is trusted is checked again (``audit.signatures``).
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,16 +8,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from airlift.artifact import Json
+from airlift.audit import signatures
 from airlift.audit.answer import Answer, Options
 from airlift.audit.finding import About, Finding, Severity, Subject
 from airlift.audit.site import Site
-from airlift.errors import AirliftError
 from airlift.registry.held import State
-from airlift.trust import clock, metadata, quorum, site_key, strict
-from airlift.trust.coherence import newest_root
-from airlift.trust.delivery import TrustState
+from airlift.trust import clock, metadata, site_key
 from airlift.trust.expiry import expiries
-from airlift.trust.metadata import Document, Root, Targets
 from airlift.trust.public import PublicKey
 from airlift.trust.verifier import ROOT_NOTICE_DAYS
 
@@ -74,12 +70,17 @@ class _Book:
 
 def ask(site: Site, options: Options) -> Answer:
     """Return a row for each key in each role, and check every signature again."""
-    broken = tuple(_broken(site.trust))
+    broken = tuple(signatures.broken(site))
     book = _Book() if broken else _book(site)
     used = _used(site)
     rows = tuple(_rows(site, book, used))
     wanted = tuple(one for one in rows if options.wants(*_names(one)))
-    found = (*broken, *(() if broken else _expiring(site)), *_gone(book, used))
+    found = (
+        *broken,
+        *(() if broken else _expiring(site)),
+        *_gone(book, used),
+        *signatures.doubtful(site),
+    )
     return Answer(
         question="Q10",
         as_of=site.deliveries[0].issued if site.deliveries else "",
@@ -99,29 +100,13 @@ def _names(row: Mapping[str, Json]) -> tuple[str, ...]:
 # --- whose keys count -------------------------------------------------------------
 
 
-def _roots(state: TrustState) -> list[Document[Root]]:
-    """Return the roots from the one that a person accepted, oldest first."""
-    anchor = strict.root(state.anchor, name="the root accepted here")
-    later = [
-        strict.root(state.metadata[name], name=f"`{name}`")
-        for number in range(anchor.body.version + 1, newest_root(state.metadata) + 1)
-        if (name := f"{number}.root.json") in state.metadata
-    ]
-    return [anchor, *later]
-
-
-def _targets(state: TrustState) -> Document[Targets] | None:
-    data = state.metadata.get(f"{metadata.TARGETS}.json")
-    return strict.targets(data, name="the trusted targets") if data else None
-
-
 def _book(site: Site) -> _Book:
     book, expires = _Book(), expiries(site.trust)
-    for document in _roots(site.trust):
+    for document in signatures.roots(site.trust):
         source = f"root {document.body.version}"
         for role, one in document.body.roles.items():
             book.add(role, one.keys, source, expires.get(role, ""))
-    if targets := _targets(site.trust):
+    if targets := signatures.targets(site.trust):
         source = f"targets {targets.body.version}"
         role = metadata.site_role(site.trust.site)
         own = targets.body.sites.get(site.trust.site)
@@ -216,7 +201,7 @@ def _gone(book: _Book, used: Mapping[tuple[str, str], _Used]) -> Iterator[Findin
             )
 
 
-# --- what ends, and what is not valid ---------------------------------------------
+# --- what ends --------------------------------------------------------------------
 
 
 def _expiring(site: Site) -> Iterator[Finding]:
@@ -238,47 +223,3 @@ def _expiring(site: Site) -> Iterator[Finding]:
             evidence={"until": until, "days_left": days},
             controls=("SC-12",),
         )
-
-
-def _broken(state: TrustState) -> Iterator[Finding]:
-    """Yield what is wrong with the signatures of the trusted metadata."""
-    try:
-        _check(state)
-    except AirliftError as error:
-        yield Finding(
-            kind=KIND,
-            rule="not-valid",
-            severity=Severity.CRITICAL,
-            subject=Subject(kind=About.KEY, name="trusted metadata"),
-            title=f"what this site believes is not validly signed: {error.problem}",
-            controls=("SI-7", "CM-14"),
-        )
-
-
-def _check(state: TrustState) -> None:
-    roots = _roots(state)
-    before = None
-    for one in roots:
-        own = one.body.roles[metadata.ROOT]
-        _signed(one, [before, own] if before else [own], f"root {one.body.version}")
-        before = own
-    newest = roots[-1].body.roles
-    for role, read in (
-        (metadata.TARGETS, strict.targets),
-        (metadata.SNAPSHOT, strict.snapshot),
-        (metadata.TIMESTAMP, strict.timestamp),
-    ):
-        if data := state.metadata.get(f"{role}.json"):
-            _signed(read(data, name=role), [newest[role]], role)
-    role = metadata.site_role(state.site)
-    targets, data = _targets(state), state.metadata.get(f"{role}.json")
-    if targets and data:
-        own = targets.body.sites[state.site]
-        _signed(strict.site_targets(data, name=role), [own], role)
-
-
-def _signed(
-    document: metadata.AnyDocument, quorums: list[quorum.Quorum], name: str
-) -> None:
-    payload = metadata.payload(document.body)
-    quorum.check(document.signatures, payload, quorums, name=f"`{name}`")

@@ -190,6 +190,15 @@ class Upstream:
         """
         return _read(self._folder / _name(one.sequence, one.id), one.id)
 
+    def file(self, one: Taken) -> bytes:
+        """Return the file of the catalogue *one*, as it came, signatures and all.
+
+        Raises:
+            RegistryError: It is missing.
+        """
+        path = self._folder / _name(one.sequence, one.id)
+        return read_file(path, limit=catalogue_file.LIMIT, error=RegistryError)
+
     def standing(self) -> tuple[Standing, ...]:
         """Return what is withdrawn and was not given again, in order.
 

@@ -5,12 +5,15 @@ from pathlib import Path
 
 import pytest
 
+import catalogues
 import policies
 from airlift.audit import report
 from airlift.audit.answer import Options
 from airlift.audit.finding import Verdict
 from airlift.audit.questions import find
+from airlift.digest import sha256
 from airlift.trust.plan import RolePlan
+from airlift.trust.quorum import quorum
 from audited import NOW, World, model, rows, told
 from authority import key
 
@@ -132,3 +135,38 @@ def test_a_signature_that_is_not_valid_breaks_integrity(world: World) -> None:
     assert (rule, severity) == ("not-valid", "critical")
     assert title.startswith("what this site believes is not validly signed: ")
     assert "`targets`" in title
+
+
+def test_a_policy_that_nobody_signed_breaks_integrity(world: World) -> None:
+    """Who writes the database must not be able to say who may approve."""
+    signed = policies.document(policies.made())
+    world.side.publisher.set_policy(signed, world.side.signers, NOW)
+    world.bring()
+    assert not world.ask("keys").broken
+    looser = policies.document(policies.made(threshold=1))
+    with sqlite3.connect(world.home / "registry.db") as database:
+        database.execute("UPDATE setting SET value = ? WHERE key = 'policy'", (looser,))
+    database.close()
+    found = world.ask("keys")
+    assert found.broken
+    ((_, _, title),) = told(found)
+    assert title == (
+        "what this site believes is not validly signed: the policy in force has digest"
+        f" {sha256(looser)[:16]}, the signed targets vouch for {sha256(signed)[:16]}"
+    )
+
+
+def test_a_catalogue_that_those_who_count_now_did_not_sign_is_a_finding(
+    world: World,
+) -> None:
+    """Its key was replaced since, or it was put there by hand: nobody can tell."""
+    world.hear(catalogues.of(catalogues.item()))
+    assert told(world.ask("keys")) == []
+    other = quorum([key("dog").public], 1)
+    world.side.publisher.set_catalogue(other, world.side.signers, NOW)
+    world.bring()
+    found = world.ask("keys")
+    assert not found.broken
+    ((rule, severity, title),) = told(found)
+    assert (rule.partition("/")[0], severity) == ("catalogue", "medium")
+    assert title.startswith("nobody vouches for the newest catalogue any more: ")
