@@ -146,12 +146,12 @@ def _policy(site: Site, stated: str, denied: str) -> str:
 
 def _wheels(site: Site) -> Iterator[HeldWheel]:
     """Yield each version of each package once, by a wheel of it."""
-    seen = set()
+    found: dict[tuple[str, str], HeldWheel] = {}
     for one in site.wheels:
         key = (one.name, one.version)
-        if key not in seen and one.file.path.endswith(".whl"):
-            seen.add(key)
-            yield one
+        if key not in found or one.file.path.endswith(".whl"):
+            found[key] = one
+    yield from found.values()
 
 
 def _metadata(site: Site, file: ReleaseFile) -> bytes:

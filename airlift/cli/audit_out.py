@@ -2,17 +2,21 @@
 
 import csv
 import io
+import json
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
 import click
 
+from airlift import naming
 from airlift.artifact import Json
 from airlift.audit import report
 from airlift.audit.answer import Answer
 from airlift.audit.finding import Severity, Verdict
 from airlift.audit.report import Report
+from airlift.cli import output
 from airlift.store.durable import Disk
 
 FINDING_COLUMNS: Final = (
@@ -26,14 +30,23 @@ Source: OWASP, "CSV Injection"."""
 
 
 def as_json(found: Report, fail_on: Severity | None) -> None:
-    """Print the report, canonical."""
-    click.echo(report.encode(found, fail_on).decode(), nl=False)
+    """Print the report: canonical, and on a terminal indented and in ASCII.
+
+    Names come from outside, and a terminal obeys some characters.
+    """
+    encoded = report.encode(found, fail_on)
+    if sys.stdout.isatty():
+        output.as_json(json.loads(encoded))
+    else:
+        click.echo(encoded.decode(), nl=False)
 
 
 def as_csv(found: Report) -> None:
     """Print the table of the one question, or the findings of several."""
     answers = [one for _, one in found.answers]
     told = table(answers[0]) if len(answers) == 1 else findings(found)
+    if sys.stdout.isatty():
+        told = "".join(f"{naming.show(line)}\n" for line in told.splitlines())
     click.echo(told, nl=False)
 
 

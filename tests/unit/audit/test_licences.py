@@ -64,6 +64,14 @@ def test_a_wheel_that_cannot_be_read_is_unknown_by_name(world: World) -> None:
     assert line.startswith("demo 1.0: ")
 
 
+def test_a_source_archive_is_unknown_by_name(world: World) -> None:
+    """What is not read is not passed over."""
+    world.bring(wheel_set({"demo-1.0.tar.gz": b"archive"}))
+    assert world.ask("licences").unknown == (
+        "demo 1.0: demo-1.0.tar.gz is not named as a wheel",
+    )
+
+
 def test_no_licence_is_a_finding(world: World) -> None:
     """Without one, nothing is allowed."""
     world.bring(model(licence=""))

@@ -119,6 +119,13 @@ def test_a_program_gets_one_report(run: Shell) -> None:
     assert {one["name"] for one in told["questions"]} == {one.name for one in QUESTIONS}
 
 
+def test_a_terminal_is_shown_json_that_it_cannot_obey(world: World) -> None:
+    """Names come from outside; in a pipe the bytes are those of the report."""
+    shown = terminal("audit", "inventory", "--json", "--home", str(world.home))
+    assert shown[0] == "{"
+    assert json.loads("".join(shown))["schema"] == "airlift.audit/1"
+
+
 def test_the_schema_is_printed(world: World) -> None:
     """Where nobody can look it up."""
     printed = process("audit", "schema")
