@@ -78,6 +78,17 @@ def read_metadata(read: Read, size: int, *, filename: str) -> bytes:
     return _Wheel(read, size, filename).metadata()
 
 
+def read_record(read: Read, size: int, *, filename: str) -> dict[str, tuple[str, str]]:
+    """Return a wheel's RECORD: digest and size of each path, both as it spells them.
+
+    Reads little else; ``check`` is what compares it with the files.
+
+    Raises:
+        FormatError: It is not a wheel, or its RECORD is no table.
+    """
+    return _Wheel(read, size, filename).record()
+
+
 def check(read: Read, size: int, *, filename: str) -> Wheel:
     """Read all of a wheel and return what it says of itself.
 
@@ -164,7 +175,7 @@ class _Wheel:
             self.refuse(f"is of wheel version `{naming.show(version)}`, expected 1")
 
     def check_record(self) -> None:
-        recorded = self._record()
+        recorded = self.record()
         free = {f"{self._info}/{name}" for name in _SIGNATURES}
         for member in self.members:
             if member.name.endswith("/"):
@@ -207,7 +218,7 @@ class _Wheel:
     def _unpack(self, member: Member) -> Iterable[bytes]:
         return zip_directory.unpack(self._read, self._size, member, name=self._file)
 
-    def _record(self) -> dict[str, tuple[str, str]]:
+    def record(self) -> dict[str, tuple[str, str]]:
         try:
             text = self._take("RECORD").decode()
             rows = [row for row in csv.reader(io.StringIO(text), strict=True) if row]
