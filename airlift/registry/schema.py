@@ -228,6 +228,17 @@ withdrawal = Table(
     sqlite_with_rowid=False,
 )
 
+# The newest look at each blob that was hashed again since it came. Nothing signs it and
+# no rebuild has it: what is not here counts as not looked at since the import.
+hashed = Table(
+    "hashed",
+    METADATA,
+    Column("sha256", Digest, primary_key=True),
+    Column("time", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 event = Table(
     "event",
     METADATA,
