@@ -18,12 +18,13 @@ from airlift.registry.catalog import Catalog
 
 _LIMIT = 256 << 20
 Checker = Callable[[Path, Sequence[Known]], Iterator[Claim | Finding]]
-_CHECKERS: dict[str, Checker] = {
+CHECKERS: dict[str, Checker] = {
     "cache": check_hub.claims,
     "ollama": check_ollama.claims,
     "dir": check_folder.folder,
     "wheelhouse": check_folder.wheelhouse,
 }
+"""What says what a folder of each sort holds; the only list."""
 _UNSIGNED = (What.EXTRA, What.UNKNOWN, What.STALE)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
@@ -71,7 +72,7 @@ def command(
     progress = output.progress(quiet=as_json)
     report = _Report(strict=strict, as_json=as_json)
     for name, path in places.items():
-        claims = _CHECKERS[name](path, known)
+        claims = CHECKERS[name](path, known)
         report.add(name, path, tuple(checking.judge(claims, progress)))
     return report.end()
 
@@ -158,6 +159,9 @@ class _Report:
     def _error(self) -> StoreError | TrustError | None:
         counts = Counter(one.what for one in self._found)
         missing = sum(1 for one in self._found if _counts(one))
+        if unread := counts[What.UNREADABLE]:
+            problem = f"{unread} file(s) cannot be read, so nobody knows what they are"
+            return StoreError(problem, hint="run it as who owns them; look at the disk")
         if bad := counts[What.DAMAGED] + missing:
             problem = f"{bad} file(s) are damaged or missing"
             hint = "`airlift install REFERENCE --to RUNTIME --replace` mends them"

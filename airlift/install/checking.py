@@ -43,6 +43,8 @@ class What(StrEnum):
     """A release that should no longer be in use: retired, or in quarantine."""
     DENIED = "denied"
     """A release that nobody may use."""
+    UNREADABLE = "unreadable"
+    """There, and the disk or its owner does not give it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +99,7 @@ def judge(claims: Iterable[Claim | Finding], progress: Progress) -> Iterator[Fin
     A file that several names lead to is hashed once.
 
     Raises:
-        StoreError: A file cannot be read.
+        StoreError: A folder cannot be looked at.
     """
     listed = list(claims)
     with progress.task("checking", _total(listed)) as advance:
@@ -143,13 +145,13 @@ class _Bench:
             return _found(claim, What.MISSING, "there is no file")
         if claim.sha256 is None and claim.git_oid is None:
             return _found(claim, claim.good, claim.note)
-        wanted = claim.sha256 or claim.git_oid or ""
         key = (found.st_dev, found.st_ino, "sha256" if claim.sha256 else "git")
-        digest, size = self._once(key, claim, found.st_size)
-        if digest == wanted:
-            return _found(claim, claim.good, claim.note, size)
-        problem = f"its {size} bytes hash to {digest}, expected {naming.show(wanted)}"
-        return _found(claim, What.DAMAGED, problem, size)
+        try:
+            digest, size = self._once(key, claim, found.st_size)
+        except StoreError as error:
+            # One bad sector, or one file of another user, must not hide the rest.
+            return _found(claim, What.UNREADABLE, error.problem)
+        return _compared(claim, digest, size)
 
     def _once(self, key: _Key, claim: Claim, size: int) -> tuple[str, int]:
         """Hash a file, or wait for the thread that does so already."""
@@ -172,6 +174,14 @@ class _Bench:
             length += len(chunk)
             self._advance(len(chunk))
         return hasher.hexdigest(), length
+
+
+def _compared(claim: Claim, digest: str, size: int) -> Finding:
+    wanted = claim.sha256 or claim.git_oid or ""
+    if digest == wanted:
+        return _found(claim, claim.good, claim.note, size)
+    problem = f"its {size} bytes hash to {digest}, expected {naming.show(wanted)}"
+    return _found(claim, What.DAMAGED, problem, size)
 
 
 def _found(claim: Claim, what: What, problem: str, size: int = 0) -> Finding:
