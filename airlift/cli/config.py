@@ -117,6 +117,15 @@ def ollama_models() -> Path:
     return service if service.is_dir() and not own.is_dir() else own
 
 
+def environment() -> Path | None:
+    """Return the Python environment that is active; None where none is.
+
+    Source: PEP 405's activation scripts and conda.
+    """
+    stated = os.environ.get("VIRTUAL_ENV") or os.environ.get("CONDA_PREFIX")
+    return Path(stated) if stated else None
+
+
 def text(path: Path, *, limit: int, hint: str) -> str:
     """Return what the file *path*, which a person wrote or chose, says.
 

@@ -44,6 +44,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tls": ("cmd_tls", "Make certificates, where the site has no authority."),
     "client-env": ("cmd_client_env", "Print the settings of every client."),
     "verify-client": ("cmd_verify_client", "Hash again what runtimes hold."),
+    "observe": ("cmd_observe", "Write down what a runtime's host really holds."),
     "systemd": ("cmd_systemd", "Print units that run and check the server."),
     "list": ("cmd_list", "List the releases held here."),
     "show": ("cmd_show", "Show one release: files, origin, signatures, state."),
