@@ -4,6 +4,7 @@ Split like a command line of a shell and run without one: a file name is always 
 argument, whatever is in it. Whoever wants a shell names it: ``sh -c '...' sh {file}``.
 """
 
+import os
 import re
 import shlex
 import subprocess
@@ -65,12 +66,25 @@ class Hook:
 
     def run(self, **values: str) -> Ended:
         """Run it with *values* in the places of their names, and wait for its end."""
+        return self._run(subprocess.DEVNULL, values)
+
+    def fed(self, given: bytes, /, **values: str) -> Ended:
+        """Run it likewise, with *given* on its standard input."""
+        # No pipe: a command that reads nothing must not be waited for.
+        source = os.memfd_create("airlift-notice")
+        try:
+            os.pwrite(source, given, 0)
+            return self._run(source, values)
+        finally:
+            os.close(source)
+
+    def _run(self, source: int, values: dict[str, str]) -> Ended:
         words = [_filled(word, values) for word in self.words]
         begun = self.clock()
         try:
             process = subprocess.Popen(  # noqa: S603 - the operator's own command, no shell
                 words,
-                stdin=subprocess.DEVNULL,
+                stdin=source,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
             )
