@@ -1,4 +1,4 @@
-"""``airlift systemd``: units for the server, for verifying, and for a watched folder."""
+"""``airlift systemd``: units for the server, verifying, audits, and a watched folder."""
 
 import getpass
 import re
@@ -121,6 +121,43 @@ Persistent=yes
 [Install]
 WantedBy=timers.target
 """,
+    "airlift-audit.service": """\
+[Unit]
+Description=airlift: hash what has waited longest, and audit this site
+
+[Service]
+Type=oneshot
+User=$user
+# What the first finds is noted, and told by the second: the report, and its exit code.
+ExecStartPre=/usr/bin/install -d -m 0700 $audit_argument
+ExecStart=-$airlift audit verify --rolling 30m --home $home_argument
+ExecStart=$airlift audit run --out $audit_argument --metrics $metrics_argument --home $home_argument
+# Findings are no failure of the audit; what is unknown, too old or broken is.
+SuccessExitStatus=10
+Nice=19
+CPUSchedulingPolicy=idle
+IOSchedulingClass=idle
+
+# It reads the store and writes what it found; there is nobody to talk to. A command of
+# --notify runs in here too: one that queues a mail through a local socket works.
+PrivateNetwork=yes
+RestrictAddressFamilies=AF_UNIX
+IPAddressDeny=any
+ReadWritePaths=$home
+$sandbox
+""",
+    "airlift-audit.timer": """\
+[Unit]
+Description=airlift: hash what has waited longest, and audit this site, every day
+
+[Timer]
+OnCalendar=daily
+RandomizedDelaySec=2h
+Persistent=yes
+
+[Install]
+WantedBy=timers.target
+""",
 }
 _WATCH = {
     "airlift-watch.service": """\
@@ -185,8 +222,9 @@ def command(
 ) -> None:
     """Print hardened systemd units for this host.
 
-    A socket that outlives restarts, the server behind it, and a timer that hashes the
-    store again every month without any network. Options of the server go behind
+    A socket that outlives restarts, the server behind it, and two timers without any
+    network: one hashes the whole store again every month, one audits the site every day
+    and hashes for half an hour what has waited longest. Options of the server go behind
     `airlift serve` in airlift-serve.service, those of the watch behind `airlift watch`.
     """
     known = _known(home.absolute(), listen, user or getpass.getuser())
@@ -229,6 +267,8 @@ def _known(home: Path, listen: str, user: str) -> dict[str, str]:
         "home_argument": _argument(home),
         "derived": _quoted(home / "derived"),
         "derived_argument": _argument(home / "derived"),
+        "audit_argument": _argument(home / "audit"),
+        "metrics_argument": _argument(home / "audit" / "airlift.prom"),
         "airlift": _program(),
         "protect_home": "read-only" if in_homes else "yes",
     }
