@@ -1,0 +1,210 @@
+"""What an audit costs: every question over a busy site, and hashing its store again.
+
+    python scripts/bench_audit.py [--quick] [--folder DIR] [--write] [--json FILE]
+
+A site holds 25 models of 4,000 files each, a set of 200 wheels, a catalogue about all of
+them, and an observation of a host that has all packages; it got them by signed deliveries
+and its own registry. Then ``airlift audit run`` asks every question that does not hash
+the store (a process of its own, start included), cold and once more with what it keeps.
+
+Hashing is of files of weights' size, by ``airlift audit verify`` as a process of its own;
+the peer is a program of two threads with Python's hashlib, 1 MiB at a time, over the same
+files in the same order, and ends with the same digests. Rounds alternate; the ratio is the
+peer's seconds divided by airlift's, of wall and of CPU time.
+"""
+
+import argparse
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from report import Row, machine, options, report
+from runs import Cost, measure, median, ratio
+
+sys.path.append(str(Path(__file__).parent.parent / "tests"))
+
+import catalogues
+from airlift.artifact import Kind
+from airlift.digest import sha256
+from airlift.format.catalogue import Feed
+from audited import World, model
+from observed import environment, look, take
+from wheelhouse import wheel
+
+MODELS, FILES, PACKAGES = 25, 4_000, 200
+QUICK = (3, 20, 5)
+LARGE, SIZE = 12, 256 << 20
+"""Blobs of the store that is hashed, and the bytes of each: 3 GiB."""
+QUICK_LARGE, QUICK_SIZE = 4, 4 << 20
+_PEER = """
+import hashlib, sys
+from concurrent.futures import ThreadPoolExecutor
+def one(path):
+    hasher = hashlib.sha256()
+    with open(path, 'rb', buffering=0) as stream:
+        while chunk := stream.read(1 << 20):
+            hasher.update(chunk)
+    return hasher.hexdigest() == path.rsplit('/', 1)[1]
+with ThreadPoolExecutor(2) as pool:
+    assert all(pool.map(one, sys.argv[1:]))
+"""
+
+
+def airlift(*arguments: str | Path) -> list[str]:
+    """Return the command line of airlift with *arguments*."""
+    return [sys.executable, "-m", "airlift", *map(str, arguments)]
+
+
+def busy(folder: Path, models: int, files: int, packages: int) -> World:
+    """Return a site that holds so much, by deliveries of today."""
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    world, year = World(folder / "site"), int(now[:4])
+    chosen = random.Random(models)
+    for number in range(models):
+        contents = {
+            f"part-{at // 500:03d}/file-{at:05d}.json": chosen.randbytes(100)
+            for at in range(files)
+        }
+        world.bring(model(f"org/model-{number:02d}", contents), now=now)
+    wheels = [wheel(f"package-{at:03d}", "1.0")[:2] for at in range(packages)]
+    tools = model("tools", dict(wheels), kind=Kind.WHEELS)
+    world.bring(tools, now=now)
+    told = [catalogues.item(f"org/model-{at:02d}", as_of=now) for at in range(models)]
+    world.hear(
+        catalogues.of(
+            *told,
+            packages=tuple(
+                catalogues.package(f"package-{at:03d}", as_of=now, advised=now)
+                for at in range(packages)
+            ),
+            feed=Feed(as_of=now, problem="", records=0),
+            issued=now,
+            next_expected=f"{year + 1}{now[4:]}",
+            valid_until=f"{year + 2}{now[4:]}",
+        )
+    )
+    site = folder / "env"
+    environment(site, *wheels)
+    seen = look(pythons={"vllm": site}, time=now)
+    take(world, replace(seen, host="gpu-1"), now=now)
+    return world
+
+
+def asked(world: World) -> Cost:
+    """Ask every question; return what it cost, whatever the verdict."""
+    command = airlift("audit", "run", "--json", "--home", world.home)
+    # Something is always unknown of a site made here: that has a code of its own.
+    codes = "; test $? -ge 0"
+    line = " ".join(f"'{one}'" for one in command) + " > /dev/null" + codes
+    return measure(["sh", "-c", line], cwd=world.home)
+
+
+def large(folder: Path, count: int, size: int) -> tuple[World, list[Path]]:
+    """Return a site with *count* files of *size* bytes, and where they lie."""
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    world, chosen = World(folder / "large"), random.Random(count)
+    block = chosen.randbytes(1 << 20)
+    paths = []
+    for number in range(count):
+        data = number.to_bytes(8, "big") + block * (size >> 20)
+        world.bring(model(f"org/large-{number}", {"model.safetensors": data}), now=now)
+        span = world.store.span(sha256(data))
+        assert span is not None
+        paths.append(span.path)
+    return world, paths
+
+
+def hashed(world: World, paths: Sequence[Path], rounds: int) -> Iterator[Row]:
+    """Yield what hashing the store costs, and what the peer needs."""
+    own: list[Cost] = []
+    peer: list[Cost] = []
+    work = [sys.executable, "-c", _PEER, *map(str, paths)]
+    verify = airlift("audit", "verify", "--json", "--home", world.home)
+    measure(work, cwd=world.home)  # so that both find the files in memory
+    for _ in range(rounds):
+        peer.append(measure(work, cwd=world.home))
+        own.append(measure(verify, cwd=world.home))
+    size = sum(path.stat().st_size for path in paths)
+    for who, costs in (("airlift", own), ("peer", peer)):
+        one = median(costs)
+        yield {
+            "series": "hash",
+            "who": who,
+            "count": size,
+            "wall": one.wall,
+            "cpu": one.cpu,
+            "rss": one.rss,
+            "ratio": ratio(peer, costs),
+            "cpu_ratio": median(peer).cpu / one.cpu,
+        }
+
+
+def figures(given: argparse.Namespace, folder: Path) -> Iterator[Row]:
+    """Yield every measurement."""
+    sizes = QUICK if given.quick else (MODELS, FILES, PACKAGES)
+    rounds = 1 if given.quick else given.rounds
+    world = busy(folder, *sizes)
+    cold = asked(world)
+    warm = median([asked(world) for _ in range(rounds)])
+    for who, cost in (("first", cold), ("again", warm)):
+        yield {
+            "series": "audit",
+            "who": who,
+            "count": sizes[0] * sizes[1],
+            "wall": cost.wall,
+            "cpu": cost.cpu,
+            "rss": cost.rss,
+            "ratio": None,
+            "cpu_ratio": None,
+        }
+    shutil.rmtree(folder / "site")
+    count = (QUICK_LARGE, QUICK_SIZE) if given.quick else (LARGE, SIZE)
+    yield from hashed(*large(folder, *count), rounds)
+
+
+NAMES = {
+    ("audit", "first"): "every question, {:,} files",
+    ("audit", "again"): "every question once more, {:,} files",
+    ("hash", "airlift"): "hash {:,} bytes again: airlift audit verify",
+    ("hash", "peer"): "hash {:,} bytes again: hashlib, two threads",
+}
+
+
+def table(rows: Sequence[Row], rounds: int) -> str:
+    """Return the table of *rows*, as Markdown."""
+    lines = [
+        f"Medians of {rounds} rounds; {machine()}.",
+        "",
+        "| step | wall s | CPU s | peak MiB | ratio | ratio of CPU |",
+        "|---|--:|--:|--:|--:|--:|",
+    ]
+    for row in rows:
+        name = NAMES[str(row["series"]), str(row["who"])].format(row["count"])
+        shares = (row["ratio"], row["cpu_ratio"])
+        told = " | ".join("" if one is None else f"{one:.2f}" for one in shares)
+        lines.append(
+            f"| {name} | {row['wall']:.2f} | {row['cpu']:.2f}"
+            f" | {int(row['rss'] or 0) >> 20} | {told} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run every row and report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    options(parser)
+    parser.add_argument("--folder", type=Path, help="where to work; made and removed")
+    parser.add_argument("--rounds", type=int, default=3)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=given.folder, prefix="audit-") as name:
+        rows = list(figures(given, Path(name)))
+    report("bench_audit", table(rows, 1 if given.quick else given.rounds), rows, given)
+
+
+if __name__ == "__main__":
+    main()
