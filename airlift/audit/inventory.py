@@ -57,8 +57,7 @@ class _Past:
             for one in generation.releases:
                 self.first_live.setdefault(one, generation.created)
         self.approvals = _approvals(site)
-        done = [one.time for one in site.events("verify") if one.outcome == "done"]
-        self.hashed = max(done, default="")
+        self.site = site
 
 
 def _approvals(site: Site) -> Mapping[Sha256, tuple[Approval, ...]]:
@@ -117,8 +116,7 @@ def _row(held: Held, past: _Past) -> Mapping[str, Json]:
         "approved": max((one.at for one in given), default=""),
         "imported": held.imported,
         "first_live": past.first_live.get(held.id, ""),
-        # Every blob is hashed when it comes in.
-        "last_hashed": max(held.imported, past.hashed),
+        "last_hashed": past.site.last_hashed(held),
         "used_by": [],
     }
 

@@ -67,6 +67,18 @@ QUESTIONS: Final = (
         controls=("SR-4", "MP-5", "AU-12"),
     ),
     Question(
+        id="Q1b",
+        name="hosts",
+        title="what runs where, and is it what was approved",
+        controls=("CM-8", "CM-14"),
+    ),
+    Question(
+        id="Q3",
+        name="verify",
+        title="is what is served, bit for bit, what was approved",
+        controls=("SI-7", "CM-14"),
+    ),
+    Question(
         id="Q4b",
         name="freshness",
         title="how old is what is known",
@@ -107,6 +119,15 @@ QUESTIONS: Final = (
     ),
 )
 """Every question that ``airlift audit`` asks."""
+OF_ONE: Final = (
+    Question(
+        id="Q2b",
+        name="trace",
+        title="where one thing came from, and who let it in",
+        controls=("SR-4", "AU-10"),
+    ),
+)
+"""Questions about something that has to be named; asked by their own subcommands only."""
 
 
 def find(name: str) -> Question:
@@ -115,7 +136,7 @@ def find(name: str) -> Question:
     Raises:
         RequestError: There is none.
     """
-    for one in QUESTIONS:
+    for one in (*QUESTIONS, *OF_ONE):
         if name.lower() in (one.id.lower(), one.name):
             return one
     listed = ", ".join(f"{one.name} ({one.id})" for one in QUESTIONS)

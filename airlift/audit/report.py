@@ -171,7 +171,7 @@ def _table(report: Report, fail_on: Severity | None) -> dict[str, Json]:
             finding_table(one)
             for one in sorted(report.findings, key=lambda one: one.id)
         ],
-        "coverage": _coverage(report.answers),
+        "coverage": coverage(report.answers),
         "fail_on": fail_on.value if fail_on else "none",
         "exit_code": exit_code(report, fail_on),
     }
@@ -317,7 +317,8 @@ def waiver_table(one: Waiver) -> dict[str, Json]:
     }
 
 
-def _coverage(answers: Iterable[tuple[Question, Answer]]) -> Mapping[str, Json]:
+def coverage(answers: Iterable[tuple[Question, Answer]]) -> Mapping[str, Json]:
+    """Return how much was hashed, of how much, and when; of all *answers* together."""
     found: dict[str, Json] = {}
     for _, one in answers:
         found |= one.coverage

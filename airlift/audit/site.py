@@ -23,9 +23,10 @@ from airlift.format.withdrawal import Withdrawal, is_taken_back, stated
 from airlift.inbound import ages, news
 from airlift.inbound.news import Owned
 from airlift.payload import wheel_names
-from airlift.registry import waivers
+from airlift.registry import hashed, waivers
 from airlift.registry.account import Account, account
 from airlift.registry.catalog import Catalog
+from airlift.registry.hashed import Known
 from airlift.registry.held import Delivered, Event, Generation, Held, State
 from airlift.registry.upstream import Taken, Upstream
 from airlift.registry.waivers import Given
@@ -173,6 +174,29 @@ class Site:
             for file in self.files(one)
             if (parsed := wheel_names.parse(file.path)) is not None
         )
+
+    @cached_property
+    def known(self) -> dict[Sha256, Known]:
+        """When each file that is held was hashed last, as it was when first asked."""
+        return {one.blob: one for one in hashed.known(self.home)}
+
+    def last_hashed(self, held: Held) -> str:
+        """Return when the file of a release that has waited longest was hashed.
+
+        An import hashes what it takes in. Of the past only that is known. Empty where
+        the last look found a file other than it should be: that is no hash of it.
+        """
+        if self.as_of:
+            return held.imported
+        looks = (self.known.get(one.sha256) for one in self.files(held))
+        times = ["" if one.is_bad else one.since for one in looks if one is not None]
+        return min(times, default=held.imported)
+
+    @cached_property
+    def oldest_look(self) -> str:
+        """When the served file that has waited longest was hashed; empty for none."""
+        live = [one for one in self.releases if one.state is State.LIVE]
+        return min((self.last_hashed(one) for one in live), default="")
 
     def events(self, action: str | None = None) -> tuple[Event, ...]:
         """Return the log, oldest first; only what was done under *action*."""

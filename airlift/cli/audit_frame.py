@@ -137,9 +137,23 @@ def answer(
     return _answer(asked, chosen, options or Options(), show, ask)
 
 
-def whole(asked: Asked, chosen: tuple[Question, ...]) -> int:
-    """Ask all of *chosen*, show one screen and return the exit code."""
-    return _answer(asked, chosen, Options(), audit_view.summary, None)
+def whole(
+    asked: Asked,
+    chosen: tuple[Question, ...],
+    then: Callable[[Report, Severity | None], None],
+) -> int:
+    """Ask all of *chosen*, show one screen and return the exit code.
+
+    Args:
+        asked: The options that all subcommands have.
+        chosen: What is asked.
+        then: Called with the report, the site open, once it is shown.
+    """
+
+    def show(found: Report) -> None:
+        audit_view.summary(found)
+
+    return _answer(asked, chosen, Options(), show, None, then=then)
 
 
 def _answer(
@@ -148,6 +162,8 @@ def _answer(
     options: Options,
     show: Callable[[Report], None],
     ask: Ask | None,
+    *,
+    then: Callable[[Report, Severity | None], None] | None = None,
 ) -> int:
     progress = output.progress(quiet=asked.as_json or asked.as_csv or asked.quiet)
     with open_asked(asked) as site:
@@ -169,6 +185,8 @@ def _answer(
         else:
             show(found)
             audit_view.verdict(found, asked.least)
+        if then is not None:
+            then(found, asked.least)
         return report.exit_code(found, asked.least)
 
 

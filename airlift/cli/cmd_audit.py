@@ -17,6 +17,9 @@ _COMMANDS: Final = {
     "waivers": "audit_waivers",
     "waive": "audit_waive",
     "changes": "audit_changes",
+    "hosts": "audit_hosts",
+    "verify": "audit_verify",
+    "trace": "audit_trace",
     "schema": "audit_schema",
 }
 """Subcommand to the module of this package that has it as ``command``, as shown."""

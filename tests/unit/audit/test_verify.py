@@ -75,7 +75,7 @@ def test_a_look_that_found_other_bytes_breaks_integrity(world: World) -> None:
     assert told(answer) == [
         ("changed", "critical", f"{LABEL}: its bytes hash to something else")
     ]
-    assert answer.findings[0].arrived_in == "1"
+    assert answer.findings[0].arrived_in == "2"
 
 
 def test_a_blob_that_is_gone_is_missed_without_a_look(world: World) -> None:
