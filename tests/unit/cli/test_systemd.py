@@ -15,6 +15,8 @@ needs_systemd = pytest.mark.skipif(
 NAMES = (
     "airlift-serve.socket",
     "airlift-serve.service",
+    "airlift-audit.service",
+    "airlift-audit.timer",
     "airlift-verify.service",
     "airlift-verify.timer",
 )
@@ -53,7 +55,7 @@ def test_systemd_takes_every_unit_without_a_word(
 
 
 @needs_systemd
-@pytest.mark.parametrize("unit", ["airlift-serve", "airlift-verify"])
+@pytest.mark.parametrize("unit", ["airlift-serve", "airlift-verify", "airlift-audit"])
 def test_the_sandbox_is_as_tight_as_systemd_can_judge(
     shell: Shell, tmp_path: Path, unit: str
 ) -> None:
@@ -66,10 +68,10 @@ def test_the_sandbox_is_as_tight_as_systemd_can_judge(
 
 
 def test_no_service_has_a_network_of_its_own(shell: Shell) -> None:
-    """The server answers on the socket it is given; neither can call anybody."""
+    """The server answers on the socket it is given; none can call anybody."""
     said = shell.good("systemd", "--user", "daemon").out
-    assert said.count("\nPrivateNetwork=yes\n") == 2
-    assert said.count("\nRestrictAddressFamilies=AF_UNIX\n") == 2
+    assert said.count("\nPrivateNetwork=yes\n") == 3
+    assert said.count("\nRestrictAddressFamilies=AF_UNIX\n") == 3
 
 
 def test_a_path_means_itself_wherever_it_stands(shell: Shell) -> None:
@@ -106,9 +108,9 @@ def test_a_home_below_home_is_still_seen(
 ) -> None:
     """Hiding all homes would hide the store."""
     said = Shell(Path("/home/air/lift"), capsys).good("systemd", "--user", "daemon").out
-    assert said.count("\nProtectHome=read-only\n") == 2
+    assert said.count("\nProtectHome=read-only\n") == 3
     hidden = Shell(tmp_path, capsys).good("systemd", "--user", "daemon").out
-    assert hidden.count("\nProtectHome=yes\n") == 2
+    assert hidden.count("\nProtectHome=yes\n") == 3
 
 
 @needs_systemd

@@ -234,6 +234,7 @@ def test_programs_get_every_finding(run: Shell, hub: Path) -> None:
                     "unknown": 0,
                     "stale": 0,
                     "denied": 0,
+                    "unreadable": 0,
                 },
                 "bytes": len(BIG) + 3,
                 "findings": [
