@@ -100,6 +100,13 @@ QUESTIONS: Final = (
         controls=("SA-22", "SR-5"),
     ),
     Question(
+        id="Q5",
+        name="vulns",
+        title="which known vulnerabilities touch what is here",
+        rests_on=("feed",),
+        controls=("SI-2", "RA-5"),
+    ),
+    Question(
         id="Q7",
         name="licences",
         title="under which licences, made from what, what changed",

@@ -12,6 +12,7 @@ _COMMANDS: Final = {
     "bundles": "audit_bundles",
     "outdated": "audit_outdated",
     "withdrawn": "audit_withdrawn",
+    "vulns": "audit_vulns",
     "licences": "audit_licences",
     "keys": "audit_keys",
     "waivers": "audit_waivers",
