@@ -11,7 +11,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import unquote
 
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
@@ -25,6 +24,7 @@ SCHEMA: Final = "1.7.0"
 BATCH: Final = 1_000
 """Most questions in one request; as osv.dev."""
 _PURL: Final = re.compile(r"pkg:pypi/([^@?#/]+)(?:@([^?#]+))?(?:[?#].*)?", re.ASCII)
+_ENCODED: Final = re.compile(r"%([0-9A-Fa-f]{2})", re.ASCII)
 _TIME: Final = re.compile(
     r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:\.\d+)?(?:[Zz]|[+-]00:?00)?",
     re.ASCII,
@@ -75,8 +75,8 @@ def _query(table: object, what: str) -> Query:
     name, version = package.get("name"), asked.get("version", "")
     ecosystem, purl = package.get("ecosystem"), package.get("purl")
     if isinstance(purl, str) and (found := _PURL.fullmatch(purl)):
-        ecosystem, name = advisory.ECOSYSTEM, unquote(found[1])
-        version = unquote(found[2]) if found[2] else version
+        ecosystem, name = advisory.ECOSYSTEM, _plain(found[1])
+        version = _plain(found[2]) if found[2] else version
     if ecosystem != advisory.ECOSYSTEM:
         problem = f"{what} is not about a package of {advisory.ECOSYSTEM}"
         raise FormatError(
@@ -86,6 +86,11 @@ def _query(table: object, what: str) -> Query:
         problem = f"{what} names no package and version"
         raise FormatError(problem)
     return Query(package=str(canonicalize_name(name)), version=version)
+
+
+def _plain(text: str) -> str:
+    """Return *text* with its percent-encoded characters as they are."""
+    return _ENCODED.sub(lambda found: chr(int(found[1], 16)), text)
 
 
 def wire(one: Advisory, *, issued: str) -> dict[str, Json]:

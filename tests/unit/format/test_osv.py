@@ -21,6 +21,12 @@ def asked(table: object, *, batch: bool = False) -> tuple[Query, ...]:
     return wire.queries(json.dumps(table).encode(), batch=batch)
 
 
+def test_a_package_url_may_be_encoded() -> None:
+    """A plus sign must be: builds for graphics cards have one."""
+    found = asked({"package": {"purl": "pkg:pypi/engine@2.1.0%2Bcu128"}})
+    assert found == (Query(package="engine", version="2.1.0+cu128"),)
+
+
 @pytest.mark.parametrize(
     "table",
     [
