@@ -12,7 +12,9 @@ from airlift.audit.finding import About, Subject
 from airlift.audit.site import HeldWheel, Site
 from airlift.audit.subjects import wheel
 from airlift.payload import wheel_names
+from airlift.registry import observations
 from airlift.registry.held import State
+from airlift.registry.observations import ObservedVersion
 
 HELD: Final = "held"
 DECLARED: Final = "declared"
@@ -24,7 +26,7 @@ class Installed:
     """One version of one package.
 
     Attributes:
-        package: In PyPA's normal form; a runtime as it was declared.
+        package: In PyPA's normal form.
         version: As it was found, which need not be one that can be ordered.
         wheels: The wheels of it that are held; none where it was only seen.
         hosts: Labels of the hosts that were seen to have it.
@@ -85,6 +87,10 @@ def installed(site: Site) -> tuple[Installed, ...]:
     for one in site.wheels:
         if one.held.state is not State.RETIRED and not one.held.denied:
             known[one.name, one.version].wheels.append(one)
+    for seen in _observed(site):
+        here = known[str(canonicalize_name(seen.name)), seen.version]
+        here.hosts.add(seen.host)
+        here.found = here.found or not seen.declared
     return tuple(
         Installed(
             package=package,
@@ -95,6 +101,12 @@ def installed(site: Site) -> tuple[Installed, ...]:
         )
         for (package, version), one in sorted(known.items())
     )
+
+
+def _observed(site: Site) -> tuple[ObservedVersion, ...]:
+    """Return what every host was seen to have, the last time it was looked at."""
+    kept = observations.newest(site.events(observations.ACTION))
+    return observations.versions(site.home, kept)
 
 
 def unnamed(site: Site) -> Iterator[str]:

@@ -9,8 +9,15 @@ import catalogues
 from advised import V8_8, V9_8, carried, listed, osv, scored
 from airlift.audit.finding import Fix, Severity, Verdict
 from airlift.format.catalogue import Catalogue, Feed
+from airlift.format.observation import (
+    Environment,
+    Observation,
+    Runtime,
+    SeenPackage,
+)
 from airlift.registry.held import State
 from audited import TODAY, World, rows, told, wheels
+from observed import take
 
 ISSUED = "2026-03-02T06:00:00Z"
 ADVISED = "2026-03-01T00:00:00Z"
@@ -226,6 +233,59 @@ def test_what_waits_is_looked_at_and_what_was_retired_is_not(world: World) -> No
     world.hear(made(record, carried(osv("GHSA-2")), packages=(DEMO, other)))
     found = world.ask("vulns")
     assert rows(found, "id", "package", "state") == [("GHSA-1", "other", "quarantine")]
+
+
+def seen(host: str, *packages: SeenPackage, runtimes: Any = ()) -> Observation:
+    """Return what a host holds, as it was seen there."""
+    place = Environment(label="serving", python="3.12.1", packages=packages)
+    return Observation(
+        host=host,
+        time=TODAY,
+        tool="airlift test",
+        looked=("serving",),
+        environments=(place,),
+        runtimes=tuple(Runtime(name=name, version=own) for name, own in runtimes),
+    )
+
+
+def package(name: str, version: str) -> SeenPackage:
+    """Return an installed package."""
+    return SeenPackage(name=name, version=version, content=None, files=1)
+
+
+def test_what_runs_on_hosts_is_looked_at_too(world: World) -> None:
+    """A container holds what no delivery brought; and old versions live on hosts."""
+    engine = catalogues.package("engine", as_of=ISSUED, advised=ADVISED)
+    record = carried(osv("GHSA-2", "engine", fixed="2.0"))
+    world.hear(made(carried(osv("GHSA-1")), record, packages=(DEMO, engine)))
+    take(world, seen("gpu-1", package("demo", "1.0"), package("engine", "1.9")))
+    take(world, seen("gpu-2", package("demo", "1.0"), runtimes=[("Engine", "1.8")]))
+    found = world.ask("vulns")
+    columns = ("id", "kind", "package", "installed", "state", "hosts")
+    assert rows(found, *columns) == [
+        ("GHSA-1", "wheel", "demo", "1.0", "live", ("gpu-1", "gpu-2")),
+        ("GHSA-2", "runtime", "engine", "1.8", "declared", ("gpu-2",)),
+        ("GHSA-2", "runtime", "engine", "1.9", "observed", ("gpu-1",)),
+    ]
+    assert [one.subject.hosts for one in found.findings] == [
+        *(("gpu-1", "gpu-2"), ("gpu-2",), ("gpu-1",)),
+    ]
+    assert found.unknown == ()
+    narrowed = world.ask("vulns", "gpu-1")
+    assert rows(narrowed, "package") == [("demo",), ("engine",)]
+
+
+def test_a_version_on_a_host_that_cannot_be_ordered_is_unknown(world: World) -> None:
+    """Somebody built it by hand: no advisory says anything of it."""
+    world.hear(made())
+    take(
+        world, seen("gpu-1", package("demo", "from-git"), runtimes=[("ollama", "0.9")])
+    )
+    found = world.ask("vulns")
+    assert found.unknown == (
+        "demo from-git: `from-git` has no place in the order of versions",
+        "ollama 0.9: catalogue 1 does not watch it",
+    )
 
 
 @pytest.mark.parametrize("item", ["demo", "demo==1.0", "demo@1.0", "tools", "other"])
