@@ -1,6 +1,6 @@
 """``airlift verify``: re-hash what the store holds."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +13,20 @@ from airlift.cli import config, moving, output
 from airlift.digest import Sha256
 from airlift.errors import RequestError, StoreError
 from airlift.progress import Progress
+from airlift.registry import hashed
 from airlift.registry.catalog import Catalog
 from airlift.registry.engine import FILE
+from airlift.registry.hashed import State
 from airlift.registry.held import Event, Held
 from airlift.store import scrub
 from airlift.store.blobs import BlobStore
 from airlift.store.scrub import Look
 
+_STATES = {
+    "rotten": State.CHANGED,
+    "missing": State.MISSING,
+    "unreadable": State.UNREADABLE,
+}
 _FETCH = "add --quarantine, and the next export fetches them again"
 _HINT = (
     "export the releases named above again on the connected host and import that "
@@ -48,6 +55,7 @@ def command(
     """
     catalog = _catalog(home, references)
     work = Scrub(catalog, BlobStore(home / "store"))
+    begun = config.now()
     with ExitStack() as held:
         if quarantine and catalog:
             held.enter_context(catalog.exclusive("verify"))
@@ -56,7 +64,9 @@ def command(
         moved = work.set_aside(found) if quarantine else {}
     total = sum(blobs.values())
     if catalog:
-        _log(catalog, found, len(blobs), total)
+        _note(home, blobs, found, moved, begun)
+        mode = "releases" if references else "full"
+        _log(catalog, found, mode=mode, blobs=len(blobs), size=total)
     if as_json:
         shown: list[Json] = [_as_json(one, moved) for one in found]
         output.as_json({"blobs": len(blobs), "bytes": total, "problems": shown})
@@ -167,8 +177,27 @@ def _judge(look: Look) -> tuple[str, str]:
     return "", ""
 
 
-def _log(catalog: Catalog, found: Sequence[Bad], blobs: int, size: int) -> None:
+def _note(
+    home: Path,
+    blobs: Iterable[Sha256],
+    found: Sequence[Bad],
+    moved: Collection[Sha256],
+    begun: str,
+) -> None:
+    """Note when each blob was hashed, and what came of it."""
+    bad = {one.blob: _STATES[one.what] for one in found}
+    # What was moved aside is gone from the store until it comes again.
+    bad |= dict.fromkeys(moved, State.MISSING)
+    looks = ((blob, bad.get(blob, State.IDENTICAL)) for blob in blobs)
+    hashed.record(home, looks, time=begun)
+    hashed.prune(home)
+
+
+def _log(
+    catalog: Catalog, found: Sequence[Bad], *, mode: str, blobs: int, size: int
+) -> None:
     detail: dict[str, Json] = {
+        "mode": mode,
         "blobs": blobs,
         "bytes": size,
         "bad": [one.blob for one in found],

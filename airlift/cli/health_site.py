@@ -12,8 +12,10 @@ from airlift.cli import alike, health, health_upstream
 from airlift.cli.cmd_gc import arriving
 from airlift.cli.health import Finding
 from airlift.errors import AirliftError, RegistryError, TrustError
+from airlift.registry import hashed
 from airlift.registry.catalog import Catalog
 from airlift.registry.engine import FILE
+from airlift.registry.hashed import State as Look
 from airlift.registry.held import State
 from airlift.store.blobs import BlobStore
 from airlift.store.durable import names
@@ -50,7 +52,7 @@ def site(home: Path, *, now: str) -> Iterator[Finding]:
             )
             yield from _trust(catalog.trust_state(), now)
             yield _deliveries(catalog, now)
-            yield _scrubbed(catalog, now)
+            yield _scrubbed(home, catalog, now)
             yield _quarantine(catalog)
             yield _names(catalog)
             yield _agreement(catalog, BlobStore(home / "store", readonly=True))
@@ -127,17 +129,26 @@ def _deliveries(catalog: Catalog, now: str) -> Finding:
     return health.ok("deliveries", text)
 
 
-def _scrubbed(catalog: Catalog, now: str) -> Finding:
+def _scrubbed(home: Path, catalog: Catalog, now: str) -> Finding:
     events = catalog.events(newest=1, action="verify")
-    if events and events[-1].outcome != "done":
-        text = f"the last verification, {events[-1].time}, found bad blobs"
+    known = hashed.known(home)
+    bad = sum(1 for one in known if one.is_bad and one.state is not Look.MISSING)
+    if bad or (events and events[-1].outcome != "done"):
+        count = f"{bad} bad file(s)" if bad else "bad blobs"
+        when = events[-1].time if events else "on record"
+        text = f"the last verification, {when}, found {count}"
         return health.problem("verified", text, "run `airlift verify` again")
-    deliveries = catalog.deliveries()
-    since = events[-1].time if events else ""
-    oldest = since or (deliveries[-1].imported if deliveries else now)
-    text = f"every blob was hashed {since}" if since else "not since the import"
+    if not known:
+        return health.ok("verified", "nothing is held that could be hashed")
+    oldest = min(one.since for one in known)
+    again = sum(1 for one in known if one.state is not None)
+    text = (
+        f"each of {len(known)} files was hashed since {oldest}, {again} of them again"
+        " after they came"
+    )
     if days_from(oldest, now) > SCRUB_DAYS:
-        return health.warning("verified", text, "run `airlift verify`")
+        hint = "run `airlift verify`, or `airlift audit verify --rolling 30m` every day"
+        return health.warning("verified", text, hint)
     return health.ok("verified", text)
 
 

@@ -131,7 +131,12 @@ def _gaps(view: View, _now: str) -> Iterator[Warned]:
 
 
 def _scrub(view: View, now: str) -> Iterator[Warned]:
-    done = (one.time for one in view.snapshot.events if one.action == "verify")
+    # One that read a part of the store says nothing of the rest.
+    done = (
+        one.time
+        for one in view.snapshot.events
+        if one.action == "verify" and one.detail.get("mode", "full") == "full"
+    )
     first = view.deliveries[-1].imported if view.deliveries else now
     last = next(done, "")
     if days_from(last or first, now) > SCRUB_DAYS:

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from airlift.digest import Sha256, sha256
+from airlift.registry import hashed
 from airlift.registry.catalog import Catalog
+from airlift.registry.hashed import State
 from airlift.store.blobs import BlobStore
 from commands import Shell, process
 from crossing import Crossing, noise
@@ -181,8 +183,8 @@ def test_a_verification_is_in_the_log_with_what_it_found(run: Shell) -> None:
         (one["outcome"], one["detail"]) for one in events if one["action"] == "verify"
     ]
     assert told == [
-        ("done", {"blobs": 4, "bytes": 90_025, "bad": []}),
-        ("failed", {"blobs": 4, "bytes": 90_025, "bad": [BLOB]}),
+        ("done", {"mode": "full", "blobs": 4, "bytes": 90_025, "bad": []}),
+        ("failed", {"mode": "full", "blobs": 4, "bytes": 90_025, "bad": [BLOB]}),
     ]
 
 
@@ -285,3 +287,16 @@ def test_a_copy_of_the_home_is_whole(run: Shell, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(run.home, tmp_path / "copy"))
     done = process("verify", "--home", copy)
     assert (done.code, done.out) == (0, "4 blob(s), 90 kB: 0 problem(s)\n")
+
+
+def test_what_was_found_is_noted_for_audits(run: Shell) -> None:
+    """An audit that reads nothing says what the last look found, whoever looked."""
+    run.good("verify")
+    assert {one.state for one in hashed.known(run.home)} == {State.IDENTICAL}
+    rot(run.home, BLOB)
+    assert run("verify").code == 6
+    asked = ("audit", "run", "--only", "verify", "--json")
+    assert run(*asked).code == 4
+    assert run("verify", "--quarantine").code == 6
+    (row, *_) = run(*asked).json["questions"][0]["rows"]
+    assert (row["expected"], row["state"]) == (BLOB, "missing")
