@@ -78,11 +78,11 @@ def _row(checked: Checked, one: Finding) -> Mapping[str, Json]:
         "kind": str(About.FILE),
         "target": checked.target,
         "file": one.path,
-        "expected": one.release,
+        "expected": "",
         "found": "",
         "state": _STATES[one.what],
         "last_hashed": checked.at,
-        "problem": one.problem,
+        "problem": f"{one.problem} ({one.release})" if one.release else one.problem,
     }
 
 

@@ -14,7 +14,6 @@ from airlift.audit.answer import Answer, Options
 from airlift.audit.drift import Approved, Drift, Judged
 from airlift.audit.finding import Finding
 from airlift.audit.site import Site
-from airlift.digest import Sha256
 from airlift.format.observation import Observation
 from airlift.registry import observations
 from airlift.registry.observations import Kept
@@ -149,12 +148,34 @@ def _counts(hosts: list[_Host], things: list[_Thing]) -> Mapping[str, int]:
     return found
 
 
-def users(site: Site) -> Mapping[Sha256, tuple[str, ...]]:
-    """Return which hosts were seen to hold each release, in whatever state."""
-    approved, found = Approved(site), defaultdict[Sha256, set[str]](set)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Users:
+    """Which hosts were seen to hold what, in whatever state.
+
+    Attributes:
+        releases: By id: hosts that have a model of the release.
+        packages: By name and version, hosts that have the package installed.
+    """
+
+    releases: Mapping[str, tuple[str, ...]]
+    packages: Mapping[tuple[str, str], tuple[str, ...]]
+
+
+def users(site: Site) -> Users:
+    """Return which hosts were seen to hold each model and package."""
+    approved = Approved(site)
+    releases, packages = (
+        defaultdict[str, set[str]](set),
+        defaultdict[tuple[str, str], set[str]](set),
+    )
     for kept in observations.newest(site.events(observations.ACTION)):
         seen = observations.read(site.home, kept)
-        for one in _things(_Host(kept=kept, seen=seen), approved):
-            if one.judged.subject.digest:
-                found[Sha256(one.judged.subject.digest)].add(kept.host)
-    return {one: tuple(sorted(hosts)) for one, hosts in found.items()}
+        for model in seen.models:
+            releases[approved.model(model).subject.digest].add(kept.host)
+        for environment in seen.environments:
+            for one in environment.packages:
+                packages[one.name, one.version].add(kept.host)
+    return Users(
+        releases={one: tuple(sorted(found)) for one, found in releases.items()},
+        packages={one: tuple(sorted(found)) for one, found in packages.items()},
+    )

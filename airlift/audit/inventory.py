@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from airlift.artifact import Json
-from airlift.audit import subjects
+from airlift.audit import hosts, subjects
 from airlift.audit.answer import Answer, Options
 from airlift.audit.site import HeldWheel, Site
 from airlift.digest import Sha256
@@ -58,6 +58,7 @@ class _Past:
                 self.first_live.setdefault(one, generation.created)
         self.approvals = _approvals(site)
         self.site = site
+        self.users = hosts.users(site)
 
 
 def _approvals(site: Site) -> Mapping[Sha256, tuple[Approval, ...]]:
@@ -94,6 +95,7 @@ def _rows(site: Site, past: _Past) -> Iterator[Mapping[str, Json]]:
                 "version": each.version,
                 "digest": each.file.sha256,
                 "bytes": each.file.size,
+                "used_by": past.users.packages.get((each.name, each.version), ()),
             }
 
 
@@ -117,7 +119,7 @@ def _row(held: Held, past: _Past) -> Mapping[str, Json]:
         "imported": held.imported,
         "first_live": past.first_live.get(held.id, ""),
         "last_hashed": past.site.last_hashed(held),
-        "used_by": [],
+        "used_by": past.users.releases.get(held.id, ()),
     }
 
 

@@ -306,3 +306,19 @@ def test_a_rewritten_record_does_not_help(world: World, tmp_path: Path) -> None:
     record.write_text("\n".join(kept) + "\n")
     take(world, look(pythons={"vllm": site}))
     assert [one[1] for one in states(world)] == ["other"]
+
+
+def test_the_inventory_says_who_uses_what(world: World, tmp_path: Path) -> None:
+    """Before something is taken out of the live set somebody asks who has it."""
+    world.bring(wheel_set("tools", ("good", "1.0"), ("idle", "1.0")))
+    site = tmp_path / "env"
+    environment(site, wheel("good", "1.0")[:2])
+    places = {Place.HUB: tmp_path / "hub"}
+    take(world, look("gpu-1", places))
+    take(world, look("gpu-2", places, {"vllm": site}))
+    assert rows(world.ask("inventory"), "name", "used_by") == [
+        ("org/model", ("gpu-1", "gpu-2")),
+        ("tools", ()),
+        ("good", ("gpu-2",)),
+        ("idle", ()),
+    ]
