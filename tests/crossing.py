@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 import numpy as np
 
@@ -140,6 +140,17 @@ class Isolated:
             store=self.store, catalog=Catalog.open(home), incoming=home / "incoming"
         )
         self.catalog = self.gate.catalog
+
+    @classmethod
+    def at(cls, home: Path) -> Self:
+        """Return the isolated side that was set up in *home* before."""
+        found = cls.__new__(cls)
+        found.home, found.store = home, BlobStore(home / "store")
+        found.catalog = Catalog.open(home)
+        found.gate = Gate(
+            store=found.store, catalog=found.catalog, incoming=home / "incoming"
+        )
+        return found
 
     def land(self, *paths: Path, desk: Desk | None = None, now: str = NOW) -> Landed:
         """Import the one delivery that lies at *paths*."""

@@ -161,6 +161,16 @@ class Delivery:
         return b"".join([*out, framing.END])
 
 
+def written(records: Mapping[str, bytes], folder: Path) -> Path:
+    """Write *records* of a delivery without content as its one volume in *folder*."""
+    name = max(name for name in records if name.startswith("records/dispatch/"))
+    record = dispatch.decode(records[name])
+    Delivery(
+        records=dict(records), record=record, listing=PackingList(blobs=()), parts=()
+    ).write(folder)
+    return folder
+
+
 def _member(name: str, data: bytes) -> bytes:
     return framing.header(name, len(data)) + data + bytes(framing.padding(len(data)))
 

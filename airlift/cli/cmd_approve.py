@@ -6,7 +6,7 @@ import click
 
 from airlift import naming
 from airlift.artifact import Json
-from airlift.cli import config, keyring, output
+from airlift.cli import config, keyring, late, output
 from airlift.cli.keyring import Passphrases
 from airlift.errors import RequestError
 from airlift.registry.catalog import Catalog
@@ -16,6 +16,11 @@ from airlift.trust.keys import UnlockedKey
 
 @click.command("approve")
 @click.argument("subject")
+@click.option(
+    "--expired",
+    is_flag=True,
+    help="SUBJECT is media of a delivery that has expired, to be taken all the same.",
+)
 @click.option("--by", help="Who approves; their key has to be in this name.")
 @click.option("--note", default="", help="What you say about it, one line.")
 @click.option("--site", help="Connected side: the site the lock is for.")
@@ -27,6 +32,7 @@ def command(
     *,
     home: Path,
     subject: str,
+    expired: bool,
     by: str | None,
     note: str,
     site: str | None,
@@ -41,17 +47,24 @@ def command(
     `airlift activate` makes it live. Connected side: SUBJECT is a lock; `airlift
     export LOCK --require-approval N` asks for them. Look at it first: you say by this
     that it may go where it is going, this revision and no other.
+
+    With --expired, on the isolated side, SUBJECT is where the media of a delivery are
+    that has expired and is right in all else. Two people whom the site knows have to
+    say so; then `airlift import` takes it within 14 days.
     """
     phrases = Passphrases(fd=passphrase_fd, file=passphrase_file)
-    if (home / "trust").exists():
+    asked = (key_names, by, note, phrases)
+    if expired:
+        result = late.approve(home, Path(subject), note, lambda: _key(home, asked))
+    elif (home / "trust").exists():
         # Loaded here alone: the isolated side has no use for the code of the other.
         from airlift.cli import lock_approval  # noqa: PLC0415 - see above
 
-        key = _key(home, (key_names, by, note, phrases))
+        key = _key(home, asked)
         given, kept = lock_approval.approve(home, Path(subject), (site, note), key)
-        result = {**_told(given), "file": str(kept), "state": f"wrote {kept}"}
+        result = {**late.told(given), "file": str(kept), "state": f"wrote {kept}"}
     else:
-        result = _release(home, subject, (key_names, by, note, phrases))
+        result = _release(home, subject, asked)
     if as_json:
         output.as_json(result)
         return
@@ -90,17 +103,4 @@ def _release(home: Path, reference: str, asked: _Asked) -> dict[str, Json]:
     state = f"still waits: {lacking}" if lacking else "nothing keeps it back"
     if not lacking and held.state.value != "live":
         state += f"; `airlift activate {naming.show(held.id[:16])}` makes it live"
-    return {**_told(given), "lacking": lacking, "state": state}
-
-
-def _told(given: approval.Approval) -> dict[str, Json]:
-    found = given.subject
-    return {
-        "site": found.site,
-        "what": found.what,
-        "digest": found.digest,
-        "by": given.by,
-        "key_id": given.key_id,
-        "at": given.at,
-        "note": given.note,
-    }
+    return {**late.told(given), "lacking": lacking, "state": state}

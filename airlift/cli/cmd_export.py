@@ -55,6 +55,11 @@ from airlift.trust.publisher import Publisher
     help="Largest volume: 4GiB, 700MB, bytes, or fat32, cd, dvd, bd-25, bd-50, bd-100.",
 )
 @for_request.options
+@click.option(
+    "--revocations-only",
+    is_flag=True,
+    help="Carry nothing but what is signed: the deny list, keys, new expiries.",
+)
 @basis.option
 @click.option(
     "--anchor",
@@ -97,6 +102,7 @@ def command(
     request: Path | None,
     refusals: tuple[tuple[int, str], ...],
     again: int | None,
+    revocations_only: bool,
     folders: tuple[Path, ...],
     wait: bool,
     most: int | None,
@@ -129,12 +135,18 @@ def command(
     With --build-on, the delivery counts on what earlier ones brought. The site must
     have taken them: it refuses the delivery, naming what is missing, if it has not.
 
+    With --revocations-only, it carries no content: what was denied with `airlift trust
+    deny`, whose keys count, and new expiries. A few tens of kilobytes, and the site
+    goes by them as soon as it has imported it.
+
     With --for, the delivery answers a request: it carries what was asked for at the
     revisions that were asked for, without what the site has said it holds, and says why
     of what it does not carry. Where that has to be approved, MANIFEST is the approved
     lock that `airlift request lock` made of it.
     """
-    _check((manifest, again, request), build_on, anchor=anchor)
+    _check(
+        (manifest or request, again), build_on, anchor=anchor, empty=revocations_only
+    )
     media = drives_desk.media(folders, wait=wait, most=most, quiet=as_json)
     stream = pipe.standard_output(folders[0], spare)
     progress = output.progress(quiet=as_json)
@@ -185,21 +197,25 @@ def command(
 
 
 def _check(
-    what: tuple[Path | None, int | None, Path | None], build_on: str, *, anchor: bool
+    what: tuple[Path | None, int | None], build_on: str, *, anchor: bool, empty: bool
 ) -> None:
     """Refuse what cannot be meant together.
 
     Args:
-        what: The manifest, the earlier delivery, the request: one is to be given, or
-            a lock of the request with it.
+        what: What says what to carry in a new delivery, and the earlier delivery: one
+            is to be given, or neither for an empty one.
         build_on: What to build on.
         anchor: Whether it is to be an anchor.
+        empty: Whether it is to carry no content.
 
     Raises:
         RequestError: It cannot.
     """
-    manifest, again, request = what
-    if [manifest or request, again].count(None) != 1:
+    content, again = what
+    if empty and (any(what) or anchor or build_on != bases.NONE):
+        problem = "--revocations-only carries no content and builds on none"
+        raise RequestError(problem, hint="leave out what says what to carry")
+    if not empty and bool(content) == bool(again):
         problem = "say what to carry: a MANIFEST, or --again with a delivery's number"
         raise RequestError(problem, hint="`airlift export MANIFEST --to FOLDER`")
     if again and build_on != bases.NONE:

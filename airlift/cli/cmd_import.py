@@ -23,6 +23,7 @@ from airlift.inbound.receipts import Written
 from airlift.progress import Progress
 from airlift.registry.catalog import Catalog
 from airlift.store.blobs import BlobStore
+from airlift.trust import denials
 from airlift.trust.delivery import VerifiedRelease
 
 _PIPE = (Path("-"),)
@@ -179,6 +180,8 @@ def plan_lines(arrival: Arrival, desk: CounterDesk) -> Iterator[str]:
         yield f"warning: {warning}"
     if told := holding.in_force(delivery):
         yield f"policy {told.version} of {told.issued} decides what goes live"
+    if listed := denials.decode(delivery.state.denials).entries:
+        yield f"the deny list of {len(listed)} entries is in force with it"
     if delivery.missed:
         gap = ", ".join(map(str, delivery.missed))
         yield f"warning: deliveries that never came: {gap}"
@@ -296,6 +299,7 @@ def _as_json(landed: Landed) -> Json:
         "duplicates": list(arrival.duplicates),
         "unstable": dict(arrival.unstable),
         "releases": releases,
+        "denied": [one.id for one in landed.struck],
     }
 
 
@@ -322,6 +326,11 @@ def _show(landed: Landed) -> None:
         output.line(f"delivery {record.sequence} was imported before; nothing changed")
         return
     _show_releases(landed)
+    for one in landed.struck:
+        label = f"{one.release.kind}  {naming.show(one.release.name)}"
+        output.line(
+            f"denied, not served any more  {label}  {one.release.revision[:12]}"
+        )
     output.line(f"delivery {record.sequence} imported; live set {landed.generation}")
     if landed.held:
         output.line(

@@ -2,6 +2,7 @@
 
 import getpass
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -13,6 +14,8 @@ from airlift.cli import (
     output,
     site_key,
     trust_check,
+    trust_deny,
+    trust_mark,
     trust_people,
     trust_token,
 )
@@ -23,6 +26,7 @@ from airlift.registry.catalog import Catalog
 from airlift.store.durable import Disk, read_file
 from airlift.trust import ceremony, draft, keys, public, schemes, site, station
 from airlift.trust import fingerprint as fingerprints
+from airlift.trust.delivery import TrustState
 from airlift.trust.plan import RolePlan
 from airlift.trust.publisher import Publisher
 
@@ -57,6 +61,9 @@ for one in (
     trust_people.rotate,
     trust_people.add,
     trust_people.revoke,
+    trust_deny.deny,
+    trust_deny.denied,
+    trust_mark.command,
 ):
     command.add_command(one)
 
@@ -66,6 +73,12 @@ for one in (
 @click.option("--root", type=_FILE, help="Isolated side: the carried root to accept.")
 @click.option("--fingerprint", help="Isolated side: the fingerprint it must have.")
 @click.option("--yes", is_flag=True, help="Isolated side: it was compared already.")
+@click.option(
+    "--least",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Isolated side: the oldest delivery to take, as its senders tell you.",
+)
 @click.option("--name", default=getpass.getuser, help="Holder of the new key; you.")
 @_SCHEME
 @_KDF
@@ -85,6 +98,7 @@ def init(
     passphrase_fd: int | None,
     passphrase_file: Path | None,
     yes: bool,
+    least: int,
     as_json: bool,
     **people: object,
 ) -> None:
@@ -92,10 +106,14 @@ def init(
 
     Connected side: make a key (or name several people's public keys with --approver),
     sign the first root, and add the site. Isolated side: accept the carried --root,
-    after its fingerprint was compared with the one its signers told you.
+    after its fingerprint was compared with the one its signers told you. On a host that
+    is set up again, give --least too: it remembers no earlier delivery.
     """
     if root is not None:
-        _accept(home, site_name, root, fingerprint, agreed=yes, as_json=as_json)
+        accepted = _accepted(site_name, root, fingerprint, agreed=yes)
+        state = replace(accepted, least=least)
+        Catalog.create(home, state=state, now=config.now(), actor=config.actor())
+        _show_accepted(state, as_json=as_json)
         site_key.begin(home, passphrase_fd, passphrase_file, kdf)
         return
     phrases = Passphrases(fd=passphrase_fd, file=passphrase_file)
@@ -131,15 +149,10 @@ def init(
     output.line("write the fingerprint down: the isolated side compares it")
 
 
-def _accept(
-    home: Path,
-    site_name: str,
-    root: Path,
-    expected: str | None,
-    *,
-    agreed: bool,
-    as_json: bool,
-) -> None:
+def _accepted(
+    site_name: str, root: Path, expected: str | None, *, agreed: bool
+) -> TrustState:
+    """Return what the site believes that accepts the carried root."""
     data = read_file(root, limit=_ROOT_LIMIT, error=RequestError)
     state = site.accept_root(data, site=site_name, expected_fingerprint=expected)
     found = fingerprints.of_root(data)
@@ -152,11 +165,15 @@ def _accept(
             problem = "the root was not accepted: nobody compared its fingerprint"
             hint = "get the fingerprint from its signers and give it as --fingerprint"
             raise RequestError(problem, hint=hint)
-    Catalog.create(home, state=state, now=config.now(), actor=config.actor())
+    return state
+
+
+def _show_accepted(state: TrustState, *, as_json: bool) -> None:
     if as_json:
-        output.as_json({"site": site_name, "fingerprint": found.digest})
+        digest = fingerprints.of_root(state.anchor).digest
+        output.as_json({"site": state.site, "fingerprint": digest})
         return
-    output.line(f"site {site_name} accepts deliveries signed under this root")
+    output.line(f"site {state.site} accepts deliveries signed under this root")
     output.line("next: `airlift trust site-key FILE`, and `airlift import FOLDER`")
 
 

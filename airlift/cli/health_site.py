@@ -17,8 +17,9 @@ from airlift.registry.catalog import Catalog
 from airlift.registry.engine import FILE
 from airlift.registry.hashed import State as Look
 from airlift.registry.held import State
+from airlift.registry.mark import Marker
 from airlift.store.blobs import BlobStore
-from airlift.store.durable import names
+from airlift.store.durable import names, there
 from airlift.trust import roster, strict
 from airlift.trust.clock import days_from
 from airlift.trust.coherence import newest_root
@@ -36,14 +37,16 @@ STALE_DAYS = 30
 _REBUILD = "run `airlift rebuild`: the database is made again from records"
 
 
-def site(home: Path, *, now: str) -> Iterator[Finding]:
+def site(home: Path, *, now: str, fresh_days: int | None = None) -> Iterator[Finding]:
     """Yield what is found of the registry and store in *home*.
 
     Args:
         home: The folder of the registry.
         now: This host's clock, ``YYYY-MM-DDThh:mm:ssZ``.
+        fresh_days: Days after which it is a problem that nothing newer was signed;
+            None where it is one to warn of, after ``QUIET_DAYS``.
     """
-    yield _database(home / FILE)
+    yield database(home / FILE)
     try:
         catalog = Catalog.open(home, readonly=True)
         with closing(catalog):
@@ -51,11 +54,12 @@ def site(home: Path, *, now: str) -> Iterator[Finding]:
                 "registry", f"site {catalog.trust_state().site}, records agree"
             )
             yield from _trust(catalog.trust_state(), now)
-            yield _deliveries(catalog, now)
+            yield freshness(catalog, now, fresh_days)
             yield _scrubbed(home, catalog, now)
             yield _quarantine(catalog)
             yield _names(catalog)
             yield _agreement(catalog, BlobStore(home / "store", readonly=True))
+            yield _mark(home)
         yield from health_upstream.upstream(home, now=now)
     except AirliftError as error:
         yield health.failed("registry", error)
@@ -63,8 +67,8 @@ def site(home: Path, *, now: str) -> Iterator[Finding]:
     yield _rotten(home)
 
 
-def _database(path: Path) -> Finding:
-    """Look at the file the way SQLite does, without the registry's own code."""
+def database(path: Path) -> Finding:
+    """Look at the database *path* as SQLite does, without the registry's own code."""
     uri = f"file:{quote(str(path.absolute()))}?mode=ro"
     try:
         with closing(sqlite3.connect(uri, uri=True, timeout=30)) as database:
@@ -118,13 +122,34 @@ def _trust(state: TrustState, now: str) -> Iterator[Finding]:
         yield health.ok("metadata", f"next to expire: {role} on {when}")
 
 
-def _deliveries(catalog: Catalog, now: str) -> Finding:
+def freshness(catalog: Catalog, now: str, fresh_days: int | None) -> Finding:
+    """Find out whether somebody keeps the site from newer deliveries (B3).
+
+    A courier who brings nothing, or the same again, keeps revocations away. Only the
+    lack of anything newer tells, counted from what was signed.
+
+    Args:
+        catalog: Of the site.
+        now: This host's clock.
+        fresh_days: As for ``site``.
+
+    Raises:
+        RegistryError: The database cannot answer.
+    """
+    hint = "ask for a delivery: one that holds nothing new renews what expires"
     newest = next(iter(catalog.deliveries(newest=1)), None)
-    if newest is None:
+    if newest is None and fresh_days is None:
         return health.ok("deliveries", "none was imported yet")
+    if newest is None:
+        return health.problem("deliveries", "none was imported yet", hint, TrustError)
     text = f"the newest is {newest.sequence}, issued {newest.issued}"
-    if days_from(newest.issued, now) > QUIET_DAYS:
-        hint = "ask for a delivery: one that holds nothing new renews what expires"
+    # A clock that was turned back must not silence this: time is at least what is
+    # verified.
+    age = days_from(newest.issued, max(now, catalog.trust_state().floor))
+    if age > (QUIET_DAYS if fresh_days is None else fresh_days):
+        text += f", {age} days ago; nothing newer has come"
+        if fresh_days is not None:
+            return health.problem("deliveries", text, hint, TrustError)
         return health.warning("deliveries", text, hint)
     return health.ok("deliveries", text)
 
@@ -182,6 +207,18 @@ def _agreement(catalog: Catalog, store: BlobStore) -> Finding:
         return health.problem("store", "; ".join(lacking), hint)
     files = sum(one.files for one in catalog.releases())
     return health.ok("store", f"it holds the {files} file(s) of every release")
+
+
+def _mark(home: Path) -> Finding:
+    """Find the mark: opening the registry has compared it, where it can be read."""
+    place = Marker(home).place()
+    if place is None:
+        return health.ok("mark", "none is kept; see `airlift trust mark`")
+    shown = naming.show(str(place))
+    if not there(place, error=RegistryError):
+        text = f"{shown} is not there: imports refuse until it is"
+        return health.problem("mark", text, "mount where it lies", RegistryError)
+    return health.ok("mark", f"{shown} agrees: this registry was never further")
 
 
 def _incoming(home: Path, now: str) -> Finding:

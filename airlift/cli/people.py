@@ -16,9 +16,11 @@ def who(publisher: Publisher, site: str) -> Quorum:
 
     Those that its policy enrols; without a policy, the release approvers of the root.
     """
+    listed = publisher.denials()
     if data := publisher.policy(site):
-        return policy.decode(data).approvers
-    return strict.root(publisher.root_bytes(), name="root").body.roles[metadata.TARGETS]
+        return listed.without(policy.decode(data).approvers)
+    root = strict.root(publisher.root_bytes(), name="root").body
+    return listed.without(root.roles[metadata.TARGETS])
 
 
 def cleared(

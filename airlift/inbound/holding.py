@@ -7,6 +7,7 @@ a release is to go live (``registry.clearance``).
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from airlift import naming
 from airlift.artifact import ContentClass
@@ -15,9 +16,10 @@ from airlift.inbound.arrival import Desk, Gate
 from airlift.payload import gate as content
 from airlift.registry import clearance
 from airlift.registry.held import Hold
-from airlift.trust import approval, policy, rules
+from airlift.trust import approval, denials, policy, rules
 from airlift.trust.approval import Approval, Subject
 from airlift.trust.delivery import VerifiedDelivery, VerifiedRelease
+from airlift.trust.denials import DenyList
 from airlift.trust.policy import Policy
 
 _ACTING = (ContentClass.PICKLE, ContentClass.CODE)
@@ -39,12 +41,12 @@ def judge(
         StoreError: A blob cannot be read.
         RegistryError: The database cannot answer.
     """
-    told = in_force(delivery)
+    told, listed = in_force(delivery), denials.decode(delivery.state.denials)
     given = gate.catalog.custody().approvals() if told else ()
     found = {}
     for one in delivery.releases:
-        odd, hold = _odd(one, told, gate), None
-        if told:
+        odd, hold = _odd(one, told, gate), _denied(listed, one)
+        if told and not hold:
             objections = _objections(told, one, delivery, now)
             hold = _ruled(one, objections, (told, given), odd)
         if hold := hold or _held(one, desk, told, odd):
@@ -54,17 +56,30 @@ def judge(
 
 def in_force(delivery: VerifiedDelivery) -> Policy | None:
     """Return the policy that is in force once *delivery* is recorded."""
-    data = delivery.state.policy
-    return policy.decode(data, name="the policy in force") if data else None
+    if not (data := delivery.state.policy):
+        return None
+    told = policy.decode(data, name="the policy in force")
+    listed = denials.decode(delivery.state.denials)
+    return replace(told, approvers=listed.without(told.approvers))
 
 
 def foreseen(
     delivery: VerifiedDelivery, one: VerifiedRelease, desk: Desk, *, now: str
 ) -> str:
     """Say why a release will wait, as far as can be told before its bytes are here."""
+    if denied := _denied(denials.decode(delivery.state.denials), one):
+        return denied.why
     told = in_force(delivery)
     objections = _objections(told, one, delivery, now) if told else ()
     return "; ".join(objections) or desk.holds(one) or _acting(one, told)
+
+
+def _denied(listed: DenyList, one: VerifiedRelease) -> Hold | None:
+    found = listed.of(one.id, one.release)
+    if found is None:
+        return None
+    why = f"{found.what.value} {found.digest[:16]} is denied: {found.why}"
+    return Hold(by=Hold.DENIED, why=why)
 
 
 def _held(

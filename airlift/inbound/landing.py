@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from airlift.artifact import Json
 from airlift.digest import Sha256
 from airlift.errors import (
     AirliftError,
@@ -34,9 +35,10 @@ from airlift.inbound.media import Candidate
 from airlift.inbound.staging import Staging
 from airlift.inbound.taking import check_label, take_stream, take_volumes
 from airlift.progress import Progress
-from airlift.registry.held import Event, Hold
+from airlift.registry.held import Event, Held, Hold
 from airlift.store.blobs import BlobStore
-from airlift.trust.delivery import TrustState, VerifiedDelivery
+from airlift.trust import denials
+from airlift.trust.delivery import VerifiedDelivery
 from airlift.trust.verifier import verify
 
 
@@ -50,6 +52,7 @@ class Landed:
         restored: Whether a repeat brought blobs back that the store had lost.
         generation: The number of the live set afterwards.
         held: Why each release that waits in quarantine does.
+        struck: What was live and is not any more: the delivery denies it.
     """
 
     arrival: Arrival
@@ -57,6 +60,7 @@ class Landed:
     restored: bool
     generation: int
     held: Mapping[Sha256, str]
+    struck: tuple[Held, ...] = ()
 
 
 def land(
@@ -138,19 +142,25 @@ def settle(arrival: Arrival, gate: Gate, desk: Desk, *, now: str) -> Landed:
     if not delivery.repeat:
         held = holding.judge(delivery, gate, desk, now=now)
     live = frozenset(one.id for one in delivery.releases) - held.keys()
+    struck = gate.catalog.custody().struck(denials.decode(delivery.state.denials))
     generation = gate.catalog.record(
         delivery, gate.store, live=live, now=now, actor=desk.actor, held=held
     )
-    for line in arrival.instabilities():
-        gate.catalog.log(
-            Event(
-                time=now,
-                actor=desk.actor,
-                action="import",
-                outcome="warned",
-                detail={"problem": line},
-            )
+    late: Json = list(delivery.graced)
+    notes: list[tuple[str, Mapping[str, Json]]] = [
+        ("warned", {"problem": line}) for line in arrival.instabilities()
+    ]
+    if late:
+        notes.append(("late", {"delivery": delivery.id, "by": late}))
+    for outcome, detail in notes:
+        told = Event(
+            time=now,
+            actor=desk.actor,
+            action="import",
+            outcome=outcome,
+            detail=detail,
         )
+        gate.catalog.log(told)
     arrival.staging.clear()
     return Landed(
         arrival=arrival,
@@ -158,6 +168,7 @@ def settle(arrival: Arrival, gate: Gate, desk: Desk, *, now: str) -> Landed:
         restored=restored,
         generation=generation,
         held={one: hold.why for one, hold in held.items()},
+        struck=struck,
     )
 
 
@@ -187,13 +198,12 @@ def approach(candidates: Sequence[Candidate], gate: Gate, *, now: str) -> Arriva
         TrustError: Nothing gives this delivery authority here.
         FormatError: No volume has the signed files whole.
     """
-    state = gate.catalog.trust_state()
     refusals: list[AirliftError] = []
     for one in candidates:
         try:
             with media.opened(one.path) as source:
                 front = read_front(source)
-                delivery = _believe(front, state, source, now=now)
+                delivery = _believe(front, gate, source, now=now)
         except (FormatError, TrustError) as error:
             refusals.append(error)
             continue
@@ -245,15 +255,16 @@ def begin(front: Front, source: VolumeStream, gate: Gate, *, now: str) -> Arriva
         TrustError: Nothing gives them authority here; the volume is named.
         FormatError: A record cannot be read, or the label contradicts them.
     """
-    delivery = _believe(front, gate.catalog.trust_state(), source, now=now)
+    delivery = _believe(front, gate, source, now=now)
     return Arrival(delivery=delivery, candidates=(), staging=stage(delivery, gate))
 
 
 def _believe(
-    front: Front, state: TrustState, source: VolumeStream, *, now: str
+    front: Front, gate: Gate, source: VolumeStream, *, now: str
 ) -> VerifiedDelivery:
+    state, approvals = gate.catalog.trust_state(), gate.catalog.custody().approvals()
     try:
-        delivery = verify(front.records, state, now=now)
+        delivery = verify(front.records, state, now=now, approvals=approvals)
     except (TrustError, FormatError) as error:
         problem = f"{source.name}: {error.problem}"
         raise type(error)(problem, hint=error.hint) from error

@@ -15,6 +15,7 @@ from airlift.artifact import Release, ReleaseFile
 from airlift.digest import Sha256, sha256
 from airlift.errors import RequestError
 from airlift.format import dispatch, packing, release
+from airlift.outbound import denied
 from airlift.outbound.ledger import Entry, Ledger
 from airlift.outbound.standing import Confirmed
 from airlift.trust import records
@@ -160,7 +161,7 @@ def held(
     """Return what *site* holds if it took the deliveries *sequences*, newest first.
 
     Only files of their releases count: what they were built on themselves may have
-    been collected since.
+    been collected since. So may what is denied.
 
     Args:
         publisher: Where their records are.
@@ -173,10 +174,11 @@ def held(
     """
     brought: dict[Sha256, int] = {}
     files: list[tuple[ReleaseFile, Release]] = []
+    listed = publisher.denials()
     for sequence in sequences:
         data = publisher.delivered(site, sequence)
         carriers = _carriers(data, site, sequence)
-        for one in _releases(data, only):
+        for one in denied.allowed(_releases(data, only), listed):
             for file in one.files:
                 if file.sha256 in carriers and file.sha256 not in brought:
                     brought[file.sha256] = carriers[file.sha256]

@@ -21,7 +21,7 @@ from airlift.format import dispatch, packing, release, volume
 from airlift.format.answer import Answer
 from airlift.format.dispatch import HISTORY, Dispatch, Need
 from airlift.format.volume import Cut, Label
-from airlift.outbound import bases, expectation, lading, loading, sparing
+from airlift.outbound import bases, denied, expectation, lading, loading, sparing
 from airlift.outbound.cutting import Cargo, Cutter, WrittenVolume
 from airlift.outbound.fetching import fetch
 from airlift.outbound.lading import Where
@@ -247,6 +247,7 @@ def _signed_before(
         StoreError: Blobs of it are no longer in the store, or pack differently.
     """
     records = dock.publisher.delivered(order.site, order.again)
+    denied.refuse(dock.publisher, records)
     name = f"records/{dispatch.target_name(order.site, order.again)}"
     listing = packing.decode(records["records/packing.json"])
     releases = tuple(

@@ -19,7 +19,7 @@ from airlift.format.head import PartHead
 from airlift.format.packing import PackingList
 from airlift.format.selection import Selection
 from airlift.format.volume import Label
-from airlift.outbound import stowing
+from airlift.outbound import denied, stowing
 from airlift.outbound.cutting import Cargo, Cutter
 from airlift.outbound.ledger import Ledger
 from airlift.outbound.packing import Packer
@@ -211,6 +211,7 @@ class _Filed:
 def _filed(known: Stowage, archive: Archive) -> _Filed:
     site, sequence = known.site, known.sequence
     records = archive.publisher.delivered(site, sequence)
+    denied.refuse(archive.publisher, records)
     name = f"records/{dispatch.target_name(site, sequence)}"
     releases = (
         release.decode(data, name=one)

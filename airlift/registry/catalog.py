@@ -11,11 +11,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Self
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from airlift.artifact import Json, Kind, ReleaseFile
 from airlift.digest import Sha256
-from airlift.registry import clearance, finding, gc, intake, moves, rows, schema
+from airlift.registry import clearance, denying, finding, gc, intake, moves, rows
 from airlift.registry.census import Census
 from airlift.registry.custody import Custody
 from airlift.registry.gc import GcPlan
@@ -118,8 +118,7 @@ class Catalog:
         Args:
             verified: The proof that the site believes it.
             store: Where all its blobs are.
-            live: Ids of its releases that go live; the others wait in quarantine, and
-                so do denied ones.
+            live: Ids of its releases that go live; others, and denied ones, wait.
             now: ``YYYY-MM-DDThh:mm:ssZ``.
             actor: Who imports it.
             held: Why those that wait do, for the log.
@@ -130,8 +129,7 @@ class Catalog:
         Raises:
             StoreError: A blob is not in the store, or the disk refused; nothing was
                 recorded, unless it was only the summary beside the database.
-            RegistryError: The registry is busy, or has changed since the delivery was
-                verified.
+            RegistryError: The registry is busy, or has changed since the verification.
         """
         with self.exclusive("import"):
             with self._database.read() as connection:
@@ -144,9 +142,10 @@ class Catalog:
             note = f"delivery {told.sequence}"
             stamp = Stamp(now=now, actor=actor, reason="import", note=note)
             with self._home.changing("import") as connection:
+                fresh = denying.events(connection, verified, now=now, actor=actor)
                 intake.add_delivery(connection, verified, told, verified.releases)
                 intake.put_state(connection, verified.state)
-                number = moves.join(connection, sorted(live), stamp)
+                number = moves.join(connection, sorted(live), stamp, always=bool(fresh))
                 detail: dict[str, Json] = {
                     "delivery": told.id,
                     "releases": len(verified.releases),
@@ -155,6 +154,8 @@ class Catalog:
                     "held": clearance.as_detail(held),
                 }
                 intake.add_event(connection, intake.stamped(stamp, note, detail))
+                for one in fresh:
+                    intake.add_event(connection, one)
         return number
 
     def log(self, told: Event) -> None:
@@ -231,9 +232,8 @@ class Catalog:
         Raises:
             RegistryError: The database cannot answer.
         """
-        users = select(schema.named.c.release).where(schema.named.c.sha256 == blob)
         with self._database.read() as connection:
-            return rows.held(connection, schema.release.c.number.in_(users))
+            return rows.held(connection, rows.names(blob))
 
     def deliveries(self, *, newest: int | None = None) -> tuple[Delivered, ...]:
         """Return recorded deliveries, newest first.

@@ -10,7 +10,7 @@ the keys that are enrolled then: who can write the database cannot approve.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
@@ -19,8 +19,8 @@ from airlift import naming
 from airlift.artifact import ContentClass, Json, Kind
 from airlift.digest import Sha256
 from airlift.errors import AirliftError, TrustError
-from airlift.registry import rows, schema
-from airlift.registry.held import Hold
+from airlift.registry import denying, rows, schema
+from airlift.registry.held import Event, Hold
 from airlift.trust import approval, policy, rules
 from airlift.trust.approval import Approval, Subject
 from airlift.trust.policy import Policy
@@ -68,11 +68,17 @@ class Standing:
 
 
 def in_force(connection: Connection) -> Policy | None:
-    """Return the policy in force; None where the site has none."""
+    """Return the policy in force; None where the site has none.
+
+    Of its approvers those whose keys are denied count no longer.
+    """
     table = schema.setting
     query = select(table.c.value).where(table.c.key == "policy")
     found = connection.execute(query).scalar_one_or_none()
-    return policy.decode(bytes(found), name="the policy in force") if found else None
+    if not found:
+        return None
+    told = policy.decode(bytes(found), name="the policy in force")
+    return replace(told, approvers=denying.in_force(connection).without(told.approvers))
 
 
 def check(connection: Connection, numbers: Collection[int]) -> None:
@@ -146,8 +152,15 @@ def standing(
 
 def approvals(connection: Connection) -> tuple[Approval, ...]:
     """Return every approval in the log, as it stands there and believed in no way."""
+    return told_in(rows.events(connection, action=APPROVE))
+
+
+def told_in(events: Iterable[Event]) -> tuple[Approval, ...]:
+    """Return every approval among lines of the log; as ``approvals``."""
     found = []
-    for event in rows.events(connection, action=APPROVE):
+    for event in events:
+        if event.action != APPROVE:
+            continue
         try:
             found.append(approval.from_table(event.detail.get("approval")))
         except AirliftError:

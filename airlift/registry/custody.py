@@ -5,12 +5,15 @@ from collections.abc import Iterable, Mapping
 from airlift import naming
 from airlift.digest import Sha256
 from airlift.errors import RequestError
-from airlift.registry import clearance, finding, rows
+from airlift.registry import clearance, denying, finding, rows, schema
 from airlift.registry.clearance import Standing
 from airlift.registry.engine import Database
 from airlift.registry.held import Event, Held, State
-from airlift.trust import approval
+from airlift.trust import approval, grace
 from airlift.trust.approval import Approval, Subject
+from airlift.trust.delivery import TrustState
+from airlift.trust.denials import DenyList
+from airlift.trust.people import person
 from airlift.trust.policy import Policy
 
 
@@ -66,6 +69,25 @@ class Custody:
                 reasons[one] = "cleared by the policy; waits for `airlift activate`"
         return {one: why for one, why in reasons.items() if why}
 
+    def denials(self) -> DenyList:
+        """Return the deny list in force; one of version 0 where nothing was denied.
+
+        Raises:
+            RegistryError: The database cannot answer.
+        """
+        with self._database.read() as connection:
+            return denying.in_force(connection)
+
+    def struck(self, listed: DenyList) -> tuple[Held, ...]:
+        """Return the live releases that *listed* denies.
+
+        Raises:
+            RegistryError: The database cannot answer.
+        """
+        with self._database.read() as connection:
+            numbers = denying.struck(connection, listed)
+            return rows.held(connection, schema.release.c.number.in_(numbers))
+
     def approvals(self) -> tuple[Approval, ...]:
         """Return every approval in the log; whoever counts them verifies them.
 
@@ -118,6 +140,39 @@ class Custody:
             action=clearance.APPROVE,
             subject=given.by,
             detail={"policy": told.version, "approval": approval.table(given)},
+        )
+
+    def admit_late(
+        self, given: Approval, state: TrustState, *, actor: str, now: str
+    ) -> Event:
+        """Return the line of the log that makes an approval to take something late count.
+
+        Args:
+            given: The approval.
+            state: What the site believes; decides who may give it.
+            actor: Who runs the command.
+            now: The clock.
+
+        Raises:
+            TrustError: It is by nobody who may, for another site, or not valid.
+            RequestError: The same person has given it before.
+            RegistryError: The database cannot answer.
+        """
+        people, _ = grace.officers(state)
+        wanted = grace.subject(given.subject.digest, state.site)
+        approval.check(given, wanted, people)
+        at = max(now, state.floor)
+        before = (one for one in self.approvals() if grace.in_time(one, at))
+        for one in approval.counted(before, wanted, people):
+            if person(one.by) == person(given.by):
+                problem = f"`{naming.show(one.by)}` approved it on {one.at} already"
+                raise RequestError(problem, hint="somebody else has to, too")
+        return Event(
+            time=now,
+            actor=actor,
+            action=clearance.APPROVE,
+            subject=given.by,
+            detail={"approval": approval.table(given)},
         )
 
     def _needed(self) -> Policy:

@@ -53,8 +53,9 @@ class Hold:
     """Why a release was kept back at its import.
 
     Attributes:
-        by: ``POLICY`` (the site's), ``CONTENT`` (what its bytes turned out to be) or
-            ``OPERATOR`` (who imports, or that it can run when loaded).
+        by: ``POLICY`` (the site's), ``CONTENT`` (what its bytes turned out to be),
+            ``DENIED`` (by the deny list) or ``OPERATOR`` (who imports, or that it can
+            run when loaded).
         why: In words.
         odd: In which way its bytes are not what its document says; empty if in none.
     """
@@ -62,6 +63,7 @@ class Hold:
     OPERATOR: ClassVar = "operator"
     POLICY: ClassVar = "policy"
     CONTENT: ClassVar = "content"
+    DENIED: ClassVar = "denied"
 
     by: str
     why: str

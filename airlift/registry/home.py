@@ -10,10 +10,11 @@ from sqlalchemy import Connection
 from airlift import naming
 from airlift.digest import sha256
 from airlift.errors import RegistryError
-from airlift.registry import intake, migration, rows, summary
+from airlift.registry import denying, intake, mark, migration, rows, summary
 from airlift.registry.engine import FILE, Database, make_file, refuse_network
 from airlift.registry.held import Delivered, Event
 from airlift.registry.lock import BusyError, WriterLock
+from airlift.registry.mark import Mark, Marker
 from airlift.registry.records import Records
 from airlift.registry.summary import Summary
 from airlift.store.durable import Disk, failing, there
@@ -32,6 +33,7 @@ class Home:
     Attributes:
         database: Its database.
         records: The files beside it.
+        marker: The mark of how far it has come, on other storage.
     """
 
     def __init__(self, folder: Path, *, readonly: bool = False) -> None:
@@ -39,6 +41,7 @@ class Home:
         self._readonly = readonly
         self._lock = WriterLock(folder / LOCK)
         self.records = Records(folder)
+        self.marker = Marker(folder)
         self.database = Database(folder / FILE, readonly=readonly)
 
     @classmethod
@@ -92,12 +95,15 @@ class Home:
         # The files first: what they say was in the database before they said it, so
         # a writer between the two readings cannot make it look old.
         told, logged = home.records.summary(), home.records.newest_event()
+        noted = home.marker.noted(needed=not readonly)
         home._bring_up_to_date()
         with home.database.read() as connection:
             found, newest = summary.of(connection), intake.newest_event(connection)
+            denying.check(connection)
         if told:
             _refuse_old(found, told)
         _check_age("has {} events", newest, logged)
+        mark.compare(mark.of(found, newest), noted)
         if not readonly and (found != told or newest != logged):
             home.catch_up()
         return home
@@ -168,6 +174,16 @@ class Home:
         except BusyError:
             return  # whoever writes now writes all of it down when done
 
+    def reached(self) -> Mark:
+        """Return how far the registry has come, as its mark says it.
+
+        Raises:
+            RegistryError: The database cannot answer.
+        """
+        with self.database.read() as connection:
+            newest = intake.newest_event(connection)
+            return mark.of(summary.of(connection), newest)
+
     def write_down(self) -> None:
         """Bring the summary and the log beside the database up to date.
 
@@ -179,6 +195,7 @@ class Home:
             fresh = rows.events(connection, after=self.records.newest_event())
         self.records.put_summary(told)
         self.records.add_events(fresh)
+        self.marker.put(mark.of(told, self.records.newest_event()))
 
 
 def _refuse_present(folder: Path) -> None:

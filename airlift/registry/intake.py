@@ -11,10 +11,10 @@ from airlift.artifact import Json
 from airlift.errors import RegistryError, StoreError
 from airlift.format import dispatch
 from airlift.format.dispatch import HISTORY, Earlier
-from airlift.registry import bulk, clearance, rows, schema
+from airlift.registry import bulk, clearance, denying, rows, schema
 from airlift.registry.held import Delivered, Event, Generation
 from airlift.store.store import Store
-from airlift.trust import succession
+from airlift.trust import revocation, succession
 from airlift.trust.delivery import TrustState, VerifiedDelivery, VerifiedRelease
 
 
@@ -34,17 +34,20 @@ def put_state(connection: Connection, state: TrustState) -> None:
     Raises:
         RegistryError: *state* is of another site, or would make the verified time or
             a counter fall.
-        TrustError: It would put an earlier policy in force.
+        TrustError: It would put an earlier policy in force, or a shorter deny list.
     """
     before = rows.trust_state(connection) if _is_begun(connection) else None
     if before is not None:
         _check_no_fall(before, state)
         succession.check_follows(before.policy, state.policy)
+        revocation.check_follows(before.denials, state.denials)
     settings = {
         "site": state.site.encode(),
         "anchor": state.anchor,
         "floor": state.floor.encode(),
         "policy": state.policy,
+        "denials": state.denials,
+        "least": str(state.least).encode(),
     }
     connection.execute(delete(schema.setting))
     connection.execute(
@@ -62,6 +65,7 @@ def put_state(connection: Connection, state: TrustState) -> None:
             for head in [state.heads.get((kind, name))]
         ]
         connection.execute(insert(schema.counter), counters)
+    denying.put(connection, state.denials)
 
 
 def _is_begun(connection: Connection) -> bool:
@@ -72,6 +76,8 @@ def _check_no_fall(before: TrustState, state: TrustState) -> None:
     problem = ""
     if state.site != before.site:
         problem = f"the registry is of site {before.site}, not of {state.site}"
+    elif state.least < before.least:
+        problem = f"the oldest delivery to take would fall from {before.least}"
     elif state.floor < before.floor:
         problem = f"the verified time would fall from {before.floor} to {state.floor}"
     else:

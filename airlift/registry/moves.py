@@ -32,10 +32,24 @@ def _denied(connection: Connection) -> set[int]:
     return set(connection.execute(rows.denied()).scalars())
 
 
-def join(connection: Connection, ids: Collection[Sha256], stamp: Stamp) -> int:
-    """Add releases to the live set, except denied ones."""
-    wanted = known(connection, ids) - _denied(connection)
-    return intake.append_generation(connection, live(connection) | wanted, stamp)
+def join(
+    connection: Connection,
+    ids: Collection[Sha256],
+    stamp: Stamp,
+    *,
+    always: bool = False,
+) -> int:
+    """Add releases to the live set; no denied one stays or gets in.
+
+    Args:
+        connection: The transaction.
+        ids: What is to be live.
+        stamp: Who, when and why.
+        always: Whether something may have been denied since: servers look again at
+            what is when there is a new live set, also where it is the same.
+    """
+    wanted = (live(connection) | known(connection, ids)) - _denied(connection)
+    return intake.append_generation(connection, wanted, stamp, always=always)
 
 
 def activate(connection: Connection, ids: Collection[Sha256], stamp: Stamp) -> int:

@@ -6,7 +6,7 @@ the summary and the log. The old database is put aside, not deleted. A server th
 it open goes on with it until it is started again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from airlift.digest import Sha256, sha256
 from airlift.errors import RegistryError
-from airlift.registry import intake, migration, rows, summary, upstream
+from airlift.registry import clearance, intake, mark, migration, rows, summary, upstream
 from airlift.registry.engine import FILE, Database, make_file, refuse_network
 from airlift.registry.held import Delivered, Event
 from airlift.registry.home import Home
@@ -23,6 +23,7 @@ from airlift.registry.records import Kept, Records
 from airlift.registry.summary import Summary
 from airlift.store.durable import Disk, there
 from airlift.store.store import Store
+from airlift.trust.approval import Approval
 from airlift.trust.delivery import TrustState, VerifiedDelivery
 
 _BACKUP = "restore the folder `records` from a backup, then rebuild again"
@@ -33,7 +34,13 @@ class Verify(Protocol):
     """What judges a delivery: ``airlift.trust.verifier.verify``."""
 
     def __call__(
-        self, offered: Mapping[str, bytes], state: TrustState, /, *, now: str
+        self,
+        offered: Mapping[str, bytes],
+        state: TrustState,
+        /,
+        *,
+        now: str,
+        approvals: Iterable[Approval],
     ) -> VerifiedDelivery:
         """Return the proof that *offered* is believed by who believes *state*.
 
@@ -89,7 +96,9 @@ def rebuild(
     if told is None:
         problem = "there is no summary (records/state.json) to rebuild from"
         raise RegistryError(problem, hint=_BACKUP)
-    with Home(home).exclusive("rebuild"):
+    place = Home(home)
+    mark.compare(mark.of(told, records.newest_event()), place.marker.noted(needed=True))
+    with place.exclusive("rebuild"):
         fresh = home / f"{FILE}.new"
         _clear(fresh)
         make_file(fresh)
@@ -104,7 +113,7 @@ def rebuild(
         finally:
             database.close()
         aside = _swap(home, fresh)
-        Home(home).write_down()
+        place.write_down()
     return Rebuilt(
         deliveries=len(replayed),
         releases=releases,
@@ -128,7 +137,7 @@ def _replay(
     if sha256(anchor) != told.anchor:
         problem = "records/anchor.json is not the root that was accepted here"
         raise RegistryError(problem, hint=_BACKUP)
-    state = TrustState(site=told.site, anchor=anchor)
+    state = TrustState(site=told.site, anchor=anchor, least=told.least)
     migration.upgrade(connection)
     intake.put_state(connection, state)
     kept = records.deliveries()
@@ -166,7 +175,9 @@ def _replay_delivery(
     state, told, verify = basis
     offered, facts = records.read(kept)
     imported = facts.text("imported")
-    verified = verify(offered, state, now=imported)
+    # What was taken late was so by approvals, which the log has still.
+    given = clearance.told_in(records.events())
+    verified = verify(offered, state, now=imported, approvals=given)
     found = (verified.dispatch.sequence, verified.id[:12])
     if found != (kept.sequence, kept.prefix):
         problem = f"records/{kept.folder.name} holds the records of delivery {found[0]}"

@@ -54,6 +54,8 @@ def trust_state(connection: Connection) -> TrustState:
         counters={(Kind(one.kind), one.name): one.highest for one in counters},
         heads={(Kind(one.kind), one.name): one.head for one in counters if one.head},
         policy=settings.get("policy", b""),
+        denials=settings.get("denials", b""),
+        least=int(settings.get("least", b"0")),
     )
 
 
@@ -100,6 +102,12 @@ def wanted(
     if name is not None:
         found.append(schema.release.c.name == name)
     return found
+
+
+def names(blob: Sha256) -> ColumnElement[bool]:
+    """Return the condition that a release has *blob* among its files."""
+    users = select(schema.named.c.release).where(schema.named.c.sha256 == blob)
+    return schema.release.c.number.in_(users)
 
 
 def denied() -> Select[Any]:

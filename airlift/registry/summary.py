@@ -50,6 +50,7 @@ class Summary:
         members: Which release was live when.
         pins: What is never collected.
         denied: What is never served.
+        least: The oldest delivery that the site takes.
     """
 
     site: str
@@ -61,6 +62,7 @@ class Summary:
     members: tuple[Membership, ...]
     pins: tuple[Mark, ...]
     denied: tuple[Mark, ...]
+    least: int = 0
 
     @property
     def generation(self) -> int:
@@ -107,6 +109,7 @@ def of(connection: Connection) -> Summary:
         ),
         pins=tuple(Mark(**row) for row in connection.execute(pins).mappings()),
         denied=tuple(Mark(**row) for row in connection.execute(denials).mappings()),
+        least=state.least,
     )
 
 
@@ -128,7 +131,13 @@ def put(connection: Connection, told: Summary) -> None:
         for one in told.pins
         if one.digest in numbers
     ]
-    denied = [{"digest": one.digest, **_mark(one)} for one in told.denied]
+    # What is signed for is in the database already, in the words of who signed.
+    signed = set(connection.execute(select(schema.deny.c.digest)).scalars())
+    denied = [
+        {"digest": one.digest, **_mark(one)}
+        for one in told.denied
+        if one.digest not in signed
+    ]
     for table, found in (
         (schema.member, members),
         (schema.pin, pins),
@@ -171,6 +180,7 @@ def encode(told: Summary) -> Mapping[str, Json]:
         ],
         "pins": [{"digest": one.digest, **_mark(one)} for one in told.pins],
         "denied": [{"digest": one.digest, **_mark(one)} for one in told.denied],
+        "least": told.least,
     }
 
 
@@ -201,6 +211,7 @@ def decode(record: Json) -> Summary:
         members=tuple(_membership(one) for one in top.tables("members")),
         pins=tuple(_read_mark(one) for one in top.tables("pins")),
         denied=tuple(_read_mark(one) for one in top.tables("denied")),
+        least=top.number("least", 0),
     )
 
 

@@ -25,7 +25,7 @@ from airlift.trust.quorum import Quorum
 
 FORMAT = "airlift/approval/1"
 LIMIT = 64 << 10
-RELEASE, LOCK, WAIVER = "release", "lock", "waiver"
+RELEASE, LOCK, WAIVER, EXPIRED = "release", "lock", "waiver", "expired"
 NOTE = 200
 """Most characters of a note."""
 
@@ -39,8 +39,10 @@ class Subject:
 
     Attributes:
         site: The site it is approved for.
-        what: ``release``, ``lock`` or ``waiver``.
-        digest: The id of the release; SHA-256 of the lock's file, or of the waiver.
+        what: ``release``, ``lock``, ``waiver``, or ``expired``: a delivery to be taken
+            late.
+        digest: The id of the release; SHA-256 of the lock's file, of the waiver, or of
+            the dispatch record.
     """
 
     site: str
@@ -133,7 +135,7 @@ def from_table(value: Json, *, name: str = "approval") -> Approval:
     top = Fields(value, record=name)
     top.exactly(*_KEYS)
     top.expect("format", FORMAT)
-    if (what := top.text("what")) not in (RELEASE, LOCK, WAIVER):
+    if (what := top.text("what")) not in (RELEASE, LOCK, WAIVER, EXPIRED):
         top.refuse("what", f"has the unknown value `{naming.show(what)}`")
     if not naming.is_site(site := top.text("site")):
         top.refuse("site", f"is not a site name: `{naming.show(site)}`")

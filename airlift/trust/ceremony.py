@@ -6,7 +6,7 @@ from airlift import naming
 from airlift.digest import Sha256
 from airlift.errors import RequestError
 from airlift.format import release
-from airlift.trust import draft, metadata
+from airlift.trust import denials, draft, metadata
 from airlift.trust.draft import Draft
 from airlift.trust.keys import UnlockedKey
 from airlift.trust.metadata import Targets
@@ -45,6 +45,7 @@ def describe(pending: Draft) -> tuple[str, ...]:
         *_sites(pending),
         *_catalogue(pending),
         *_policies(pending),
+        *_denials(pending),
         *_releases(pending),
         *_deliveries(pending),
         f"signs anew: {', '.join(f'`{role}`' for role in pending.changed)}",
@@ -121,6 +122,16 @@ def _policies(pending: Draft) -> Iterator[str]:
         if old.get(site) != one:
             digest = one.target.sha256
             yield f"policy of site `{site}`, version {one.version}: record {digest}"
+
+
+def _denials(pending: Draft) -> Iterator[str]:
+    old, new = _before(pending).denials, pending.after.targets.body.denials
+    if new is not None and new != old:
+        yield f"deny list, version {new.version}: record {new.target.sha256}"
+        for one in denials.decode(pending.denials).entries:
+            yield f"denies {one.what.value} {one.digest}: {one.why}"
+    elif new is None and old is not None:
+        yield f"DROPS deny list {old.version}: sites that have it refuse this"
 
 
 def _releases(pending: Draft) -> Iterator[str]:

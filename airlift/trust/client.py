@@ -120,8 +120,9 @@ def _run(offer: Offer, standpoint: Standpoint, scratch: Path) -> None:
     for release_id, document in offer.releases.items():
         name = metadata.release_target(Sha256(release_id))
         _vouched(updater, name, document)
-    if offer.policy:
-        _vouched(updater, offer.policy.name.removeprefix("records/"), offer.policy.data)
+    for one in (offer.policy, offer.denials):
+        if one:
+            _vouched(updater, one.name.removeprefix("records/"), one.data)
 
 
 def _vouched(updater: Updater, name: str, data: bytes) -> None:

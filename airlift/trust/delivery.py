@@ -31,6 +31,9 @@ class TrustState:
         counters: Highest release counter seen for each kind and name.
         heads: Id of the release that had it, so that a second one is told apart.
         policy: The site's policy in force, exact bytes; empty where it has none.
+        denials: The deny list in force, exact bytes; empty where there is none.
+        least: The oldest delivery this site takes: set up anew, it knows none, and must
+            not be given one that it had outgrown (B2). 0 takes any.
     """
 
     site: str
@@ -41,6 +44,8 @@ class TrustState:
     counters: Mapping[tuple[Kind, str], int] = field(default_factory=dict)
     heads: Mapping[tuple[Kind, str], Sha256] = field(default_factory=dict)
     policy: bytes = b""
+    denials: bytes = b""
+    least: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +91,7 @@ class VerifiedDelivery:
         repeat: Whether this very delivery was imported before.
         missed: Sequence numbers between the last delivery and this that never came.
         warnings: Lines for the operator (a clock behind the floor...).
+        graced: Who let it be taken although it has expired; nobody where it has not.
     """
 
     id: Sha256
@@ -98,3 +104,4 @@ class VerifiedDelivery:
     repeat: bool = False
     missed: tuple[int, ...] = ()
     warnings: tuple[str, ...] = ()
+    graced: tuple[str, ...] = ()

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 
 from airlift import naming
 from airlift.artifact import Json
-from airlift.digest import Sha256
+from airlift.digest import Sha256, sha256
 from airlift.errors import FormatError, RequestError, TrustError
 from airlift.format import canonical, release
 from airlift.format.fields import Fields
-from airlift.trust import metadata, quorum, strict
+from airlift.trust import denials, metadata, quorum, strict
 from airlift.trust.keys import UnlockedKey
 from airlift.trust.metadata_set import MetadataSet
 from airlift.trust.quorum import Quorum
@@ -34,11 +34,13 @@ class Draft:
         before: What is signed now; None for the first of all.
         after: What is to be; documents that changed have the signatures so far.
         releases: The documents of new releases by id, for those who approve them.
+        denials: A new deny list, for those who sign it; empty where there is none.
     """
 
     before: MetadataSet | None
     after: MetadataSet
     releases: Mapping[Sha256, bytes] = field(default_factory=dict)
+    denials: bytes = b""
 
     @property
     def changed(self) -> tuple[str, ...]:
@@ -174,14 +176,17 @@ def encode(draft: Draft) -> bytes:
         release_id: canonical.decode(document, name=release_id, limit=release.LIMIT)
         for release_id, document in draft.releases.items()
     }
-    return canonical.encode(
-        {
-            "format": FORMAT,
-            "before": _tables(draft.before) if draft.before else None,
-            "after": _tables(draft.after),
-            "releases": releases,
-        }
-    )
+    record: dict[str, Json] = {
+        "format": FORMAT,
+        "before": _tables(draft.before) if draft.before else None,
+        "after": _tables(draft.after),
+        "releases": releases,
+    }
+    if draft.denials:
+        record["denials"] = canonical.decode(
+            draft.denials, name="deny list", limit=denials.LIMIT
+        )
+    return canonical.encode(record)
 
 
 def decode(data: bytes, *, name: str = "pending file") -> Draft:
@@ -191,13 +196,25 @@ def decode(data: bytes, *, name: str = "pending file") -> Draft:
         FormatError: It is not a draft, or a release in it is not what its id says.
     """
     top = Fields(canonical.decode(data, name=name, limit=LIMIT), record=name)
-    top.only("format", "before", "after", "releases")
+    top.only("format", "before", "after", "releases", "denials")
     top.expect("format", FORMAT)
+    after = _set(top.table("after"), name)
     return Draft(
         before=_set(top.table("before"), name) if top.has("before") else None,
-        after=_set(top.table("after"), name),
+        after=after,
         releases=dict(_releases(top)),
+        denials=_denials(top, after),
     )
+
+
+def _denials(top: Fields, after: MetadataSet) -> bytes:
+    if "denials" not in top.names():
+        return b""
+    data, named = canonical.encode(top.raw("denials")), after.targets.body.denials
+    # What is shown must be what the signature covers.
+    if named is None or named.target.sha256 != sha256(data):
+        top.refuse("denials", "are not the deny list that is to be signed")
+    return data
 
 
 def _tables(of: MetadataSet) -> dict[str, Json]:

@@ -28,6 +28,12 @@ def is_repeat(state: TrustState, sequence: int, digest: Sha256) -> bool:
         TrustError: It is older than the newest the site has, and not the one it has
             or not one it remembers.
     """
+    if sequence < state.least:
+        problem = (
+            f"delivery {sequence} is older than delivery {state.least}, the oldest that"
+            " this site takes since it was set up"
+        )
+        raise TrustError(problem, hint="ask for a newer delivery")
     if (known := _known(state).get(sequence)) == digest:
         return True
     newest = max(_known(state), default=0)

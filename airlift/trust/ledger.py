@@ -6,14 +6,17 @@ from collections.abc import Mapping
 from airlift import naming
 from airlift.artifact import Kind, Release
 from airlift.digest import Sha256, sha256
-from airlift.errors import RequestError
+from airlift.errors import FormatError, RequestError, StoreError, TrustError
 from airlift.format import dispatch as dispatch_format
 from airlift.format import release as release_format
 from airlift.format.dispatch import Earlier
-from airlift.trust import metadata, records
+from airlift.trust import denials, metadata, records
+from airlift.trust.denials import DenyList
+from airlift.trust.draft import Draft
 from airlift.trust.metadata import SiteTargets, Targets, newest_sequence
 from airlift.trust.metadata_set import MetadataSet
-from airlift.trust.repository import Repository
+from airlift.trust.repository import RESTORE, Repository
+from airlift.trust.request import Request, prove
 
 
 class Ledger:
@@ -51,6 +54,26 @@ class Ledger:
             problem = f"there is no site `{naming.show(site)}`; known are {known}"
             raise RequestError(problem, hint="add the site first")
         return held.sites[site].body
+
+    def policy(self, site: str) -> bytes:
+        """Return the policy of a site that was signed last; empty where there is none.
+
+        Raises:
+            StoreError: The folder is damaged.
+        """
+        found = self.current().targets.body.policies.get(site)
+        return self._repository.policy(site, found.version) if found else b""
+
+    def denials(self) -> DenyList:
+        """Return the deny list that was signed last.
+
+        Raises:
+            StoreError: The folder is damaged.
+        """
+        found = self.current().targets.body.denials
+        if found is None:
+            return denials.NOTHING
+        return denials.decode(self._repository.denials(found.version))
 
     def newest(self, site: str) -> int:
         """Return the sequence of the newest delivery to *site*; 0 before the first.
@@ -117,6 +140,67 @@ class Ledger:
         newest = Earlier(sequence=record.sequence, sha256=sha256(data))
         return (newest, *record.earlier)
 
+    def drafted(self, after: MetadataSet, releases: Mapping[Sha256, bytes]) -> Draft:
+        """Return the change from what is in force to *after*, with what to show of it.
+
+        Args:
+            after: What is to be; a new deny list that it names is written already.
+            releases: Documents of new releases by id.
+
+        Raises:
+            StoreError: The folder is damaged.
+        """
+        current, named = self.current(), after.targets.body.denials
+        fresh = named if named != current.targets.body.denials else None
+        return Draft(
+            before=current,
+            after=after,
+            releases=releases,
+            denials=self._repository.denials(fresh.version) if fresh else b"",
+        )
+
+    def documents(self, request: Request) -> tuple[bytes, ...]:
+        """Return the documents of the releases of a delivery that is asked for.
+
+        Raises:
+            StoreError: The folder is damaged.
+        """
+        given = request.releases
+        return tuple(
+            given[one] if one in given else self._repository.release(one)
+            for one in request.record.releases
+        )
+
+    def was_made(self, request: Request) -> bool:
+        """Say whether the delivery that is asked for was signed before.
+
+        Raises:
+            RequestError: Another one of its number was.
+        """
+        newest, sequence = self.newest(request.site), request.record.sequence
+        if sequence > newest:
+            return False
+        if self._repository.dispatch(request.site, sequence) != request.dispatch:
+            problem = f"delivery {sequence} to site `{request.site}` was made already"
+            raise RequestError(problem, hint=f"the next has sequence {newest + 1}")
+        return True
+
+    def proven(self, site: str, sequence: int) -> Mapping[str, bytes]:
+        """Return what ``delivered`` does, once a site with a sound clock believes it.
+
+        Raises:
+            RequestError: There is no such site or delivery.
+            StoreError: The folder is damaged.
+        """
+        travelling = self.delivered(site, sequence)
+        data = travelling[records.dispatch_name(site, sequence)]
+        try:
+            prove(travelling, site, dispatch_format.decode(data).issued)
+        except (FormatError, TrustError) as error:
+            problem = f"the records of delivery {sequence} are damaged: {error}"
+            raise StoreError(problem, hint=RESTORE) from error
+        return travelling
+
     def delivered(self, site: str, sequence: int) -> Mapping[str, bytes]:
         """Return the files of records of a delivery made before, as they were then.
 
@@ -167,6 +251,9 @@ class Ledger:
         if policy := made.targets.body.policies.get(site):
             name = records.policy_name(site, policy.version)
             travelling[name] = self._repository.policy(site, policy.version)
+        if denied := made.targets.body.denials:
+            name = records.deny_name(denied.version)
+            travelling[name] = self._repository.denials(denied.version)
         for release_id in record.releases:
             document_bytes = self._repository.release(release_id)
             travelling[records.release_name(release_id)] = document_bytes

@@ -74,6 +74,11 @@ def policy_target(site: str, version: int) -> str:
     return f"policy/{site}/{version}.json"
 
 
+def deny_target(version: int) -> str:
+    """Return the target name of the deny list."""
+    return f"deny/{version}.json"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edition:
     """One version of a document, as another names it."""
@@ -91,8 +96,8 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyTarget:
-    """A site's policy that the targets role vouches for: its version, and the record."""
+class VersionedTarget:
+    """A record with a version that the targets role vouches for: a policy, the deny list."""
 
     version: int
     target: Target
@@ -174,14 +179,16 @@ class Targets:
         sites: The quorum of each site's role, by the site's name.
         catalogue: The quorum that signs catalogues; None where there are none.
         policies: The policy of each site that has one, by the site's name.
+        denials: The deny list; None where nothing was ever denied.
     """
 
     version: int
     expires: str
     targets: Mapping[str, Target] = field(default_factory=dict)
     sites: Mapping[str, Quorum] = field(default_factory=dict)
-    policies: Mapping[str, PolicyTarget] = field(default_factory=dict)
+    policies: Mapping[str, VersionedTarget] = field(default_factory=dict)
     catalogue: Quorum | None = None
+    denials: VersionedTarget | None = None
 
     def delegated(self) -> dict[str, Quorum]:
         """Return the quorums of all roles named here, in the order of their names."""
@@ -199,13 +206,15 @@ class Targets:
             }
             for role, one in self.delegated().items()
         ]
-        policies = {
+        others = {
             policy_target(site, one.version): one.target
             for site, one in self.policies.items()
         }
+        if self.denials:
+            others[deny_target(self.denials.version)] = self.denials.target
         return {
             **_common(TARGETS, self.version, self.expires),
-            "targets": _targets({**self.targets, **policies}),
+            "targets": _targets({**self.targets, **others}),
             "delegations": {"keys": _keys(self.delegated()), "roles": roles},
         }
 

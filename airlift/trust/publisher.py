@@ -8,18 +8,20 @@ sound clock would refuse.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
 from airlift import naming
 from airlift.artifact import Kind, Release
 from airlift.digest import Sha256
-from airlift.errors import FormatError, RequestError, StoreError, TrustError
+from airlift.errors import RequestError
 from airlift.format import dispatch as dispatch_format
 from airlift.format import release as release_format
 from airlift.format.dispatch import Earlier
-from airlift.trust import draft, metadata, records, revision, succession
+from airlift.trust import denials, draft, metadata, revision, revocation, succession
 from airlift.trust import policy as policies
+from airlift.trust.denials import Denial, DenyList
 from airlift.trust.draft import Draft
 from airlift.trust.keys import UnlockedKey
 from airlift.trust.ledger import Ledger
@@ -27,7 +29,7 @@ from airlift.trust.metadata import SiteTargets, Targets
 from airlift.trust.plan import Lives, RolePlan, Site, paired_quorum
 from airlift.trust.public import PublicKey
 from airlift.trust.quorum import Quorum
-from airlift.trust.repository import RESTORE, Repository, packing_path
+from airlift.trust.repository import Repository, packing_path
 from airlift.trust.request import Request, prove
 from airlift.trust.revision import Change, Terms
 
@@ -68,8 +70,7 @@ class Publisher:
 
         Raises:
             RequestError: ``create`` never ran there.
-            FormatError: Its settings are damaged.
-            StoreError: It cannot be read.
+            FormatError, StoreError: Its settings are damaged, or cannot be read.
         """
         repository = Repository(folder)
         return cls(repository, repository.lives())
@@ -96,10 +97,8 @@ class Publisher:
 
     def expiries(self) -> Mapping[str, str]:
         """Return when each role's document expires."""
-        return {
-            role: document.body.expires
-            for role, document in self._ledger.current().documents()
-        }
+        made = self._ledger.current().documents()
+        return {role: document.body.expires for role, document in made}
 
     def add_site(
         self,
@@ -111,8 +110,7 @@ class Publisher:
     ) -> None:
         """Let *threshold* people of *keys* sign deliveries to the site *name*.
 
-        Adding it again alike changes nothing; with other keys, it gives the site new
-        keys: the old ones count no longer.
+        Again alike changes nothing; with other keys, the old ones count no longer.
 
         Raises:
             RequestError: The name or threshold is no good, or more people must sign.
@@ -134,8 +132,7 @@ class Publisher:
         """Let *wanted* sign catalogues; sites learn of it with their next delivery.
 
         Raises:
-            RequestError: A key has a say in something else, or more people must sign.
-            StoreError: The disk refuses.
+            RequestError: A key has a say elsewhere, or more people must sign.
         """
         self._amend(lambda one: replace(one, catalogue=wanted), signers, now)
 
@@ -145,8 +142,7 @@ class Publisher:
         Raises:
             StoreError: The folder is damaged.
         """
-        found = self._ledger.current().targets.body.policies.get(site)
-        return self._repository.policy(site, found.version) if found else b""
+        return self._ledger.policy(site)
 
     def set_policy(
         self, document: bytes, signers: Sequence[UnlockedKey], now: str
@@ -167,6 +163,26 @@ class Publisher:
             return succession.amended(targets, self.policy(wanted.site), document)
 
         self._amend(amended, signers, now, {name: document})
+
+    def denials(self) -> DenyList:
+        """Return the deny list that was signed last; StoreError as ``policy``."""
+        return self._ledger.denials()
+
+    def deny(
+        self, entries: Sequence[Denial], signers: Sequence[UnlockedKey], now: str
+    ) -> None:
+        """Put *entries* on the deny list; sites learn of it with their next delivery.
+
+        Raises:
+            RequestError: A key among them still has a say, or more people must sign.
+            StoreError: The disk refuses.
+        """
+        before = self._ledger.denials()
+        if (listed := before.grown(entries, now=now)) != before:
+            revocation.refuse_keys(self._ledger.current(), listed)
+            name, data = metadata.deny_target(listed.version), denials.encode(listed)
+            made = partial(revocation.amended, document=data)
+            self._amend(made, signers, now, {name: data})
 
     def rotate(self, plan: RolePlan, signers: Sequence[UnlockedKey], now: str) -> None:
         """Put the keys and thresholds of *plan* in the place of those in force.
@@ -217,15 +233,7 @@ class Publisher:
             RequestError: There is no such site or delivery.
             StoreError: The folder is damaged.
         """
-        travelling = self._ledger.delivered(site, sequence)
-        data = travelling[records.dispatch_name(site, sequence)]
-        issued = dispatch_format.decode(data).issued
-        try:
-            prove(travelling, site, issued)
-        except (FormatError, TrustError) as error:
-            problem = f"the records of delivery {sequence} are damaged: {error}"
-            raise StoreError(problem, hint=RESTORE) from error
-        return travelling
+        return self._ledger.proven(site, sequence)
 
     def publish(  # noqa: PLR0913 - what a delivery is made of; all but site are bytes
         self,
@@ -269,7 +277,7 @@ class Publisher:
             releases=documents,
         )
         with self._repository.locked():
-            if not self._was_made(request):
+            if not self._ledger.was_made(request):
                 self._deliver(request, signers, now)
             return self.delivered(site, request.record.sequence)
 
@@ -315,15 +323,6 @@ class Publisher:
         with self._repository.locked():
             self._repository.discard()
 
-    def _was_made(self, request: Request) -> bool:
-        newest, sequence = self._ledger.newest(request.site), request.record.sequence
-        if sequence > newest:
-            return False
-        if self._repository.dispatch(request.site, sequence) != request.dispatch:
-            problem = f"delivery {sequence} to site `{request.site}` was made already"
-            raise RequestError(problem, hint=f"the next has sequence {newest + 1}")
-        return True
-
     def _deliver(
         self, request: Request, signers: Sequence[UnlockedKey], now: str
     ) -> None:
@@ -336,6 +335,7 @@ class Publisher:
             return
         targets = self._ledger.current().targets.body
         request.check(self.deliveries(site), targets, now)
+        revocation.refuse(self._ledger.documents(request), self._ledger.denials())
         approved = request.approved(targets, self.latest_release)
         change = Change(
             targets=replace(targets, targets=approved),
@@ -382,8 +382,9 @@ class Publisher:
         terms = Terms(now=now, lives=self._lives, able=able)
         after = revision.revise(current, change, terms)
         revision.check_apart(after)
+        revocation.refuse_keys(after, self._ledger.denials())
         if after != current:
-            made = Draft(before=current, after=after, releases=releases or {})
+            made = self._ledger.drafted(after, releases or {})
             self._advance(made, signers, now)
 
     def _advance(

@@ -12,7 +12,7 @@ from airlift import naming
 from airlift.digest import Sha256
 from airlift.errors import FormatError, TrustError
 from airlift.format import dispatch, packing, release
-from airlift.trust import metadata, policy, strict
+from airlift.trust import denials, metadata, policy, strict
 
 TIMESTAMP = "metadata/timestamp.json"
 PACKING = "records/packing.json"
@@ -31,6 +31,7 @@ _DISPATCH = re.compile(
 _POLICY = re.compile(
     r"records/policy/([a-z0-9-]{1,32})/([1-9]\d{0,15})\.json", re.ASCII
 )
+_DENY = re.compile(r"records/deny/([1-9]\d{0,15})\.json", re.ASCII)
 _RELEASE = re.compile(r"records/releases/([0-9a-f]{64})\.json", re.ASCII)
 
 
@@ -56,6 +57,11 @@ def policy_name(site: str, version: int) -> str:
     return f"records/{metadata.policy_target(site, version)}"
 
 
+def deny_name(version: int) -> str:
+    """Return the name of the deny list."""
+    return f"records/{metadata.deny_target(version)}"
+
+
 def limit(name: str) -> int:
     """Return the most bytes a file called *name* may have, before any is believed.
 
@@ -74,6 +80,7 @@ def limit(name: str) -> int:
         (_DISPATCH, dispatch.LIMIT),
         (_RELEASE, release.LIMIT),
         (_POLICY, policy.LIMIT),
+        (_DENY, denials.LIMIT),
     ):
         if pattern.fullmatch(name):
             return most
@@ -98,6 +105,7 @@ class Offer:
         timestamp: The file's bytes.
         releases: Release documents by the id their name claims.
         policy: The site's policy; None where none travels.
+        denials: The deny list; None where none travels.
     """
 
     roots: tuple[Numbered, ...]
@@ -109,6 +117,7 @@ class Offer:
     packing: bytes
     releases: Mapping[str, bytes]
     policy: Numbered | None = None
+    denials: Numbered | None = None
 
 
 def sort(files: Mapping[str, bytes], *, site: str) -> Offer:
@@ -132,7 +141,8 @@ def sort(files: Mapping[str, bytes], *, site: str) -> Offer:
         dispatch=_dispatch(files, site),
         packing=_need(files, PACKING),
         releases=_releases(files),
-        policy=_policy(files),
+        policy=_lone(files, _POLICY),
+        denials=_lone(files, _DENY),
     )
 
 
@@ -193,13 +203,17 @@ def _dispatch(files: Mapping[str, bytes], site: str) -> Numbered:
     return Numbered(name=name, number=int(number), data=files[name])
 
 
-def _policy(files: Mapping[str, bytes]) -> Numbered | None:
-    found = [one for name in sorted(files) if (one := _POLICY.fullmatch(name))]
+def _lone(files: Mapping[str, bytes], pattern: re.Pattern[str]) -> Numbered | None:
+    found = [one for name in sorted(files) if (one := pattern.fullmatch(name))]
     if len(found) > 1:
         raise _unexpected(found[0][0])
     return next(
         (
-            Numbered(name=one[0], number=int(one[2]), data=files[one[0]])
+            Numbered(
+                name=one[0],
+                number=int(one[pattern.groups]),
+                data=files[one[0]],
+            )
             for one in found
         ),
         None,

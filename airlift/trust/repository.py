@@ -6,6 +6,7 @@
     dispatch/SITE/N.json        dispatch records
     packing/SITE/N.json         packing lists
     policy/SITE/N.json          policies of sites
+    deny/N.json                 deny lists
     pending/draft.json          what still lacks signatures
 
 One rename makes a change real: that of ``N.timestamp.json``, which is written last
@@ -24,7 +25,7 @@ from airlift import naming
 from airlift.digest import Sha256
 from airlift.errors import FormatError, RequestError, StoreError
 from airlift.format import dispatch, packing, release
-from airlift.trust import draft, files, metadata, policy, strict
+from airlift.trust import denials, draft, files, metadata, policy, strict
 from airlift.trust.draft import Draft
 from airlift.trust.metadata import Document, Snapshot, Timestamp
 from airlift.trust.metadata_set import MetadataSet
@@ -190,6 +191,10 @@ class Repository:
     def policy(self, site: str, version: int) -> bytes:
         """Return the bytes of a site's policy; as ``metadata``."""
         return self._read(metadata.policy_target(site, version), policy.LIMIT)
+
+    def denials(self, version: int) -> bytes:
+        """Return the bytes of a deny list; as ``metadata``."""
+        return self._read(metadata.deny_target(version), denials.LIMIT)
 
     def keep(self, name: str, data: bytes) -> None:
         """Write a record durably; it counts once a commit names it.

@@ -19,13 +19,13 @@ from airlift.trust.metadata import (
     B,
     Document,
     Edition,
-    PolicyTarget,
     Root,
     SiteTargets,
     Snapshot,
     Target,
     Targets,
     Timestamp,
+    VersionedTarget,
 )
 from airlift.trust.people import FAMILIES, holders, is_paired
 from airlift.trust.public import PublicKey
@@ -46,6 +46,7 @@ SIGNATURES = 64
 _HEX = re.compile(r"(?:[0-9a-f]{2}){1,8192}", re.ASCII)
 _RELEASE = re.compile(r"releases/([0-9a-f]{64})\.json", re.ASCII)
 _POLICY = re.compile(r"policy/([a-z0-9-]{1,32})/([1-9]\d{0,15})\.json", re.ASCII)
+_DENY = re.compile(r"deny/([1-9]\d{0,15})\.json", re.ASCII)
 _DISPATCH = re.compile(r"dispatch/[a-z0-9-]{1,32}/[1-9]\d{0,15}\.json", re.ASCII)
 _CATALOGUE = re.compile(r"catalogue/[1-9]\d{0,15}\.json\.zst", re.ASCII)
 
@@ -198,17 +199,31 @@ def _top_targets(signed: Fields) -> Targets:
         sites=sites,
         catalogue=catalogue,
         policies=_policies(signed, found, sites),
+        denials=_denials(signed, found),
     )
 
 
 def _is_vouched(name: str) -> bool:
-    return bool(_RELEASE.fullmatch(name) or _POLICY.fullmatch(name))
+    patterns = (_RELEASE, _POLICY, _DENY)
+    return any(one.fullmatch(name) for one in patterns)
+
+
+def _denials(signed: Fields, found: Mapping[str, Target]) -> VersionedTarget | None:
+    named = [
+        VersionedTarget(version=int(match[1]), target=target)
+        for name, target in found.items()
+        if (match := _DENY.fullmatch(name))
+    ]
+    # Two would let whoever sends choose the shorter one.
+    if len(named) > 1:
+        signed.refuse("targets", "name more than one deny list")
+    return named[0] if named else None
 
 
 def _policies(
     signed: Fields, found: Mapping[str, Target], sites: Mapping[str, Quorum]
-) -> dict[str, PolicyTarget]:
-    policies: dict[str, PolicyTarget] = {}
+) -> dict[str, VersionedTarget]:
+    policies: dict[str, VersionedTarget] = {}
     for name, target in found.items():
         if not (match := _POLICY.fullmatch(name)):
             continue
@@ -216,7 +231,7 @@ def _policies(
         # Two would let whoever sends choose which of them a site goes by.
         if site not in sites or site in policies:
             signed.refuse("targets", f"name `{name}`: no such site, or a second policy")
-        policies[site] = PolicyTarget(version=int(match[2]), target=target)
+        policies[site] = VersionedTarget(version=int(match[2]), target=target)
     return policies
 
 

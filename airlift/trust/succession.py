@@ -6,13 +6,13 @@ from airlift.digest import sha256
 from airlift.errors import FormatError, TrustError
 from airlift.trust import policy
 from airlift.trust.history import FORKED, JUMP
-from airlift.trust.metadata import PolicyTarget, Target, Targets
+from airlift.trust.metadata import Target, Targets, VersionedTarget
 from airlift.trust.records import Offer, policy_name
 
 _DAMAGED = "copy it again; if it stays so, stop and ask whoever sent it"
 
 
-def brought(offer: Offer, vouched: PolicyTarget | None, site: str) -> bytes:
+def brought(offer: Offer, vouched: VersionedTarget | None, site: str) -> bytes:
     """Return the policy that *offer* brings; empty where its signers state none.
 
     Args:
@@ -53,7 +53,7 @@ def amended(targets: Targets, before: bytes, document: bytes) -> Targets:
     check_follows(before, document)
     told = policy.decode(document)
     target = Target(sha256=sha256(document), length=len(document))
-    named = PolicyTarget(version=told.version, target=target)
+    named = VersionedTarget(version=told.version, target=target)
     return replace(targets, policies={**targets.policies, told.site: named})
 
 

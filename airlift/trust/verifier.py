@@ -11,10 +11,12 @@ The law, in the order it is applied; whatever fails stops everything:
 5. The dispatch record is the one the site's role vouches for; only then is it read.
    The packing list and each release document are the ones signed for.
 6. Nothing has expired at the later of this host's clock and the newest time it has
-   verified.
+   verified; or enough people here have said that it may be taken late (trust.grace).
+   Said last of all, so that everything else about what is taken late is right.
 7. ``tuf``'s own client believes the same bytes, and knows no newer.
 8. The delivery follows what this site imported: no fork, no step back, no leap; no
-   release is older than one held here, nor is the site's policy.
+   release is older than one held here, nor is the site's policy. The deny list has
+   every entry of the one in force, and none of a key that has a say.
 
 Packing list and releases are read last.
 
@@ -26,23 +28,28 @@ Nothing here writes, except into a scratch folder that goes away; what comes of 
 recorded by the caller in one transaction.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from airlift import naming
 from airlift.digest import Sha256, sha256
-from airlift.errors import FormatError, TrustError
+from airlift.errors import FormatError, RequestError, TrustError
 from airlift.format import dispatch, packing, release
 from airlift.format.dispatch import Dispatch
 from airlift.format.packing import PackingList
 from airlift.trust import (
     clock,
     coherence,
+    denials,
+    grace,
     history,
     metadata,
     records,
+    revocation,
     strict,
     succession,
 )
+from airlift.trust.approval import Approval
 from airlift.trust.client import Standpoint, judge
 from airlift.trust.delivery import (
     LONG_AGO,
@@ -74,7 +81,11 @@ class _Claim:
 
 
 def verify(
-    offered: Mapping[str, bytes], state: TrustState, *, now: str
+    offered: Mapping[str, bytes],
+    state: TrustState,
+    *,
+    now: str,
+    approvals: Iterable[Approval] = (),
 ) -> VerifiedDelivery:
     """Return the proof that this site believes the delivery with records *offered*.
 
@@ -83,6 +94,8 @@ def verify(
             its name there; see ``records.limit`` for how much of each to read.
         state: What the site believes so far.
         now: This host's clock, ``YYYY-MM-DDThh:mm:ssZ``.
+        approvals: What people here have approved, of anything; looked at where the
+            delivery has expired.
 
     Raises:
         FormatError: A record is missing, damaged or not airlift's.
@@ -90,6 +103,41 @@ def verify(
             was found instead.
         StoreError: The folder for temporary files cannot be written.
     """
+    delivery, late = _weigh(offered, state, now)
+    if late is None:
+        return delivery
+    at = max(now, state.floor)
+    people = grace.given(approvals, delivery.id, state, at=at)
+    if not people or clock.days_from(delivery.dispatch.issued, at) > grace.LATE_DAYS:
+        raise late
+    names = tuple(one.by for one in people)
+    shown = ", ".join(naming.show(one) for one in names)
+    line = f"{late.problem}; it is taken late by the word of {shown}"
+    return replace(delivery, graced=names, warnings=(*delivery.warnings, line))
+
+
+def overdue(
+    offered: Mapping[str, bytes], state: TrustState, *, now: str
+) -> tuple[Sha256, str]:
+    """Return the id of a delivery in which nothing is wrong but that it expired.
+
+    And in what it has. Arguments as for ``verify``.
+
+    Raises:
+        RequestError: Nothing in it has expired.
+        FormatError, TrustError, StoreError: As ``verify``, for all else.
+    """
+    delivery, late = _weigh(offered, state, now)
+    if late is None:
+        problem = f"nothing in delivery {delivery.dispatch.sequence} has expired"
+        raise RequestError(problem, hint="import it")
+    return delivery.id, late.problem
+
+
+def _weigh(
+    offered: Mapping[str, bytes], state: TrustState, now: str
+) -> tuple[VerifiedDelivery, TrustError | None]:
+    """Return what there is to believe, and what has expired of it."""
     clock.moment(now, what="this host's clock")
     offer = records.sort(offered, site=state.site)
     digest = sha256(offer.dispatch.data)
@@ -99,12 +147,17 @@ def verify(
     _check_digests(claim)
     vouched = claim.found.targets.body.policies.get(state.site)
     policy = succession.brought(offer, vouched, state.site)
+    denied = revocation.brought(offer, claim.found.targets.body.denials)
     if not repeat:
         succession.check_follows(state.policy, policy)
-        _check_past(claim, past, now)
+        revocation.check_follows(state.denials, denied)
+        revocation.check_keys(claim.found, denials.decode(denied))
+        _check_past(claim, past)
+    late = None if repeat else _late(claim, past, now)
     # Before the client's view: to that a fork is only records that do not fit.
     gap = () if repeat else history.missed(state, claim.record)
-    _judge(claim, past, claim.record.issued if repeat else max(now, state.floor))
+    issued = claim.record.issued
+    _judge(claim, past, issued if repeat or late else max(now, state.floor))
     delivery = VerifiedDelivery(
         id=digest,
         dispatch=claim.record,
@@ -118,9 +171,10 @@ def verify(
         warnings=_warnings(claim, state, now),
     )
     if repeat:
-        return delivery
+        return delivery, None
     advanced = _advanced(state, claim, delivery.releases)
-    return replace(delivery, state=replace(advanced, policy=policy))
+    advanced = replace(advanced, policy=policy, denials=denied)
+    return replace(delivery, state=advanced), late
 
 
 def _claim(offer: Offer, state: TrustState, digest: Sha256) -> _Claim:
@@ -145,7 +199,7 @@ def _claim(offer: Offer, state: TrustState, digest: Sha256) -> _Claim:
     )
 
 
-def _check_past(claim: _Claim, state: TrustState, now: str) -> None:
+def _check_past(claim: _Claim, state: TrustState) -> None:
     newest = coherence.newest_root(state.metadata)
     if len(claim.offer.roots) < newest:
         problem = (
@@ -155,9 +209,14 @@ def _check_past(claim: _Claim, state: TrustState, now: str) -> None:
         raise TrustError(problem, hint="ask for a newer delivery")
     if state.metadata:
         history.check_jumps(_trusted(state), claim.found)
+
+
+def _late(claim: _Claim, state: TrustState, now: str) -> TrustError | None:
+    """Return what to say of what has expired; None where nothing has."""
     for role, document in claim.found.documents():
         if document.body.expires <= max(now, state.floor):
-            raise _expired(role, document.body.expires, claim, state, now)
+            return _expired(role, document.body.expires, claim, state, now)
+    return None
 
 
 def _trusted(state: TrustState) -> MetadataSet:
@@ -191,6 +250,8 @@ def _expired(
             f"this clock is {ahead} days past the newest signed time: if that cannot be,"
             f" set it; else {hint}"
         )
+    if people := grace.possible(state):
+        hint += f"; or {people} `airlift approve --expired` it"
     return TrustError(problem, hint=hint)
 
 

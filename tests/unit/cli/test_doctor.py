@@ -27,7 +27,7 @@ SITE = (
         "deliveries",
         "verified",
     ),
-    *("quarantine", "names", "store", "catalogue", "incoming", "rot"),
+    *("quarantine", "names", "store", "mark", "catalogue", "incoming", "rot"),
 )
 
 

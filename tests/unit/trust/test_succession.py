@@ -9,7 +9,7 @@ import pytest
 
 from airlift.errors import AirliftError, RequestError, TrustError
 from airlift.trust import policy, records, strict, succession
-from airlift.trust.metadata import PolicyTarget
+from airlift.trust.metadata import VersionedTarget
 from airlift.trust.publisher import Publisher
 from authority import NOW, SITE, Authority, key, land, model, resign
 from policies import document, made
@@ -28,7 +28,7 @@ def _set(side: Authority, version: int = 1, **rules: object) -> bytes:
     return data
 
 
-def _vouched(offered: Mapping[str, bytes]) -> PolicyTarget:
+def _vouched(offered: Mapping[str, bytes]) -> VersionedTarget:
     (data,) = (offered[name] for name in offered if ".targets." in name)
     return strict.targets(data, name="targets").body.policies[SITE]
 
