@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from independent import trust
+from independent import denying, trust
 from independent.record import (
     check_path,
     check_paths,
@@ -79,8 +79,11 @@ def believe(files: Mapping[str, bytes], reader: Site, past: Past) -> Delivery:
     name, data = _dispatch(files, reader.name)
     sequence, found = int(name.split("/")[-1].removesuffix(".json")), sha256(data)
     repeat = past.deliveries.get(sequence) == found
-    newest = max(past.deliveries, default=0)
-    need(repeat or sequence >= newest, "older than what the site has", "trust")
+    need(
+        repeat or sequence >= max(past.deliveries, default=0),
+        "older than what the site has",
+        "trust",
+    )
     own = trust.check_roots(roots, reader.root, past)
     assert own.keys
     _authority(documents, reader.name)
@@ -94,6 +97,7 @@ def believe(files: Mapping[str, bytes], reader: Site, past: Past) -> Delivery:
     policy = _contents(files, record, documents["targets"], reader.name)
     if not repeat:
         _follows_policy(policy, past)
+        past = denying.check(files, documents, past)
         trust.check_order(documents, past)
         for role, document in documents.items():
             good = document.signed["expires"] > max(reader.now, past.latest)
@@ -191,6 +195,7 @@ def _contents(
     need(len(sites) == len(set(sites)), "two policies of a site")
     for one, target in vouched.items():
         good = one == f"releases/{target['hashes']['sha256']}.json" or one in policies
+        good = good or denying.TARGET.fullmatch(one) is not None
         need(good, f"{one} has another name than its digest")
     need("records/packing.json" in files, "no packing list")
     data = files["records/packing.json"]
@@ -206,6 +211,7 @@ def _contents(
     wanted = {f"records/releases/{one}.json" for one in record["releases"]}
     own = [f"records/{one}" for one in policies if _policy_site(one) == name]
     wanted |= set(own)
+    wanted |= {f"records/{one}" for one in vouched if denying.TARGET.fullmatch(one)}
     need(others == wanted, "other records than are named", "trust")
     for path in wanted:
         data = files[path]

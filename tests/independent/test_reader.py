@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from airlift.digest import sha256
+from airlift.digest import Sha256, sha256
 from airlift.errors import AirliftError
+from airlift.trust import denials
+from airlift.trust.denials import Denial, DenyList, What
 from crossing import MODEL, NOW, Crossing
-from independent import reader
+from independent import denying, reader
 from independent.delivery import Site, believe
 from independent.reader import read
 from independent.record import RefusedError
@@ -141,6 +143,40 @@ def test_a_policy_is_read_and_goes_only_forward(tmp_path: Path) -> None:
     later = Past(policy=pasts[2].policy)
     with pytest.raises(RefusedError, match=r"trust: a policy that does not follow"):
         believe(first, site, later)
+
+
+def test_a_deny_list_is_read_and_only_grows(tmp_path: Path) -> None:
+    """What was denied once is denied by whoever reads the format, for ever."""
+    crossing = Crossing(tmp_path)
+    connected, key = crossing.connected, crossing.connected.key
+    site = Site(name="plant7", root=connected.publisher.root_bytes(), now=NOW)
+    pasts = [Past()]
+    for version in (1, 2):
+        entry = Denial(
+            what=What.FILE,
+            digest=Sha256(sha256(b"%d" % version)),
+            since=NOW,
+            why="bad",
+        )
+        connected.publisher.deny([entry], [key], NOW)
+        medium = tmp_path / str(version)
+        sent = connected.export(medium)
+        found = read([one.path for one in sent.volumes], site, past=pasts[-1])
+        state = crossing.isolated.land(medium).arrival.delivery.state
+        assert found.delivery.past.denials == state.denials
+        pasts.append(found.delivery.past)
+    first = connected.publisher.delivered("plant7", 1)
+    with pytest.raises(RefusedError, match=r"trust: a deny list that does not follow"):
+        believe(first, site, Past(denials=pasts[2].denials))
+    shorter = pasts[1].denials.replace(b'"version":1', b'"version":3')
+    with pytest.raises(RefusedError, match=r"trust: a deny list that lacks an entry"):
+        denying.follows(shorter, pasts[2].denials)
+    stolen = Denial(
+        what=What.KEY, digest=Sha256(key.public.key_id), since=NOW, why="stolen"
+    )
+    listed = DenyList(version=1, issued=NOW, entries=(stolen,))
+    with pytest.raises(RefusedError, match=r"trust: a denied key has a say"):
+        denying.check_keys(denials.encode(listed), {key.public.key_id: {}})
 
 
 @pytest.mark.parametrize("number", [0, 1])

@@ -73,6 +73,7 @@ class Past:
         roots: Every root by version.
         counters: Highest counter and its release by kind and name.
         policy: The site's policy; empty where it has none.
+        denials: The deny list; empty where there is none.
     """
 
     deliveries: Mapping[int, str] = field(default_factory=dict)
@@ -81,6 +82,7 @@ class Past:
     roots: Mapping[int, bytes] = field(default_factory=dict)
     counters: Mapping[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
     policy: bytes = b""
+    denials: bytes = b""
 
 
 @dataclass(frozen=True, kw_only=True)
