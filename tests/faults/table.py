@@ -3,15 +3,24 @@
 import ast
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 from xml.etree import ElementTree as ET
 
-from faults.rows import ROWS, Row
+from faults.rows import ROWS
 
 TESTS: Final = Path(__file__).resolve().parent.parent
+
+
+class Shown(Protocol):
+    """A row of a table that tests show."""
+
+    @property
+    def tests(self) -> tuple[str, ...]:
+        """``FILE::FUNCTION`` below ``tests/``, each with all its parameters."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +43,14 @@ def named() -> list[str]:
     return sorted({test for row in ROWS for test in row.tests})
 
 
-def missing() -> list[str]:
-    """Return the tests of the table that no file defines."""
+def missing(tests: Sequence[str] = ()) -> list[str]:
+    """Return those of *tests* that no file defines; by default, of the table's."""
+    wanted = list(tests) or named()
     known = {
-        path: _defined(TESTS / path) for path in {one.split("::")[0] for one in named()}
+        path: _defined(TESTS / path) for path in {one.split("::")[0] for one in wanted}
     }
     lost = []
-    for test in named():
+    for test in wanted:
         path, name = test.split("::")
         if name not in known[path]:
             lost.append(test)
@@ -71,7 +81,7 @@ def report(junit: Path) -> list[Ran]:
     return found
 
 
-def unmet(row: Row, ran: Iterable[Ran]) -> str:
+def unmet(row: Shown, ran: Iterable[Ran]) -> str:
     """Say why a row is not shown by what *ran*; empty if it is.
 
     Each of its tests must have run. One that was skipped must say what it lacks, and
@@ -92,6 +102,6 @@ def unmet(row: Row, ran: Iterable[Ran]) -> str:
     return ""
 
 
-def counted(row: Row, ran: Iterable[Ran]) -> Mapping[str, int]:
+def counted(row: Shown, ran: Iterable[Ran]) -> Mapping[str, int]:
     """Return how many tests of a row passed, were skipped, failed."""
     return Counter(one.outcome for one in ran if one.test in row.tests)
