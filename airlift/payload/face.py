@@ -30,7 +30,7 @@ _LICENCE = re.compile(
     r"(LICEN[CS]E|COPYING|NOTICE|USE_POLICY)([-_.][A-Za-z0-9._-]*)?", re.IGNORECASE
 )
 _TEMPLATE_KEY = "tokenizer.chat_template"
-_GGML: Final[Mapping[int, str]] = MappingProxyType(
+GGML: Final[Mapping[int, str]] = MappingProxyType(
     {
         **dict(enumerate(("F32", "F16", "Q4_0", "Q4_1"))),
         **dict(enumerate(("Q5_0", "Q5_1", "Q8_0", "Q8_1", "Q2_K", "Q3_K"), start=6)),
@@ -188,7 +188,7 @@ def _of_gguf(plain: Face, size: int, read: Read, path: str) -> Face:
     return replace(
         plain,
         tensors={
-            one.name: Tensor(_GGML.get(one.type, str(one.type)), one.shape)
+            one.name: Tensor(GGML.get(one.type, str(one.type)), one.shape)
             for one in header.tensors
         },
         settings=told,

@@ -88,7 +88,7 @@ def test_a_long_header_is_read_to_its_end() -> None:
 def test_every_type_of_ggml_has_its_name() -> None:
     """A number says nothing to whoever decides about a quantisation."""
     for kind in GGMLQuantizationType:
-        assert face._GGML[kind.value] == kind.name
+        assert face.GGML[kind.value] == kind.name
 
 
 def test_a_gguf_tells_templates_and_settings() -> None:
