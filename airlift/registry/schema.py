@@ -239,6 +239,19 @@ hashed = Table(
     sqlite_with_rowid=False,
 )
 
+# By name too: what a file can do depends on it. Not bound to `named`, so that a blob
+# that is collected and comes again is known.
+blob_fact = Table(
+    "blob_fact",
+    METADATA,
+    Column("sha256", Digest, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("rules", Text, primary_key=True),
+    Column("looked", Text, nullable=False),
+    Column("facts", Record),
+    sqlite_with_rowid=False,
+)
+
 event = Table(
     "event",
     METADATA,
