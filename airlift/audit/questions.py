@@ -107,10 +107,23 @@ QUESTIONS: Final = (
         controls=("SI-2", "RA-5"),
     ),
     Question(
+        id="Q6",
+        name="models",
+        title="what the files of models can do",
+        rests_on=("scanner",),
+        controls=("SI-3", "SI-7", "SR-3", "SR-11"),
+    ),
+    Question(
         id="Q7",
         name="licences",
         title="under which licences, made from what, what changed",
         rests_on=("policy", "feed"),
+    ),
+    Question(
+        id="Q8",
+        name="diff",
+        title="what changed between the two newest revisions",
+        controls=("CM-3",),
     ),
     Question(
         id="Q10",

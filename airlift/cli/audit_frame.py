@@ -118,7 +118,12 @@ def shared(command: Callable[..., int]) -> Callable[..., int]:
 
 
 def answer(
-    asked: Asked, name: str, options: Options | None = None, *, ask: Ask | None = None
+    asked: Asked,
+    name: str,
+    options: Options | None = None,
+    *,
+    ask: Ask | None = None,
+    show: Callable[[Report], None] = audit_view.one,
 ) -> int:
     """Ask the question *name*, show the answer and return the exit code.
 
@@ -128,12 +133,9 @@ def answer(
         options: How; None for as always.
         ask: What answers in place of the question's own function: one of the same
             form that was given what only this subcommand has (``functools.partial``).
+        show: Prints the report for people, all but its verdict.
     """
     chosen = (questions.find(name),)
-
-    def show(found: Report) -> None:
-        audit_view.one(found)
-
     return _answer(asked, chosen, options or Options(), show, ask)
 
 

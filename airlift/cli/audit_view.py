@@ -44,13 +44,18 @@ _TAIL: Final = 2
 # --- one question -----------------------------------------------------------------
 
 
-def one(found: Report) -> None:
-    """Print the only answer of *found*: how old it is, its table, its findings."""
+def one(found: Report, *, table: bool = True) -> None:
+    """Print the only answer of *found*: how old it is, its table, its findings.
+
+    Args:
+        found: The report.
+        table: Whether its table is shown; not by who shows it in another form.
+    """
     question, answer = found.answers[0]
     output.line(f"{question.id} {question.title}: {answer.verdict.value}")
     for line in _heading(found):
         output.line(line)
-    if answer.rows:
+    if answer.rows and table:
         output.line()
         _table(answer)
     if answer.why:
