@@ -220,7 +220,7 @@ class _Passage:
         self._lock = threading.Lock()
         self._out: Coded | None = None
         if load.codec and load.portions:
-            self._out = site.spool.begin(load.name)
+            self._out = site.spool.begin(load.name, load.size)
             self._closing.callback(self._out.close)
         self._keeper: Keeper | None = None
         if load.keep:

@@ -10,6 +10,7 @@ from airlift.digest import Sha256
 from airlift.errors import StoreError
 from airlift.format.packing import SLAB
 from airlift.store import direct
+from airlift.store.bulk import BulkFile
 from airlift.store.direct import PAGE
 from airlift.store.durable import FLAGS, failing, let_go
 from airlift.store.store import Store
@@ -54,8 +55,7 @@ class FileReader:
     def __init__(self, path: Path) -> None:
         self._path = path
         with failing("open", path):
-            self._fd = os.open(path, os.O_RDONLY | FLAGS)
-        direct.past_cache(self._fd)
+            self._file = BulkFile(path)
 
     def into(self, view: memoryview, offset: int, length: int) -> None:
         """Read *length* bytes at byte *offset* to the front of *view*.
@@ -64,7 +64,7 @@ class FileReader:
             StoreError: It ends early, or the disk refuses.
         """
         with failing("read", self._path):
-            found = direct.read_into(self._fd, view, offset, length)
+            found = len(self._file.read(view, offset, length))
         if found < length:
             where = naming.show(str(self._path))
             problem = f"{where} ends at byte {offset + found} of {offset + length}"
@@ -72,9 +72,7 @@ class FileReader:
 
     def close(self) -> None:
         """Let go of the file."""
-        fd, self._fd = self._fd, -1
-        if fd >= 0:
-            let_go(fd)
+        self._file.close()
 
 
 class BlobReader:

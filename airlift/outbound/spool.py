@@ -7,12 +7,18 @@
 KEY is a blob's digest, and that of its recipe where it has one. A slab's place does not
 depend on how far those before it shrank, so that several are written at once; what lies
 between is a hole and takes no room.
+
+What memory has room for many times over is left in the page cache and never synced: an
+export is mostly over before the kernel writes any of it, so a gigabyte is written to
+disks twice instead of three times, and not read again. What a power cut takes of it is
+missed by its length or its digests, and packed again.
 """
 
+import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from airlift.artifact import Json
 from airlift.errors import AirliftError
@@ -27,6 +33,10 @@ from airlift.store.durable import Disk, let_go, names
 
 Done: TypeAlias = tuple[PackedBlob, tuple[PartHead | None, ...]]
 """A packed blob and the heads of its parts."""
+
+
+_SHARE: Final = 4
+"""Of the memory that is to spare, one part of so many is for slabs not yet written."""
 
 
 def places(lengths: Iterable[int]) -> Iterator[int]:
@@ -49,10 +59,12 @@ class Coded:
     Attributes:
         path: Under the name it has until it is finished.
         fd: Open for writing, past the page cache where that can be.
+        cached: Whether it stays in the page cache instead.
     """
 
     path: Path
     fd: int
+    cached: bool
     _disk: Disk
 
     def write(self, pages: memoryview, place: int) -> None:
@@ -64,12 +76,13 @@ class Coded:
         self._disk.write(self.fd, self.path, pages, place)
 
     def finish(self, key: str) -> None:
-        """Make it durable as the slabs of *key*.
+        """Make it the slabs of *key*; durable, unless it stays in the page cache.
 
         Raises:
             StoreError: The disk refused.
         """
-        self._disk.sync(self.fd, self.path)
+        if not self.cached:
+            self._disk.sync(self.fd, self.path)
         self._disk.rename(self.path, self.path.with_name(f"{key}.coded"))
 
     def close(self) -> None:
@@ -104,18 +117,29 @@ class StoredSlabs:
 
 
 class Spool:
-    """The spool in *folder*, which is made if it is not there."""
+    """The spool in *folder*, which is made if it is not there.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: Where it lies.
+        memory: Bytes of slabs that may stay in the page cache; None for a share of
+            what is to spare.
+    """
+
+    def __init__(self, folder: Path, memory: int | None = None) -> None:
         self._folder, self._disk = folder, Disk()
         self._disk.make_folder(folder, mode=0o700)
+        self._memory = _spare_memory() // _SHARE if memory is None else memory
 
     def coded(self, key: str) -> Path:
         """Return where the stored slabs of *key* lie."""
         return self._folder / f"{key}.coded"
 
-    def begin(self, name: str) -> Coded:
+    def begin(self, name: str, size: int) -> Coded:
         """Begin stored slabs that are called *name* until they are finished.
+
+        Args:
+            name: Not that of another.
+            size: About how many bytes they will have, at most.
 
         Raises:
             StoreError: The disk refused.
@@ -123,8 +147,12 @@ class Spool:
         path = self._folder / f"{name}.part"
         self._disk.unlink(path)
         fd = self._disk.create(path)
-        direct.past_cache(fd)
-        return Coded(path, fd, self._disk)
+        cached = size <= self._memory
+        if cached:
+            self._memory -= size
+        else:
+            direct.past_cache(fd)
+        return Coded(path, fd, cached, self._disk)
 
     def remember(self, key: str, done: Done) -> None:
         """Keep what packing *key* found; its slabs are there.
@@ -183,3 +211,11 @@ class Spool:
         """Delete everything; the next packing starts afresh."""
         for name in names(self._folder):
             self._disk.unlink(self._folder / name)
+
+
+def _spare_memory() -> int:
+    """Return the bytes of memory that the kernel could give away; 0 if it says none."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        told = Path("/proc/meminfo").read_text(encoding="ascii")
+        return int(told.split("MemAvailable:")[1].split()[0]) << 10
+    return 0

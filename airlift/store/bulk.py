@@ -100,9 +100,11 @@ class BulkFile:
         return buffer[lead : max(lead, got)]
 
     def close(self) -> None:
-        """Let go of the file."""
-        os.close(self._cached)
-        os.close(self._past)
+        """Let go of the file. May be called twice."""
+        both, self._cached, self._past = (self._cached, self._past), -1, -1
+        for fd in both:
+            if fd >= 0:
+                os.close(fd)
 
     def __enter__(self) -> Self:
         return self

@@ -18,6 +18,7 @@ from airlift.outbound import recipe
 from airlift.outbound.packing import Packed, Packer
 from airlift.outbound.recipe import Recipe
 from airlift.outbound.slabs import CODED
+from airlift.outbound.spool import Spool
 from airlift.progress import Silent
 from airlift.store import direct
 from airlift.store.blobs import BlobStore
@@ -75,6 +76,28 @@ def test_numbers_are_coded_whole_wherever_they_begin(tmp_path: Path, pad: int) -
         raw += block.decode_slab(memoryview(stored)[at : at + slab.stored], slab.raw)
         at += slab.stored
     assert raw == content
+
+
+@pytest.mark.parametrize("left", [0, 4096, 2_000_000])
+def test_slabs_that_a_power_cut_took_are_packed_again(
+    tmp_path: Path, left: int
+) -> None:
+    """They are not synced: what counts as packed must be there in full length."""
+    content = safetensors(NUMBERS, 0)
+    made, stored = packed(tmp_path, content, "safetensors")
+    (coded,) = (tmp_path / "spool").glob("*.coded")
+    with coded.open("r+b") as file:
+        file.truncate(left)
+    assert packed(tmp_path, content, "safetensors") == (made, stored)
+
+
+def test_only_what_memory_has_room_for_stays_in_the_page_cache(tmp_path: Path) -> None:
+    """A model larger than memory must not push out all else on its way through."""
+    spool = Spool(tmp_path, memory=10)
+    begun = [spool.begin(name, size) for name, size in (("a", 6), ("b", 6), ("c", 4))]
+    for one in begun:
+        one.close()
+    assert [one.cached for one in begun] == [True, False, True]
 
 
 @pytest.mark.parametrize(
