@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from airlift.cli import config
 from airlift.errors import RequestError, TrustError
 from integration.sides import Side
 
@@ -153,3 +154,33 @@ def test_nothing_leaves_that_was_not_approved_to_the_byte(world: World) -> None:
         "airlift: error: 1 approvals are needed, and only a lock can be approved"
     )
     assert not medium.exists()
+
+
+def waive(world: World, name: str, finding: str) -> tuple[str, ...]:
+    """Return the words by which *name* accepts *finding* until today is over."""
+    phrase = ("--passphrase-file", str(world.connected.phrase))
+    key = str(world.folder / f"{name}.key")
+    until = ("--until", config.now()[:10], "--reason", "looked at it")
+    return ("audit", "waive", finding, "--key", key, *phrase, *until)
+
+
+def test_a_finding_of_an_audit_is_accepted_by_two_people(world: World) -> None:
+    """What lets a risk stand weighs as much as what lets a release in."""
+    isolated = world.isolated
+    world.cross()
+    for name in ("lost", "third"):
+        words = (str(world.lock), "--to", str(world.folder / name), "--anchor")
+        world.connected.ok("export", *words, "--require-approval", "1")
+    isolated.ok("import", str(world.folder / "third"), "--yes")
+    (one,) = isolated.run("audit", "bundles", "-q").stdout.split()
+    first = isolated.json(*waive(world, "bob", one))
+    assert (first["by"], first["lacking"]) == (["bob"], 1)
+    assert isolated.run("audit", "bundles", "-q").stdout.split() == [one]
+    for name, code, why in (
+        ("bob", RequestError.exit_code, "`bob` has accepted it in these words already"),
+        ("mallory", TrustError.exit_code, "is not enrolled to approve"),
+    ):
+        assert why in isolated.fails(code, *waive(world, name, one))[0]
+    second = isolated.json(*waive(world, "carol", one))
+    assert (second["by"], second["lacking"]) == (["bob", "carol"], 0)
+    assert isolated.run("audit", "bundles", "-q").stdout.split() == []
