@@ -240,6 +240,10 @@ def _within(unknown: list[str], to_do: list[str], room: int | None) -> list[str]
         )
         if lines
     ]
+    if room is not None and room < 2 * len(parts):
+        # More questions than this screen has lines for: the counts, and where they are.
+        counts = f"{len(unknown)} not answered, {len(to_do)} findings open"
+        return [f"{counts}: see --json, or ask singly"]
     found: list[str] = []
     for at, (title, lines) in enumerate(parts):
         most = len(lines)

@@ -111,6 +111,15 @@ def test_the_middle_of_a_name_is_cut() -> None:
     assert audit_view.middle("abc", 2) == "a~"
 
 
+@pytest.mark.parametrize("room", [0, 1, 3, 4, 5, 9, 40, None])
+def test_what_is_listed_keeps_within_its_room(room: int | None) -> None:
+    """However many questions there are by then, and what is left out is counted."""
+    unknown, to_do = [f"  u{n}" for n in range(5)], [f"  f{n}" for n in range(12)]
+    shown = audit_view._within(unknown, to_do, room)
+    assert len(shown) <= max(1, 40 if room is None else room)
+    assert [one for one in shown if "more" in one or "open" in one]
+
+
 def test_a_program_gets_one_report(run: Shell) -> None:
     """Nothing but JSON on standard output, by its own schema."""
     done = run("audit", "--json")
