@@ -12,7 +12,7 @@ from crossing import Crossing
 
 ISOLATED = (
     *("import", "serve", "list", "show", "inspect", "verify", "activate", "rollback"),
-    *("remove", "pin", "gc", "rebuild", "doctor", "watch", "audit"),
+    *("remove", "pin", "gc", "rebuild", "doctor", "watch", "audit", "observe"),
 )
 ALSO = (
     "request",
@@ -34,6 +34,9 @@ ALSO = (
     "audit run",
     "audit freshness",
     "audit inventory",
+    "audit verify",
+    "audit trace",
+    "audit hosts",
 )
 """More of them, which the watched crossing does not run."""
 OUT = (
@@ -137,6 +140,10 @@ LINES = (
     "rebuild",
     "doctor",
     "audit inventory",
+    "audit verify",
+    "audit trace acme/m@main",
+    "observe --host gpu-1 --hub MEDIUM --to MEDIUM.json",
+    "audit hosts --read MEDIUM.json",
 )
 
 
