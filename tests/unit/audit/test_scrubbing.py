@@ -1,9 +1,11 @@
 """Within any budget, what has waited longest is hashed first, and it comes round."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from airlift import lanes
 from airlift.audit import scrubbing
 from airlift.audit.scrubbing import Means
 from airlift.digest import sha256
@@ -96,6 +98,25 @@ def test_a_budget_ends_when_its_time_is_over(world: World) -> None:
     assert len(done.looks) + done.left == 10
     noted = {one.since for one in hashed.known(world.home) if one.state}
     assert len(noted) > 1
+
+
+def test_a_run_that_is_broken_off_loses_one_lot(world: World) -> None:
+    """Ctrl-C after hours must not throw hours away."""
+    time, lots = Time(), []
+
+    def now() -> str:
+        lots.append(1)
+        if len(lots) == 3:
+            raise KeyboardInterrupt
+        return time.now()
+
+    known = scrubbing.oldest_first(hashed.known(world.home))
+    with pytest.raises(KeyboardInterrupt):
+        scrubbing.run(known, replace(means(world, time), now=now, lot=1))
+    noted = [one for one in hashed.known(world.home) if one.state]
+    assert len(noted) == 2 * min(lanes.THREADS, 5)
+    left = scrubbing.oldest_first(hashed.known(world.home))[: 10 - len(noted)]
+    assert {one.state for one in left} == {None}
 
 
 def test_a_sample_is_drawn_by_lot_and_says_what_it_rules_out(world: World) -> None:
