@@ -114,6 +114,13 @@ QUESTIONS: Final = (
         controls=("SI-3", "SI-7", "SR-3", "SR-11"),
     ),
     Question(
+        id="Q6b",
+        name="cross",
+        title="which models are dangerous with a runtime that is here",
+        rests_on=("feed", "scanner"),
+        controls=("SI-2", "SI-3", "RA-5", "SR-11"),
+    ),
+    Question(
         id="Q7",
         name="licences",
         title="under which licences, made from what, what changed",

@@ -14,6 +14,7 @@ _COMMANDS: Final = {
     "withdrawn": "audit_withdrawn",
     "vulns": "audit_vulns",
     "models": "audit_models",
+    "cross": "audit_cross",
     "licences": "audit_licences",
     "diff": "audit_diff",
     "keys": "audit_keys",
