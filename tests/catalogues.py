@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from airlift.artifact import Json, Kind
 from airlift.digest import Sha256, sha256
-from airlift.format import catalogue
+from airlift.format import catalogue, rule
 from airlift.format.catalogue import Advisory, Catalogue, Feed
 from airlift.format.catalogue_entries import (
     Item,
@@ -15,6 +15,7 @@ from airlift.format.catalogue_entries import (
     Seen,
     Version,
 )
+from airlift.outbound import rules
 
 ISSUED = "2026-01-05T06:00:00Z"
 
@@ -105,7 +106,7 @@ def after(one: Catalogue, issued: str, **changes: object) -> Catalogue:
 
 
 def busy(seed: int = 7) -> Catalogue:
-    """Return one of 25 models with 525 files, 200 packages and 180 advisories.
+    """Return one of 25 models with 525 files, 200 packages, 180 advisories and rules.
 
     Names and texts are as long as real ones; digests are as random as real ones.
     """
@@ -126,7 +127,12 @@ def busy(seed: int = 7) -> Catalogue:
             records=17_000,
             sha256=digest("feed"),
         ),
-        advisories=tuple(sorted(advisories, key=lambda one: one.id)),
+        advisories=tuple(
+            sorted(
+                [*advisories, *map(rule.as_advisory, rules.shipped())],
+                key=lambda one: one.id,
+            )
+        ),
     )
 
 
@@ -230,6 +236,15 @@ def _busy_advisory(chance: random.Random, number: int) -> Advisory:
                     "versions": (),
                 }
             ],
+            "database_specific": {
+                "severity": chance.choice(["CRITICAL", "HIGH", "MODERATE", "LOW"]),
+                "kev": {"as_of": ISSUED},
+                "epss": {
+                    "as_of": ISSUED,
+                    "score": f"{chance.random():.5f}",
+                    "percentile": f"{chance.random():.5f}",
+                },
+            },
         },
         sha256=digest(f"advisory {number}"),
     )

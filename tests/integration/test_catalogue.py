@@ -1,5 +1,8 @@
 """A catalogue on its way: upstream moves on, and a site without a network learns of it."""
 
+import csv
+import gzip
+import io
 import json
 import subprocess
 from collections.abc import Iterator
@@ -35,7 +38,7 @@ ADVISORY = {
     "id": "GHSA-aaaa-bbbb-cccc",
     "modified": "2025-03-04T05:06:07.123Z",
     "published": "2025-03-01T00:00:00Z",
-    "aliases": ["CVE-2025-1"],
+    "aliases": ["CVE-2025-1000"],
     "summary": "demo reads past its end",
     "details": "long " * 1000,
     "severity": [{"type": "CVSS_V3", "score": "CVSS:3.1/AV:N"}],
@@ -94,6 +97,19 @@ class World:
         assert done.returncode == 0, done.stderr
         self.isolated.ok("catalogue", "import", str(self.stick))
         return self.show()
+
+    def exploited(self) -> tuple[str, ...]:
+        """Return options that name lists of what is exploited, as published."""
+        kev, epss = self.folder / "kev.json", self.folder / "epss.csv.gz"
+        row = {"cveID": "CVE-2025-1000", "dateAdded": "2025-03-06"}
+        listed = {"dateReleased": "2025-03-07T00:00:00.5Z", "vulnerabilities": [row]}
+        kev.write_text(json.dumps(listed))
+        scores = (
+            "#model_version:v2025.03.14,score_date:2025-03-07T00:00:00+0000\n"
+            "cve,epss,percentile\nCVE-2025-1000,0.5,0.9\n"
+        )
+        epss.write_bytes(gzip.compress(scores.encode()))
+        return ("--kev", str(kev), "--epss", str(epss))
 
     def show(self, *more: str) -> dict[str, Any]:
         """Return what the isolated side says."""
@@ -158,7 +174,7 @@ def test_upstream_moves_on_and_the_site_learns_of_it(world: World) -> None:
     nothing_is_known_before_the_first(world)
     what_was_just_carried_is_current(world)
     held, newest = move_on(world)
-    shown = world.carry("--osv", world.advisories())
+    shown = world.carry("--osv", world.advisories(), *world.exploited())
     found = by_name(shown)
     tiny = found["org/tiny"]
     assert (tiny["news"], tiny["held"], tiny["newest"]) == ("newer", held, newest)
@@ -185,6 +201,7 @@ def test_upstream_moves_on_and_the_site_learns_of_it(world: World) -> None:
     assert shown["advisories"]["records"] == 2
     assert shown["advisories"]["age"] == "stale"
     people_read_the_same(world)
+    an_audit_knows_what_is_exploited(world)
     changes_are_told(world)
     an_older_one_is_refused(world)
     a_silent_source_is_said_to_be(world)
@@ -203,6 +220,20 @@ def people_read_the_same(world: World) -> None:
     details = world.isolated.ok("catalogue", "show", "org/tiny").splitlines()
     assert f"model org/tiny at {world.tiny.branches['main']}" in details
     assert "  model.safetensors  7 B" in details
+
+
+def an_audit_knows_what_is_exploited(world: World) -> None:
+    """From the files as published to the row that is read first."""
+    told = world.isolated.run("audit", "vulns", "--csv")
+    # The feed is of 2025: what it does not say, nobody knows.
+    assert (told.returncode, told.stderr) == (8, "")
+    row, *_ = csv.DictReader(io.StringIO(told.stdout))
+    columns = ("id", "package", "installed", "severity", "fixed_in", "kev", "epss")
+    assert [row[one] for one in columns] == [
+        *("CVE-2025-1000", "demo", "1.0", "high", "1.1", "2025-03-06", "0.5"),
+    ]
+    assert row["risk"].startswith("1")
+    assert "kev 1000 + high 200 + epss 50 + withdrawn 300" in row["risk"]
 
 
 def changes_are_told(world: World) -> None:
