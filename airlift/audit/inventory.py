@@ -13,8 +13,8 @@ from airlift.trust import approval
 from airlift.trust.approval import Approval
 
 _COLUMNS: Final = (
-    *("kind", "type", "name", "version", "state", "digest", "bytes", "delivery"),
-    *("signed_by", "approved_by", "approved", "imported", "first_live"),
+    *("kind", "name", "version", "state", "type", "delivery", "bytes", "imported"),
+    *("digest", "signed_by", "approved_by", "approved", "first_live"),
     *("last_hashed", "used_by"),
 )
 

@@ -20,7 +20,7 @@ from airlift.registry.held import Held, State
 KIND: Final = "licence"
 """The family of its findings."""
 _COLUMNS: Final = (
-    *("kind", "name", "version", "licence", "spdx", "policy", "strictest", "gated"),
+    *("kind", "name", "licence", "policy", "strictest", "version", "spdx", "gated"),
     *("ancestors", "name_of_licence", "link", "texts", "changed_in", "state"),
 )
 _CARD: Final = "README.md"

@@ -21,8 +21,8 @@ from airlift.payload.changes import Extent
 KIND: Final = "outdated"
 """The family of its findings."""
 _COLUMNS: Final = (
-    *("number", "kind", "name", "have", "newest", "behind", "days", "class"),
-    *("full_bytes", "delta_bytes", "closes", "licence", "as_of"),
+    *("number", "name", "have", "newest", "delta_bytes", "behind", "days", "class"),
+    *("closes", "licence", "full_bytes", "kind", "as_of"),
 )
 _CLASSES: Final = {
     # Told from names and digests alone: tensors are read once both are here.
@@ -167,8 +167,9 @@ def _finding(site: Site, one: Piece, row: Mapping[str, Json]) -> Finding:
     steps = f"{row['behind']} behind" if row["behind"] else "behind"
     days = f" for {row['days']} days" if row["days"] else ""
     title = f"{label} is {steps}{days}: {row['class']}"
-    if closes:
-        title += f"; the newest closes {len(closes)} advisories"  # type: ignore[arg-type]
+    if isinstance(closes, list) and closes:
+        what = "an advisory" if len(closes) == 1 else f"{len(closes)} advisories"
+        title += f"; the newest closes {what}"
     return Finding(
         kind=KIND,
         rule="newer",

@@ -7,7 +7,8 @@ have twelve digits, times are days, and long names lose their middle.
 import re
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from airlift import naming
@@ -25,8 +26,10 @@ from airlift.format import state
 _HEX: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}", re.ASCII)
 _TIME: Final = re.compile(r"(\d{4}-\d{2}-\d{2})T\d{2}:\d{2}:\d{2}Z", re.ASCII)
 _SHORT: Final = 12
-_NARROW: Final = 10
-"""Characters below which a column is not cut."""
+_NARROW: Final = 12
+"""Characters below which a column is not cut: a shortened digest is whole."""
+_NAME: Final = 20
+"""Likewise of names, which are told apart by both their ends."""
 _GAP: Final = 2
 _MEANINGS: Final = {
     0: "all answered, nothing open",
@@ -116,7 +119,7 @@ def _fitted(
     cells = [[row[at] for at in told] for row in cells]
     columns = [columns[at] for at in told]
     least = [
-        max(len(_head(key)), min(_NARROW, max(len(row[at]) for row in cells)))
+        max(len(_head(key)), min(_least(key), max(len(row[at]) for row in cells)))
         for at, key in enumerate(columns)
     ]
     count = len(columns)
@@ -124,6 +127,10 @@ def _fitted(
         count -= 1
     kept = [row[:count] for row in cells]
     return _cut(kept, least[:count], width), columns[:count], columns[count:]
+
+
+def _least(key: str) -> int:
+    return _NAME if key in ("name", "title", "reason") else _NARROW
 
 
 def _cut(cells: list[list[str]], least: list[int], width: int) -> list[list[str]]:
@@ -160,16 +167,30 @@ def middle(text: str, size: int) -> str:
 
 def summary(found: Report) -> None:
     """Print one screen: what each question comes to, and what to do first."""
-    lines = [*_heading(found), ""]
-    rows = [_line(*one) for one in found.answers]
-    lines += _columns(("", "QUESTION", "VERDICT", "OPEN FINDINGS", "AS OF"), rows)
-    room = None
-    if _width() is not None:
-        room = shutil.get_terminal_size().lines - len(lines) - _TAIL
-    lines += _within(list(_unanswered(found)), list(_to_do(found)), room)
-    width = _width()
+    unknown, to_do = list(_unanswered(found)), list(_to_do(found))
+    lines = [*_heading(found), "", *_answers(found.answers)]
+    width, room = _width(), None
+    if width is not None:
+        tall = shutil.get_terminal_size().lines - _TAIL
+        if len(lines) + len(unknown) + len(to_do) + 2 > tall:
+            lines = [*_heading(found), "", *_folded(found, width)]
+        room = tall - len(lines)
+    lines += _within(unknown, to_do, room)
     for line in lines:
         output.line(line if width is None else middle(line, width))
+
+
+def _answers(answers: Iterable[tuple[Question, Answer]]) -> list[str]:
+    rows = [_line(*one) for one in answers]
+    return _columns(("", "QUESTION", "VERDICT", "OPEN FINDINGS", "AS OF"), rows)
+
+
+def _folded(found: Report, width: int) -> list[str]:
+    """Return the answers with those that pass named in one line, to win lines."""
+    passed = [one.name for one, each in found.answers if each.verdict is Verdict.PASS]
+    rest = [one for one in found.answers if one[1].verdict is not Verdict.PASS]
+    told = f"pass: {', '.join(passed)}" if passed else "pass: none"
+    return [*_answers(rest), *textwrap.wrap(told, width, subsequent_indent="  ")]
 
 
 def _heading(found: Report) -> Iterator[str]:
@@ -244,18 +265,15 @@ def _within(unknown: list[str], to_do: list[str], room: int | None) -> list[str]
         # More questions than this screen has lines for: the counts, and where they are.
         counts = f"{len(unknown)} not answered, {len(to_do)} findings open"
         return [f"{counts}: see --json, or ask singly"]
+    sizes = [len(lines) + 1 for _, lines in parts]
+    while room is not None and sum(sizes) > room:
+        sizes[sizes.index(max(sizes))] -= 1
     found: list[str] = []
-    for at, (title, lines) in enumerate(parts):
-        most = len(lines)
-        if room is not None:
-            rest = len(parts) - at
-            most = max(1, (room - len(found)) // rest - 2)
-        shown = lines if len(lines) <= most else lines[: most - 1]
+    for (title, lines), size in zip(parts, sizes, strict=True):
+        shown = lines if len(lines) < size else lines[: size - 2]
         found += [title, *shown]
-        if len(shown) < len(lines):
-            found.append(
-                f"  and {len(lines) - len(shown)} more: see --json, or ask singly"
-            )
+        if more := len(lines) - len(shown):
+            found.append(f"  and {more} more: see --json, or ask singly")
     return found
 
 
@@ -271,7 +289,7 @@ def _findings(found: Sequence[Finding]) -> Iterator[str]:
 
 def _fix(found: Finding) -> str:
     assert found.fix
-    text = naming.show(found.fix.to)
+    text = _cell("to", found.fix.to, _width())
     if found.fix.delta_bytes is not None:
         text += f", {output.size(found.fix.delta_bytes)} to carry"
     if found.fix.in_catalogue:

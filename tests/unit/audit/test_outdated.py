@@ -152,7 +152,7 @@ def test_advisories_that_the_newest_closes_are_named(stocked: World) -> None:
     ]
     assert told(found)[0][1:] == (
         "medium",
-        "demo is 2 behind for 104 days: packages; the newest closes 1 advisories",
+        "demo is 2 behind for 104 days: packages; the newest closes an advisory",
     )
 
 
