@@ -47,6 +47,14 @@ class Need:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LogSeen:
+    """How long the site's log was, and its root, by the newest receipt that was read."""
+
+    size: int
+    root: Sha256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Dispatch:
     """One delivery to one site.
 
@@ -62,6 +70,7 @@ class Dispatch:
         packing_sha256: Digest of the packing list's bytes.
         packing_size: Its length in bytes.
         answer: To the request it was made for; None where it was for none.
+        log: Of the site, as it last proved it; None where it never did.
     """
 
     site: str
@@ -74,6 +83,7 @@ class Dispatch:
     packing_sha256: Sha256
     packing_size: int
     answer: Answer | None = None
+    log: LogSeen | None = None
 
 
 def target_name(site: str, sequence: int) -> str:
@@ -86,6 +96,21 @@ def is_time(text: str) -> bool:
     return _TIME.fullmatch(text) is not None
 
 
+def seen_as_table(seen: LogSeen) -> dict[str, Json]:
+    """Return the table of *seen*."""
+    return {"size": seen.size, "root": seen.root}
+
+
+def seen_from_table(entry: Fields) -> LogSeen:
+    """Return what *entry* says.
+
+    Raises:
+        FormatError: It is no such table.
+    """
+    entry.exactly("size", "root")
+    return LogSeen(size=entry.number("size", least=1), root=entry.sha256("root"))
+
+
 def encode(record: Dispatch) -> bytes:
     """Return the canonical bytes of *record*."""
     earlier: list[Json] = [
@@ -96,6 +121,7 @@ def encode(record: Dispatch) -> bytes:
     ]
     # Absent and not null where there is none, as in records from before requests.
     answer = {"answer": as_table(record.answer)} if record.answer else {}
+    log = {"log": seen_as_table(record.log)} if record.log else {}
     return canonical.encode(
         {
             "format": FORMAT,
@@ -108,6 +134,7 @@ def encode(record: Dispatch) -> bytes:
             "needs": needs,
             "packing": {"sha256": record.packing_sha256, "size": record.packing_size},
             **answer,
+            **log,
         }
     )
 
@@ -122,7 +149,7 @@ def decode(data: bytes, *, name: str = "dispatch record") -> Dispatch:
     top.exactly(
         *("format", "site", "sequence", "earlier", "issued", "operator"),
         *("releases", "needs", "packing"),
-        *(("answer",) if top.has("answer") else ()),
+        *(one for one in ("answer", "log") if top.has(one)),
     )
     top.expect("format", FORMAT)
     packing = top.table("packing")
@@ -138,6 +165,7 @@ def decode(data: bytes, *, name: str = "dispatch record") -> Dispatch:
         packing_sha256=packing.sha256("sha256"),
         packing_size=packing.number("size"),
         answer=from_table(top.table("answer")) if top.has("answer") else None,
+        log=seen_from_table(top.table("log")) if top.has("log") else None,
     )
     _check(top, record)
     return record

@@ -13,8 +13,9 @@ from itertools import pairwise
 from airlift import naming
 from airlift.artifact import Json
 from airlift.digest import Sha256
-from airlift.format import canonical, dispatch, state
+from airlift.format import canonical, dispatch, log_told, state
 from airlift.format.fields import Fields
+from airlift.format.log_told import LogTold
 from airlift.format.state import SiteState
 
 FORMAT = "airlift/receipt/1"
@@ -68,6 +69,7 @@ class Receipt:
         waiting: Releases that wait in quarantine, sorted.
         incomplete: Records of deliveries of which volumes have yet to come, sorted.
         refused: What it refused since the receipt before, in that order.
+        log: Its log as it was before this receipt; None where that is not signed.
     """
 
     number: int
@@ -80,6 +82,7 @@ class Receipt:
     waiting: tuple[Sha256, ...] = ()
     incomplete: tuple[Sha256, ...] = ()
     refused: tuple[Refusal, ...] = ()
+    log: LogTold | None = None
 
     @property
     def site(self) -> str:
@@ -121,6 +124,8 @@ def encode(told: Receipt) -> bytes:
             "waiting": told.waiting,
             "incomplete": told.incomplete,
             "refused": refused,
+            # Absent and not null where there is none, as before logs were signed.
+            **({"log": log_told.as_table(told.log)} if told.log else {}),
         }
     )
 
@@ -136,6 +141,7 @@ def decode(data: bytes, *, name: str = "receipt") -> Receipt:
         *("format", "site", "number", "previous", "time", "sequence", "dispatch"),
         *("missed", "root", "releases", "lacking", "generation", "waiting"),
         *("incomplete", "refused"),
+        *(("log",) if top.has("log") else ()),
     )
     top.expect("format", FORMAT)
     told = Receipt(
@@ -154,6 +160,7 @@ def decode(data: bytes, *, name: str = "receipt") -> Receipt:
         waiting=top.sha256s("waiting"),
         incomplete=top.sha256s("incomplete"),
         refused=tuple(_refusal(entry) for entry in top.tables("refused")),
+        log=log_told.from_table(top.table("log")) if top.has("log") else None,
     )
     for key, problem in _faults(told, top.sha256("root")):
         top.refuse(key, problem)
@@ -182,16 +189,27 @@ def _faults(told: Receipt, root: Sha256) -> Iterator[tuple[str, str]]:
         yield "site", f"is not a site name: `{naming.show(told.site)}`"
     if not dispatch.is_time(told.time):
         yield "time", "is not `YYYY-MM-DDThh:mm:ssZ`"
-    if (told.previous is None) != (told.number == 1):
-        yield "previous", "is null in the first receipt, and only there"
-    if (told.dispatch is None) != (told.state.sequence == 0):
-        yield "dispatch", "is null before the first delivery, and only there"
+    yield from _nulls(told)
     if not _in_order(told) or len(told.missed) > GAPS:
         yield "missed", f"is not at most {GAPS} rising gaps below the newest delivery"
     if root != state.root(told.state):
         yield "root", "is not the root of what the receipt lists"
+    if _of_another(told):
+        yield "log", "is the log of another site"
     if len(told.refused) > REFUSALS:
         yield "refused", f"has more than {REFUSALS} entries"
+
+
+def _nulls(told: Receipt) -> Iterator[tuple[str, str]]:
+    """Yield the fields that are null where they must not be, or the other way round."""
+    if (told.previous is None) != (told.number == 1):
+        yield "previous", "is null in the first receipt, and only there"
+    if (told.dispatch is None) != (told.state.sequence == 0):
+        yield "dispatch", "is null before the first delivery, and only there"
+
+
+def _of_another(told: Receipt) -> bool:
+    return told.log is not None and told.log.checkpoint.site != told.site
 
 
 def _in_order(told: Receipt) -> bool:

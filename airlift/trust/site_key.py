@@ -75,6 +75,15 @@ class SiteKey:
         """Return the 64-byte signature of *payload* for *purpose*."""
         return self._key.sign(purpose.message(payload))
 
+    def sign_note(self, text: bytes) -> bytes:
+        """Return the 64-byte signature of the text of a checkpoint of this site.
+
+        Signed notes sign their text alone, without a purpose before it, so nothing else
+        may be: three lines, the first of which names the site (docs/adr/0013).
+        """
+        assert _is_note(text, self.site), text
+        return self._key.sign(text)
+
 
 def verifies(
     key: PublicKey, purpose: Purpose, payload: bytes, signature: bytes
@@ -82,6 +91,18 @@ def verifies(
     """Say whether *signature* is by the site key *key*, of *payload*, for *purpose*."""
     right = key.scheme == _SCHEME and len(signature) == SIGNATURE_BYTES
     return right and key.verifies(signature, purpose.message(payload))
+
+
+def verifies_note(key: PublicKey, text: bytes, signature: bytes) -> bool:
+    """Say whether *signature* is by the site key *key*, of a checkpoint of its site."""
+    right = key.scheme == _SCHEME and len(signature) == SIGNATURE_BYTES
+    return right and _is_note(text, key.name) and key.verifies(signature, text)
+
+
+def _is_note(text: bytes, site: str) -> bool:
+    """Say whether *text* can be nothing but a checkpoint's, whatever else is signed."""
+    named = text.startswith(f"airlift/{site}\n".encode())
+    return named and text.count(b"\n") == 3 and text.endswith(b"\n")
 
 
 def create(
