@@ -5,11 +5,12 @@ from pathlib import Path
 
 from airlift.artifact import Pinned
 from airlift.digest import Sha256, sha256
+from airlift.inbound.own_key import Maker
 from airlift.inbound.receipts import Clerk, Written
 from airlift.outbound.departure import Departure
 from airlift.outbound.reading import Read, Reader
 from airlift.outbound.standing import Standing
-from airlift.trust import receipt, site_key
+from airlift.trust import receipt
 from airlift.trust.public import PublicKey
 from crossing import NOW, Crossing, noise
 
@@ -27,7 +28,7 @@ class Answering(Crossing):
 
     def __init__(self, folder: Path, names: tuple[str, ...] = ("a", "b", "c")) -> None:
         super().__init__(folder)
-        self.key = site_key.create(self.isolated.home, SITE)
+        self.key = self.maker().make()
         self.keys: Mapping[str, PublicKey] = {SITE: self.key.public}
         self._versions = dict.fromkeys(names, 0)
         self._sent = 0
@@ -89,6 +90,15 @@ class Answering(Crossing):
     def take(self, departure: Departure) -> None:
         """Import a delivery."""
         self.isolated.land(departure.volumes[0].path.parent)
+
+    def maker(self) -> Maker:
+        """Return who makes the site's key."""
+        return Maker(
+            home=self.isolated.home,
+            catalog=self.isolated.catalog,
+            now=NOW,
+            actor="bob",
+        )
 
     def clerk(self, now: str = NOW) -> Clerk:
         """Return who writes on the isolated side."""

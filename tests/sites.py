@@ -8,11 +8,13 @@ from airlift.artifact import Kind, Release, ReleaseFile
 from airlift.digest import Sha256, sha256
 from airlift.format import release
 from airlift.registry.catalog import Catalog
+from airlift.registry.held import Event
 from airlift.store.blobs import BlobStore
 from airlift.trust.delivery import VerifiedDelivery
 from authority import NOW, Authority, land
 
 DAY = "2026-03-{:02d}T12:00:00Z"
+LATER = "2026-04-01T00:00:00Z"
 
 
 def document(
@@ -97,3 +99,19 @@ class Site:
         self.catalog.close()
         self.catalog = Catalog.open(self.home)
         return self.catalog
+
+
+def eventful(site: Site) -> None:
+    """Let everything happen that a registry records."""
+    one = site.model("org/one", b"1", b"shared")
+    two = site.model("org/two", b"2", b"shared", live=False)
+    site.model("org/one", b"1b", b"shared", counter=2)
+    three = site.model("org/three", b"3")
+    catalog = site.catalog
+    catalog.activate([two], now=LATER, actor="me")
+    catalog.deactivate([one], now=LATER, actor="me")
+    catalog.pin([two], why="in production", now=LATER, actor="me")
+    catalog.deny([three], why="licence", now=LATER, actor="officer")
+    catalog.rollback(now=LATER, actor="me")
+    catalog.log(Event(time=LATER, actor="me", action="note", detail={"x": 1}))
+    catalog.collect(catalog.doomed(site.store), site.store, now=LATER, actor="me")

@@ -9,7 +9,9 @@ from airlift.artifact import Json
 from airlift.cli import config, keyring, late, output
 from airlift.cli.keyring import Passphrases
 from airlift.errors import RequestError
+from airlift.registry import clearance
 from airlift.registry.catalog import Catalog
+from airlift.registry.held import Event
 from airlift.trust import approval
 from airlift.trust.keys import UnlockedKey
 
@@ -96,7 +98,14 @@ def _release(home: Path, reference: str, asked: _Asked) -> dict[str, Json]:
     wanted = custody.subject(held.id)
     now = config.now()
     given = approval.sign(_key(home, asked), wanted, at=now, note=asked[2])
-    with catalog.exclusive("approve"):
+    tried = Event(
+        time=now,
+        actor=config.actor(),
+        action=clearance.APPROVE,
+        subject=given.by,
+        detail={"release": held.id, "key_id": given.key_id},
+    )
+    with catalog.exclusive("approve"), catalog.refusals(tried):
         catalog.log(custody.admit(given, actor=config.actor(), now=now))
     standing = custody.standings([held.id])[held.id]
     lacking = standing.lacking

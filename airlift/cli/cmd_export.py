@@ -16,7 +16,6 @@ from airlift.cli import (
     output,
     people,
     pipe,
-    secrecy,
     slips,
     wanted,
 )
@@ -89,9 +88,6 @@ from airlift.trust.publisher import Publisher
     help="Export only a lock that so many people have approved.",
 )
 @click.option(
-    "--encrypt", is_flag=True, help="Encrypt the volumes to the key of the site."
-)
-@click.option(
     "--slip", "with_slip", is_flag=True, help="Write a packing slip beside the volumes."
 )
 @click.option("--operator", default=config.actor, help="Who makes it, as it is signed.")
@@ -117,7 +113,6 @@ def command(
     spare: int,
     per_medium: int,
     asked: int,
-    encrypt: bool,
     with_slip: bool,
     operator: str,
     key_names: tuple[str, ...],
@@ -148,9 +143,6 @@ def command(
     revisions that were asked for, without what the site has said it holds, and says why
     of what it does not carry. Where that has to be approved, MANIFEST is the approved
     lock that `airlift request lock` made of it.
-
-    With --encrypt, or where the site's policy demands it, only the site can read the
-    volumes: `airlift site enrol` knows its key.
     """
     _check(
         (manifest or request, again), build_on, anchor=anchor, empty=revocations_only
@@ -188,7 +180,6 @@ def command(
         anchor=anchor,
         sparing=Sparing(spares=spare, per_medium=per_medium),
         pipe=stream,
-        recipient=secrecy.recipient(home, publisher, chosen, encrypt=encrypt),
     )
     dock = Dock(
         store=store,

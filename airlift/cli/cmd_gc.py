@@ -90,7 +90,13 @@ def _collect(
         # that must be read again.
         for folder in given_up:
             Disk().remove_tree(folder)
-        return catalog.collect(plan, store, now=config.now(), actor=config.actor())
+        return catalog.collect(
+            plan,
+            store,
+            now=config.now(),
+            actor=config.actor(),
+            given_up=[folder.name for folder in given_up],
+        )
 
 
 def reason(held: Held) -> str:

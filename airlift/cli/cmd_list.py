@@ -128,22 +128,28 @@ def _show_generations(found: tuple[Generation, ...], *, as_json: bool) -> None:
     output.table(cells, head=head)
 
 
+def event_table(told: Event) -> dict[str, Json]:
+    """Return *told* as every command's JSON shows it."""
+    return {
+        "number": told.number,
+        "time": told.time,
+        "actor": told.actor,
+        "action": told.action,
+        "subject": told.subject,
+        "outcome": told.outcome,
+        "detail": told.detail,
+    }
+
+
 def _show_history(found: tuple[Event, ...], *, as_json: bool) -> None:
     if as_json:
-        listed: list[Json] = [
-            {
-                "number": one.number,
-                "time": one.time,
-                "actor": one.actor,
-                "action": one.action,
-                "subject": one.subject,
-                "outcome": one.outcome,
-                "detail": one.detail,
-            }
-            for one in found
-        ]
-        output.as_json({"events": listed})
-        return
+        output.as_json({"events": [event_table(one) for one in found]})
+    else:
+        show_history(found)
+
+
+def show_history(found: tuple[Event, ...]) -> None:
+    """Print events, one a line."""
     for one in found:
         words = (one.time, one.actor, one.action, one.subject, one.outcome)
         shown = "  ".join(naming.show(word) for word in words if word)

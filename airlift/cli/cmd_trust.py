@@ -10,7 +10,6 @@ import click
 from airlift.artifact import Json
 from airlift.cli import (
     config,
-    encryption_key,
     keyring,
     output,
     site_key,
@@ -57,7 +56,6 @@ def command() -> None:
 
 for one in (
     site_key.command,
-    encryption_key.command,
     trust_check.command,
     trust_token.command,
     trust_people.rotate,

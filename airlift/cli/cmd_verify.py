@@ -66,7 +66,7 @@ def command(
     if catalog:
         _note(home, blobs, found, moved, begun)
         mode = "releases" if references else "full"
-        _log(catalog, found, mode=mode, blobs=len(blobs), size=total)
+        _log(catalog, found, moved, mode=mode, blobs=len(blobs), size=total)
     if as_json:
         shown: list[Json] = [_as_json(one, moved) for one in found]
         output.as_json({"blobs": len(blobs), "bytes": total, "problems": shown})
@@ -194,7 +194,13 @@ def _note(
 
 
 def _log(
-    catalog: Catalog, found: Sequence[Bad], *, mode: str, blobs: int, size: int
+    catalog: Catalog,
+    found: Sequence[Bad],
+    moved: Collection[Sha256],
+    *,
+    mode: str,
+    blobs: int,
+    size: int,
 ) -> None:
     detail: dict[str, Json] = {
         "mode": mode,
@@ -202,6 +208,8 @@ def _log(
         "bytes": size,
         "bad": [one.blob for one in found],
     }
+    if moved:
+        detail["moved"] = tuple(sorted(moved))
     catalog.log(
         Event(
             time=config.now(),

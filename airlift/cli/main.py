@@ -48,6 +48,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "systemd": ("cmd_systemd", "Print units that run and check the server."),
     "list": ("cmd_list", "List the releases held here."),
     "show": ("cmd_show", "Show one release: files, origin, signatures, state."),
+    "log": ("cmd_log", "What happened here: shown, verified, proved, carried away."),
     "verify": ("cmd_verify", "Re-hash what the store holds."),
     "scan": ("cmd_scan", "Attach what virus scanners said."),
     "policy": (

@@ -9,7 +9,6 @@ licences = ["MIT", "Apache-2.0", "llama3"]
 release = "200GB"                      # largest release
 file = "50GB"                          # largest file
 age-days = 30                          # from issue to import
-encrypted = true                       # deliveries must be encrypted to the site
 """
 
 import tomllib
@@ -31,7 +30,7 @@ T = TypeVar("T", bound=str)
 _LIMIT = 1 << 20
 _KEYS = (
     *("approvers", "threshold", "departures", "kinds", "classes", "licences"),
-    *("release", "file", "age-days", "encrypted"),
+    *("release", "file", "age-days"),
 )
 _HINT = "docs/trust.md shows an example"
 
@@ -71,7 +70,6 @@ def read(path: Path, *, site: str, version: int, now: str) -> Policy:
         release_bytes=_size(top, "release"),
         file_bytes=_size(top, "file"),
         age_days=top.number("age-days") if top.has("age-days") else None,
-        encrypted=top.flag("encrypted", default=False),
     )
     try:  # what no site would read must not be signed
         return policy.decode(policy.encode(made), name=shown)

@@ -9,7 +9,7 @@ every blob is whole; the registry only when every blob is durable in the store.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from airlift.artifact import Json
@@ -29,7 +29,7 @@ from airlift.format.reading import (
     VolumeStream,
     read_front,
 )
-from airlift.inbound import base, holding, secrecy
+from airlift.inbound import base, holding, log_check, media
 from airlift.inbound.arrival import Arrival, Desk, Gate
 from airlift.inbound.media import Candidate
 from airlift.inbound.staging import Staging
@@ -123,7 +123,7 @@ def land_stream(stream: BinaryIO, gate: Gate, desk: Desk, *, now: str) -> Landed
         return arrival
 
     with gate.catalog.exclusive("import"), refusals_logged(gate, desk, now):
-        arrival = take_stream(stream, welcome, desk.progress, gate.keys)
+        arrival = take_stream(stream, welcome, desk.progress)
         with closing(arrival.staging):
             return settle(arrival, gate, desk, now=now)
 
@@ -146,20 +146,7 @@ def settle(arrival: Arrival, gate: Gate, desk: Desk, *, now: str) -> Landed:
     generation = gate.catalog.record(
         delivery, gate.store, live=live, now=now, actor=desk.actor, held=held
     )
-    late: Json = list(delivery.graced)
-    notes: list[tuple[str, Mapping[str, Json]]] = [
-        ("warned", {"problem": line}) for line in arrival.instabilities()
-    ]
-    if late:
-        notes.append(("late", {"delivery": delivery.id, "by": late}))
-    for outcome, detail in notes:
-        told = Event(
-            time=now,
-            actor=desk.actor,
-            action="import",
-            outcome=outcome,
-            detail=detail,
-        )
+    for told in _beside(arrival, desk, now, restored=restored):
         gate.catalog.log(told)
     arrival.staging.clear()
     return Landed(
@@ -170,6 +157,27 @@ def settle(arrival: Arrival, gate: Gate, desk: Desk, *, now: str) -> Landed:
         held={one: hold.why for one, hold in held.items()},
         struck=struck,
     )
+
+
+def _beside(
+    arrival: Arrival, desk: Desk, now: str, *, restored: bool
+) -> Iterator[Event]:
+    """Yield what the log is to say of an import besides that it was done."""
+    plain = Event(time=now, actor=desk.actor, action="import", outcome="warned")
+    for line in arrival.instabilities():
+        yield replace(plain, detail={"problem": line})
+    delivery = arrival.delivery
+    if delivery.graced:
+        late: dict[str, Json] = {"delivery": delivery.id, "by": list(delivery.graced)}
+        yield replace(plain, outcome="late", detail=late)
+    if restored:
+        yield Event(
+            time=now,
+            actor=desk.actor,
+            action="restore",
+            subject=f"delivery {delivery.dispatch.sequence}",
+            detail={"delivery": delivery.id},
+        )
 
 
 def needed(arrival: Arrival, gate: Gate) -> bool:
@@ -201,7 +209,7 @@ def approach(candidates: Sequence[Candidate], gate: Gate, *, now: str) -> Arriva
     refusals: list[AirliftError] = []
     for one in candidates:
         try:
-            with one.opened() as source:
+            with media.opened(one.path) as source:
                 front = read_front(source)
                 delivery = _believe(front, gate, source, now=now)
         except (FormatError, TrustError) as error:
@@ -217,6 +225,7 @@ def approach(candidates: Sequence[Candidate], gate: Gate, *, now: str) -> Arriva
 def stage(delivery: VerifiedDelivery, gate: Gate) -> Staging:
     """Open the staging area of a verified delivery that can be completed here."""
     if not delivery.repeat:
+        log_check.refuse_other(gate.home, delivery.dispatch)
         base.check(delivery, gate.store, gate.catalog)
     folder = gate.incoming / delivery.id
     return Staging(folder, delivery.id[:16], _grounds(delivery, gate.store), gate.store)
@@ -269,7 +278,6 @@ def _believe(
         problem = f"{source.name}: {error.problem}"
         raise type(error)(problem, hint=error.hint) from error
     check_label(front, delivery, source)
-    secrecy.check(delivery, source)
     return delivery
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from airlift.artifact import Json
 from airlift.errors import TrustError
+from airlift.registry import sealing
 from airlift.registry.catalog import Catalog
 from airlift.registry.held import Event
 from airlift.trust import keys, site_key
@@ -12,7 +13,7 @@ from airlift.trust.keys import Cost
 from airlift.trust.public import PublicKey
 from airlift.trust.site_key import Phrase, SiteKey
 
-ACTION = "site-key"
+ACTION = sealing.KEYS
 """Of the event that a key was made or replaced."""
 
 
@@ -98,4 +99,16 @@ class Maker:
             )
             hint = "put its own back, or make a new one: --replace"
             raise TrustError(problem, hint=hint)
+        if found:
+            self._name(found)
         return found
+
+    def _name(self, found: PublicKey) -> None:
+        """Log that *found* is the key here, where the power went before it was."""
+        last = next(iter(self.catalog.events(newest=1, action=ACTION)), None)
+        if last and last.detail.get("key_id") == found.key_id:
+            return
+        detail: dict[str, Json] = {"key_id": found.key_id, "found": True}
+        self.catalog.log(
+            Event(time=self.now, actor=self.actor, action=ACTION, detail=detail)
+        )

@@ -13,6 +13,7 @@ from airlift.digest import Sha256, is_sha256, sha256
 from airlift.errors import FormatError
 from airlift.format import receipt, state
 from airlift.format.receipt import REFUSALS, Reason, Receipt, Refusal
+from airlift.inbound import log_check
 from airlift.registry.account import Account, account
 from airlift.registry.catalog import Catalog
 from airlift.registry.held import Event
@@ -96,12 +97,15 @@ class Clerk:
             if before and (last := self._last(before)) and _same(last.receipt, told):
                 return last
             signer = key()
+            self.catalog.seal(signer)
+            told = replace(told, log=log_check.told(self.home))
             data = sealed.seal(told, signer)
             detail: dict[str, Json] = {
                 "number": told.number,
                 "sha256": sha256(sealed.record_of(data)),
                 "code": state.code(state.root(told.state)),
                 "key_id": signer.public.key_id,
+                "log": told.log.checkpoint.size if told.log else 0,
             }
             event = Event(time=self.now, actor=self.actor, action=ACTION, detail=detail)
             self.catalog.log(event)
@@ -210,5 +214,6 @@ def _same(last: Receipt, told: Receipt) -> bool:
         previous=last.previous,
         time=last.time,
         refused=last.refused,
+        log=last.log,
     )
     return as_last == last

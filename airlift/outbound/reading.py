@@ -25,6 +25,7 @@ from airlift.outbound.standing import (
     Reading,
     Standing,
 )
+from airlift.outbound.witness import advanced
 from airlift.trust.publisher import Publisher
 from airlift.trust.receipt import SignedReceipt
 
@@ -102,6 +103,7 @@ class Reader:
         expectation = Expectation(self.ledger, self.publisher, standing, site)
         repeat = is_repeat(signed, standing)
         check_known(told, expectation)
+        log = advanced(signed, standing.log, anew=bool(anew))
         should = expectation.expected(told.state.sequence)
         confirmed = standing.confirmed
         if not (repeat and confirmed):
@@ -120,7 +122,7 @@ class Reader:
             receipt=told,
         )
         last = LastReceipt(number=told.number, id=signed.id, key_id=signed.key.key_id)
-        self._keep(replace(standing, confirmed=confirmed, receipt=last), read)
+        self._keep(replace(standing, confirmed=confirmed, receipt=last, log=log), read)
         return read
 
     def code(self, site: str, text: str) -> Read:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from airlift.artifact import Json
 from airlift.digest import Sha256
-from airlift.format import canonical
+from airlift.format import canonical, dispatch
+from airlift.format.dispatch import LogSeen
 from airlift.format.fields import Fields
 from airlift.format.receipt import Gap
 from airlift.format.state import SiteState
@@ -113,11 +114,13 @@ class Standing:
         confirmed: What it said last; None as long as it never did.
         receipt: The newest receipt read; None before the first.
         readings: What was read, oldest first.
+        log: The site's log as it last proved it; None where it never did.
     """
 
     confirmed: Confirmed | None = None
     receipt: LastReceipt | None = None
     readings: tuple[Reading, ...] = ()
+    log: LogSeen | None = None
 
     @property
     def doubt(self) -> Reading | None:
@@ -150,7 +153,7 @@ class Standings:
         top = Fields(
             canonical.decode(data, name=str(path), limit=_LIMIT), record=str(path)
         )
-        top.exactly("format", "confirmed", "receipt", "readings")
+        top.only("format", "confirmed", "receipt", "readings", "log")
         top.expect("format", FORMAT)
         return Standing(
             confirmed=_confirmed(top.table("confirmed"), site)
@@ -158,6 +161,7 @@ class Standings:
             else None,
             receipt=_receipt(top.table("receipt")) if top.has("receipt") else None,
             readings=tuple(_reading(one) for one in top.tables("readings")),
+            log=dispatch.seen_from_table(top.table("log")) if top.has("log") else None,
         )
 
     def write(self, site: str, standing: Standing) -> None:
@@ -187,6 +191,7 @@ class Standings:
                 }
                 for one in standing.readings[-READINGS:]
             ],
+            "log": dispatch.seen_as_table(standing.log) if standing.log else None,
         }
         disk, path = Disk(), self._folder / site / FILE
         disk.make_folder(path.parent, mode=0o700)

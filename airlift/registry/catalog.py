@@ -11,17 +11,25 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Self
 
-from sqlalchemy import Connection
-
 from airlift.artifact import Json, Kind, ReleaseFile
 from airlift.digest import Sha256
-from airlift.registry import clearance, denying, finding, gc, intake, moves, rows
+from airlift.registry import (
+    beliefs,
+    clearance,
+    denying,
+    finding,
+    gc,
+    intake,
+    moves,
+    rows,
+)
 from airlift.registry.census import Census
 from airlift.registry.custody import Custody
 from airlift.registry.gc import GcPlan
 from airlift.registry.held import Delivered, Event, Generation, Held, Hold, State
 from airlift.registry.home import Home
 from airlift.registry.intake import Stamp
+from airlift.registry.live_set import LiveSet
 from airlift.registry.shelf import Shelf
 from airlift.store.store import Store
 from airlift.trust.delivery import TrustState, VerifiedDelivery
@@ -29,16 +37,12 @@ from airlift.trust.delivery import TrustState, VerifiedDelivery
 NONE: Mapping[Sha256, Hold] = MappingProxyType({})
 
 
-class Catalog:
+class Catalog(LiveSet):
     """The registry of one site; made by ``create`` or ``open``.
 
     Args:
         home: Its folder, open.
     """
-
-    def __init__(self, home: Home) -> None:
-        self._home = home
-        self._database = home.database
 
     @classmethod
     def create(cls, home: Path, *, state: TrustState, now: str, actor: str) -> Self:
@@ -142,6 +146,7 @@ class Catalog:
             note = f"delivery {told.sequence}"
             stamp = Stamp(now=now, actor=actor, reason="import", note=note)
             with self._home.changing("import") as connection:
+                before = rows.trust_state(connection)
                 fresh = denying.events(connection, verified, now=now, actor=actor)
                 intake.add_delivery(connection, verified, told, verified.releases)
                 intake.put_state(connection, verified.state)
@@ -150,24 +155,17 @@ class Catalog:
                     "delivery": told.id,
                     "releases": len(verified.releases),
                     "live": len(live),
+                    "waiting": tuple(
+                        sorted({one.id for one in verified.releases} - {*live})
+                    ),
                     "generation": number,
                     "held": clearance.as_detail(held),
                 }
                 intake.add_event(connection, intake.stamped(stamp, note, detail))
-                for one in fresh:
+                changes = beliefs.changed(before, verified.state, stamp)
+                for one in (*fresh, *changes):
                     intake.add_event(connection, one)
         return number
-
-    def log(self, told: Event) -> None:
-        """Add a line to the log; it is numbered there.
-
-        Raises:
-            RegistryError: The database cannot record.
-            StoreError: The disk refused to take it down beside the database.
-        """
-        with self._database.write() as connection:
-            intake.add_event(connection, told)
-        self._home.catch_up()
 
     # --- ask --------------------------------------------------------------------
 
@@ -278,99 +276,6 @@ class Catalog:
         """Return what is live, as a server looks things up."""
         return Shelf(self._database, store)
 
-    # --- move the live set ------------------------------------------------------
-
-    def activate(self, ids: Collection[Sha256], *, now: str, actor: str) -> int:
-        """Make releases live, beside what is; return the live set's number.
-
-        Raises:
-            RequestError: One is not held, or is denied.
-            RegistryError: The registry is busy or cannot record.
-        """
-        stamp = Stamp(now=now, actor=actor, reason="activate")
-        with self._moving(stamp, ids) as connection:
-            return moves.activate(connection, ids, stamp)
-
-    def deactivate(self, ids: Collection[Sha256], *, now: str, actor: str) -> int:
-        """Take releases out of the live set; return its number.
-
-        Raises:
-            RequestError: One is not held.
-            RegistryError: The registry is busy or cannot record.
-        """
-        stamp = Stamp(now=now, actor=actor, reason="remove")
-        with self._moving(stamp, ids) as connection:
-            return moves.leave(connection, ids, stamp)
-
-    def rollback(self, to: int | None = None, *, now: str, actor: str) -> int:
-        """Make an earlier live set live again, as a new one; return its number.
-
-        Args:
-            to: Which; None for the one before the current one.
-            now: ``YYYY-MM-DDThh:mm:ssZ``.
-            actor: Who does it.
-
-        Raises:
-            RequestError: There is no such set, or some of it was collected.
-            RegistryError: The registry is busy or cannot record.
-        """
-        note = "to the one before" if to is None else f"to {to}"
-        stamp = Stamp(now=now, actor=actor, reason="rollback", note=note)
-        with self._moving(stamp, ()) as connection:
-            return moves.rollback(connection, to, stamp)
-
-    def deny(
-        self, digests: Collection[Sha256], *, why: str, now: str, actor: str
-    ) -> int:
-        """Never serve these releases, nor any with one of these blobs.
-
-        Args:
-            digests: Ids of releases, or digests of blobs; held or not.
-            why: For whoever asks.
-            now: ``YYYY-MM-DDThh:mm:ssZ``.
-            actor: Who does it.
-
-        Returns:
-            The number of the live set afterwards.
-
-        Raises:
-            RegistryError: The registry is busy or cannot record.
-        """
-        stamp = Stamp(now=now, actor=actor, reason="deny", note=why)
-        with self._moving(stamp, digests) as connection:
-            return moves.deny(connection, digests, stamp)
-
-    def pin(self, ids: Collection[Sha256], *, why: str, now: str, actor: str) -> None:
-        """Keep releases from being collected until they are unpinned.
-
-        Raises:
-            RequestError: One is not held.
-            RegistryError: The registry is busy or cannot record.
-        """
-        stamp = Stamp(now=now, actor=actor, reason="pin", note=why)
-        with self._moving(stamp, ids) as connection:
-            moves.pin(connection, ids, stamp)
-
-    def unpin(self, ids: Collection[Sha256], *, now: str, actor: str) -> None:
-        """Let releases be collected once nothing else keeps them.
-
-        Raises:
-            RequestError: One is not held.
-            RegistryError: The registry is busy or cannot record.
-        """
-        stamp = Stamp(now=now, actor=actor, reason="unpin")
-        with self._moving(stamp, ids) as connection:
-            moves.unpin(connection, ids)
-
-    @contextmanager
-    def _moving(self, stamp: Stamp, ids: Collection[Sha256]) -> Iterator[Connection]:
-        with self._home.changing(stamp.reason) as connection:
-            yield connection
-            listed = tuple(sorted(ids))
-            detail: dict[str, Json] = {"ids": listed} if listed else {}
-            detail["generation"] = rows.current(connection)
-            intake.add_event(connection, intake.stamped(stamp, stamp.note, detail))
-
     # --- collect ----------------------------------------------------------------
 
     def doomed(self, store: Store) -> GcPlan:
@@ -383,8 +288,23 @@ class Catalog:
         with self._database.read() as connection:
             return gc.doomed(connection, store)
 
-    def collect(self, plan: GcPlan, store: Store, *, now: str, actor: str) -> int:
+    def collect(
+        self,
+        plan: GcPlan,
+        store: Store,
+        *,
+        now: str,
+        actor: str,
+        given_up: Collection[str] = (),
+    ) -> int:
         """Delete what is in *plan* and is still not needed; return the bytes freed.
+
+        Args:
+            plan: As ``doomed`` made it, or a part of that.
+            store: Where the blobs are.
+            now: ``YYYY-MM-DDThh:mm:ssZ``.
+            actor: Who does it.
+            given_up: Ids of deliveries that never became complete and are gone now.
 
         Raises:
             RegistryError: The registry is busy or cannot record.
@@ -395,6 +315,8 @@ class Catalog:
             with self._home.changing("gc") as connection:
                 gone = gc.drop(connection, plan)
                 detail: dict[str, Json] = {"ids": gone, "blobs": len(plan.blobs)}
+                if given_up:
+                    detail["incoming"] = tuple(sorted(given_up))
                 intake.add_event(connection, intake.stamped(stamp, "", detail))
             with self._database.read() as connection:
                 return gc.sweep(connection, store, plan)

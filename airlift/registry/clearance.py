@@ -159,7 +159,7 @@ def told_in(events: Iterable[Event]) -> tuple[Approval, ...]:
     """Return every approval among lines of the log; as ``approvals``."""
     found = []
     for event in events:
-        if event.action != APPROVE:
+        if (event.action, event.outcome) != (APPROVE, "done"):
             continue
         try:
             found.append(approval.from_table(event.detail.get("approval")))

@@ -130,6 +130,10 @@ class Event:
         outcome: ``done``, ``refused``...
         detail: More, in words that hold no secrets.
         number: Its place in the log; 0 until it is there.
+        floor: The largest verified time afterwards; empty until it is there, and of
+            events from before the log kept it, as are the next two.
+        metadata: Versions of the signed metadata that is trusted afterwards, by role.
+        tool: Which airlift recorded it.
     """
 
     time: str
@@ -139,3 +143,6 @@ class Event:
     outcome: str = "done"
     detail: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
     number: int = 0
+    floor: str = ""
+    metadata: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
+    tool: str = ""

@@ -8,17 +8,29 @@ from typing import Self
 from sqlalchemy import Connection
 
 from airlift import naming
+from airlift.artifact import Json
 from airlift.digest import sha256
 from airlift.errors import RegistryError
-from airlift.registry import denying, intake, mark, migration, rows, summary
+from airlift.registry import (
+    audit,
+    denying,
+    intake,
+    log,
+    mark,
+    migration,
+    rows,
+    sealing,
+    summary,
+)
 from airlift.registry.engine import FILE, Database, make_file, refuse_network
 from airlift.registry.held import Delivered, Event
 from airlift.registry.lock import BusyError, WriterLock
 from airlift.registry.mark import Mark, Marker
-from airlift.registry.records import Records
+from airlift.registry.records import CHECKPOINT, Records
 from airlift.registry.summary import Summary
 from airlift.store.durable import Disk, failing, there
 from airlift.trust.delivery import TrustState, VerifiedDelivery
+from airlift.trust.site_key import SiteKey
 
 LOCK = "registry.lock"
 
@@ -58,9 +70,13 @@ class Home:
         with home.exclusive("trust init"):
             _refuse_present(folder)
             make_file(folder / FILE)
-            with home.database.write() as connection:
+            with home.recording() as connection:
                 home.begin(connection, state)
-                told = {"site": state.site, "anchor": sha256(state.anchor)}
+                told: dict[str, Json] = {
+                    "site": state.site,
+                    "anchor": sha256(state.anchor),
+                    "least": state.least,
+                }
                 begun = Event(time=now, actor=actor, action="create", detail=told)
                 intake.add_event(connection, begun)
             home.write_down()
@@ -95,16 +111,21 @@ class Home:
         # The files first: what they say was in the database before they said it, so
         # a writer between the two readings cannot make it look old.
         told, logged = home.records.summary(), home.records.newest_event()
+        sealed = home.records.checkpoint()
         noted = home.marker.noted(needed=not readonly)
         home._bring_up_to_date()
         with home.database.read() as connection:
-            found, newest = summary.of(connection), intake.newest_event(connection)
+            found, newest = summary.of(connection), log.size(connection)
+            if told:
+                _refuse_old(found, told)
+            _check_age("has {} events", newest, logged)
             denying.check(connection)
-        if told:
-            _refuse_old(found, told)
-        _check_age("has {} events", newest, logged)
+            if sealed:
+                audit.check_extends(connection, sealed.checkpoint, str(CHECKPOINT))
+            signed = sealing.newest_size(connection)
         mark.compare(mark.of(found, newest), noted)
-        if not readonly and (found != told or newest != logged):
+        written = sealed.checkpoint.size if sealed else 0
+        if not readonly and (found, newest, signed) != (told, logged, written):
             home.catch_up()
         return home
 
@@ -119,7 +140,7 @@ class Home:
             problem = f"the registry is at revision {naming.show(revision)}"
             hint = "run `airlift list` once as the user who owns it"
             raise RegistryError(problem, hint=hint)
-        with self.exclusive("migrate"), self.database.write() as connection:
+        with self.exclusive("migrate"), self.recording() as connection:
             migration.upgrade(connection)
 
     @contextmanager
@@ -142,8 +163,33 @@ class Home:
                 in the records; the next opening does so.
         """
         with self.exclusive(purpose):
-            with self.database.write() as connection:
+            with self.recording() as connection:
                 yield connection
+            self.write_down()
+
+    @contextmanager
+    def recording(self) -> Iterator[Connection]:
+        """Give a transaction; what it adds to the log is signed before it commits.
+
+        Raises:
+            RegistryError: The database refused.
+        """
+        with self.database.write() as connection:
+            yield connection
+            sealing.seal(connection, self._folder)
+
+    def seal(self, key: SiteKey) -> None:
+        """Sign the log as it is now, unless that is done.
+
+        Raises:
+            TrustError: The key is another site's.
+            RegistryError: Another process writes, or the database refused.
+            StoreError: The disk refused.
+        """
+        with self.exclusive("seal"):
+            with self.database.write() as connection:
+                if sealing.newest_size(connection) != log.size(connection):
+                    sealing.seal_by(connection, key)
             self.write_down()
 
     def keep(self, verified: VerifiedDelivery, told: Delivered) -> None:
@@ -181,8 +227,7 @@ class Home:
             RegistryError: The database cannot answer.
         """
         with self.database.read() as connection:
-            newest = intake.newest_event(connection)
-            return mark.of(summary.of(connection), newest)
+            return mark.of(summary.of(connection), log.size(connection))
 
     def write_down(self) -> None:
         """Bring the summary and the log beside the database up to date.
@@ -193,8 +238,12 @@ class Home:
         with self.database.read() as connection:
             told = summary.of(connection)
             fresh = rows.events(connection, after=self.records.newest_event())
+            sealed = sealing.newest(connection)
         self.records.put_summary(told)
         self.records.add_events(fresh)
+        # Last: what a checkpoint covers must never be found in the database alone.
+        if sealed:
+            self.records.put_checkpoint(sealed.note)
         self.marker.put(mark.of(told, self.records.newest_event()))
 
 

@@ -1,17 +1,16 @@
 """What goes into the tables: each function is part of somebody's transaction."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import dataclass, replace
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from airlift import __version__
 from airlift.artifact import Json
 from airlift.errors import RegistryError, StoreError
 from airlift.format import dispatch
 from airlift.format.dispatch import HISTORY, Earlier
-from airlift.registry import bulk, clearance, denying, rows, schema
+from airlift.registry import bulk, clearance, denying, log, rows, schema
 from airlift.registry.held import Delivered, Event, Generation
 from airlift.store.store import Store
 from airlift.trust import revocation, succession
@@ -126,7 +125,9 @@ def check_blobs(verified: VerifiedDelivery, store: Store) -> None:
     store.settle(wanted)
 
 
-def delivered(verified: VerifiedDelivery, *, now: str, actor: str) -> Delivered:
+def delivered(
+    verified: VerifiedDelivery, *, now: str, actor: str, version: str = __version__
+) -> Delivered:
     """Return what is to be recorded of *verified* itself."""
     return Delivered(
         id=verified.id,
@@ -135,7 +136,7 @@ def delivered(verified: VerifiedDelivery, *, now: str, actor: str) -> Delivered:
         imported=now,
         operator=verified.dispatch.operator,
         actor=actor,
-        version=__version__,
+        version=version,
         signed_by=verified.signed_by,
     )
 
@@ -285,18 +286,16 @@ def stamped(stamp: Stamp, subject: str, detail: dict[str, Json]) -> Event:
 
 
 def add_event(connection: Connection, told: Event) -> None:
-    """Add a line to the log, under its own number if it has one."""
-    values: dict[str, Any] = {
-        "time": told.time,
-        "actor": told.actor,
-        "action": told.action,
-        "subject": told.subject,
-        "outcome": told.outcome,
-        "detail": told.detail,
-    }
-    if told.number:
-        values["number"] = told.number
-    connection.execute(insert(schema.event).values(values))
+    """Add a line to the log, numbered, with what the site trusts at this moment."""
+    floor, versions = log.standing(connection)
+    fresh = replace(
+        told,
+        number=log.size(connection) + 1,
+        floor=floor,
+        metadata=versions,
+        tool=f"airlift {__version__}",
+    )
+    log.extend(connection, [fresh])
 
 
 def drop_releases(connection: Connection, numbers: Collection[int]) -> None:
@@ -312,9 +311,3 @@ def drop_releases(connection: Connection, numbers: Collection[int]) -> None:
             connection.execute(delete(table).where(table.c.release.in_(some)))
         release = schema.release
         connection.execute(delete(release).where(release.c.number.in_(some)))
-
-
-def newest_event(connection: Connection) -> int:
-    """Return the number of the last line of the log; 0 when it is empty."""
-    newest = select(func.coalesce(func.max(schema.event.c.number), 0))
-    return cast("int", connection.execute(newest).scalar_one())

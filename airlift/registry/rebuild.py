@@ -6,48 +6,39 @@ the summary and the log. The old database is put aside, not deleted. A server th
 it open goes on with it until it is started again.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 from sqlalchemy import Connection
 
+from airlift.artifact import Json
 from airlift.digest import Sha256, sha256
 from airlift.errors import RegistryError
-from airlift.registry import clearance, intake, mark, migration, rows, summary, upstream
+from airlift.registry import (
+    audit,
+    clearance,
+    intake,
+    log,
+    mark,
+    migration,
+    rows,
+    sealing,
+    summary,
+    upstream,
+)
 from airlift.registry.engine import FILE, Database, make_file, refuse_network
-from airlift.registry.held import Delivered, Event
+from airlift.registry.held import Event
 from airlift.registry.home import Home
-from airlift.registry.records import Kept, Records
+from airlift.registry.records import CHECKPOINT, Kept, Records
 from airlift.registry.summary import Summary
+from airlift.registry.verifying import Verify
 from airlift.store.durable import Disk, there
 from airlift.store.store import Store
-from airlift.trust.approval import Approval
-from airlift.trust.delivery import TrustState, VerifiedDelivery
+from airlift.trust.delivery import TrustState
 
 _BACKUP = "restore the folder `records` from a backup, then rebuild again"
 _ASIDE = 1000
-
-
-class Verify(Protocol):
-    """What judges a delivery: ``airlift.trust.verifier.verify``."""
-
-    def __call__(
-        self,
-        offered: Mapping[str, bytes],
-        state: TrustState,
-        /,
-        *,
-        now: str,
-        approvals: Iterable[Approval],
-    ) -> VerifiedDelivery:
-        """Return the proof that *offered* is believed by who believes *state*.
-
-        Raises:
-            TrustError: It is not.
-        """
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,8 +96,19 @@ def rebuild(
         database = Database(fresh)
         try:
             with database.write() as connection:
-                replayed = _replay(connection, home, told, verify)
-                intake.add_event(connection, _logged(replayed, now, actor))
+                replayed, catalogues = _replay(connection, home, told, verify)
+                unlisted = tuple(one for one in replayed if one > told.sequence)
+                # What no line tells of yet is told here: a log tells of all there is.
+                detail: dict[str, Json] = {
+                    "deliveries": len(replayed),
+                    "unlisted": unlisted,
+                    "catalogues": catalogues,
+                }
+                intake.add_event(
+                    connection,
+                    Event(time=now, actor=actor, action="rebuild", detail=detail),
+                )
+                sealing.seal(connection, home)
             with database.read() as connection:
                 missing = store.missing(rows.digests(connection))
                 releases = len(rows.held(connection))
@@ -118,20 +120,19 @@ def rebuild(
         deliveries=len(replayed),
         releases=releases,
         missing=tuple(sorted(missing)),
-        unlisted=tuple(one for one in replayed if one > told.sequence),
+        unlisted=unlisted,
         aside=aside,
     )
 
 
-def _logged(replayed: list[int], now: str, actor: str) -> Event:
-    detail = {"deliveries": len(replayed)}
-    return Event(time=now, actor=actor, action="rebuild", detail=detail)
-
-
 def _replay(
     connection: Connection, home: Path, told: Summary, verify: Verify
-) -> list[int]:
-    """Record everything in an empty database; return the sequences, rising."""
+) -> tuple[list[int], tuple[Sha256, ...]]:
+    """Record everything in an empty database.
+
+    Returns:
+        The sequences of the deliveries, rising, and catalogues that the log lacks.
+    """
     records = Records(home)
     anchor = records.anchor()
     if sha256(anchor) != told.anchor:
@@ -146,10 +147,20 @@ def _replay(
         state = _replay_delivery(connection, records, one, (state, told, verify))
     intake.put_state(connection, replace(state, floor=max(state.floor, told.floor)))
     summary.put(connection, told)
-    for event in records.events():
-        intake.add_event(connection, event)
-    upstream.replay(connection, home, records.events())
-    return [one.sequence for one in kept]
+    log.extend(connection, _unbroken(records.events()))
+    if sealed := records.checkpoint():
+        audit.check_extends(connection, sealed.checkpoint, str(CHECKPOINT))
+    catalogues = upstream.replay(connection, home, records.events())
+    return [one.sequence for one in kept], catalogues
+
+
+def _unbroken(events: Iterable[Event]) -> Iterator[Event]:
+    """Yield *events* as long as each follows the one before."""
+    for number, one in enumerate(events, start=1):
+        if one.number != number:
+            problem = f"records/events.jsonl: event {number} is missing"
+            raise RegistryError(problem, hint=_BACKUP)
+        yield one
 
 
 def _check_complete(kept: tuple[Kept, ...], told: Summary) -> None:
@@ -185,15 +196,11 @@ def _replay_delivery(
     intake.add_delivery(
         connection,
         verified,
-        Delivered(
-            id=verified.id,
-            sequence=verified.dispatch.sequence,
-            issued=verified.dispatch.issued,
-            imported=imported,
-            operator=verified.dispatch.operator,
+        intake.delivered(
+            verified,
+            now=imported,
             actor=facts.text("actor"),
             version=facts.text("version"),
-            signed_by=verified.signed_by,
         ),
         # Collected ones stay away; of those that came twice, the right one is taken.
         [

@@ -8,6 +8,7 @@ Below the home::
         airlift/...                     its signed records, as in a volume
     records/state.json                  a summary of everything that is not signed
     records/events.jsonl                the log, one canonical record a line
+    log/checkpoint                      how long the log is, and its root, signed
 
 The law: a delivery's folder is durable **before** its transaction commits; the summary
 and the log are brought up to date **after**. So what the database holds can always be
@@ -16,7 +17,7 @@ made again, and a database older than the summary is one that was put back from 
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,8 +25,10 @@ from airlift import naming
 from airlift.artifact import Json
 from airlift.digest import Sha256
 from airlift.errors import AirliftError, RegistryError
-from airlift.format import canonical
+from airlift.format import canonical, checkpoint
+from airlift.format.checkpoint import Note
 from airlift.format.fields import Fields
+from airlift.registry import log
 from airlift.registry.held import Delivered, Event
 from airlift.registry.summary import Summary, decode, encode
 from airlift.store.durable import Disk, failing, let_go, names, read_file, there
@@ -33,10 +36,14 @@ from airlift.trust import records as trusted
 from airlift.trust.delivery import VerifiedDelivery
 
 FORMAT = "airlift/import/1"
+CHECKPOINT = Path("log/checkpoint")
+"""In a folder apart, so that another disk can be mounted there: a copy of the home that
+is put back does not put that back."""
 LIMIT = 64 << 20
 """Bytes of a summary: about 100,000 releases and generations."""
 
 _FOLDER = re.compile(r"(\d{6,16})-([0-9a-f]{12})", re.ASCII)
+_SEALED = "move it away: receipts and deliveries say how far the log was, too"
 _HINT = "if the file cannot be mended, restore the records from a backup"
 
 
@@ -68,6 +75,7 @@ class Records:
         self._disk = disk or Disk()
         self._summary = self._folder / "state.json"
         self._events = self._folder / "events.jsonl"
+        self._checkpoint = home / CHECKPOINT
 
     def begin(self, anchor: bytes) -> None:
         """Make the folder and keep the root that was accepted.
@@ -212,7 +220,7 @@ class Records:
             StoreError: The disk refused.
             RegistryError: The log cannot be read.
         """
-        lines = b"".join(canonical.encode(_event(one)) + b"\n" for one in told)
+        lines = b"".join(log.entry(one) + b"\n" for one in told)
         if not lines:
             return
         _, end = self._tail()
@@ -240,6 +248,34 @@ class Records:
         whole = content[: content.rfind(b"\n") + 1]
         for number, line in enumerate(whole.splitlines(), start=1):
             yield _read_event(line, f"events.jsonl line {number}")
+
+    def checkpoint(self) -> Note | None:
+        """Return the newest checkpoint, as its file states it; None before the first.
+
+        Raises:
+            RegistryError: The file cannot be read, or is none.
+        """
+        if not there(self._checkpoint, error=RegistryError):
+            return None
+        data = read_file(self._checkpoint, limit=checkpoint.LIMIT, error=RegistryError)
+        try:
+            return checkpoint.decode(data, name=str(CHECKPOINT))
+        except AirliftError as error:
+            raise RegistryError(error.problem, hint=_SEALED) from error
+
+    def put_checkpoint(self, note: bytes) -> None:
+        """Replace the newest checkpoint, whole or not at all, unless it is that one.
+
+        Raises:
+            StoreError: The disk refused.
+            RegistryError: The one that is there cannot be read.
+        """
+        if there(self._checkpoint, error=RegistryError):
+            limit = checkpoint.LIMIT
+            if read_file(self._checkpoint, limit=limit, error=RegistryError) == note:
+                return
+        self._disk.make_folder(self._checkpoint.parent, mode=0o700)
+        self._disk.write_file(self._checkpoint, note)
 
     def _tail(self) -> tuple[int, int]:
         """Return the number of the last whole line and where it ends, in bytes."""
@@ -279,23 +315,11 @@ def _decoded(content: bytes, place: str, limit: int = LIMIT) -> Json:
         raise RegistryError(error.problem, hint=_HINT) from error
 
 
-def _event(told: Event) -> Mapping[str, Json]:
-    return {
-        "number": told.number,
-        "time": told.time,
-        "actor": told.actor,
-        "action": told.action,
-        "subject": told.subject,
-        "outcome": told.outcome,
-        "detail": told.detail,
-    }
-
-
 def _read_event(line: bytes, place: str) -> Event:
     found = Fields(
         _decoded(line, naming.show(place)), record=place, error=RegistryError
     )
-    detail = found.raw("detail")
+    fresh = found.has("tool")  # lines from before the log was a tree have none
     return Event(
         number=found.number("number", least=1),
         time=found.text("time"),
@@ -303,5 +327,8 @@ def _read_event(line: bytes, place: str) -> Event:
         action=found.text("action"),
         subject=found.text("subject"),
         outcome=found.text("outcome"),
-        detail=detail if isinstance(detail, dict) else {},
+        detail=found.mapping("detail"),
+        floor=found.text("floor", ""),
+        metadata=found.mapping("metadata") if fresh else {},
+        tool=found.text("tool", ""),
     )

@@ -327,6 +327,14 @@ def _members(
     return found
 
 
+def dispatches(connection: Connection) -> Iterator[bytes]:
+    """Yield the records of the deliveries that were taken, the newest first."""
+    table = schema.delivery
+    query = select(table.c.record).order_by(table.c.sequence.desc())
+    for record in connection.execute(query).scalars():
+        yield bytes(record)
+
+
 def deliveries(
     connection: Connection, limit: int | None = None
 ) -> tuple[Delivered, ...]:
@@ -378,16 +386,15 @@ def events(
     if action is not None:
         query = query.where(table.c.action == action)
     query = query.order_by(table.c.number.desc()).limit(newest)
-    found = [
-        Event(
-            time=row.time,
-            actor=row.actor,
-            action=row.action,
-            subject=row.subject,
-            outcome=row.outcome,
-            detail=row.detail,
-            number=row.number,
-        )
-        for row in connection.execute(query)
-    ]
-    return tuple(reversed(found))
+    return tuple(reversed([_event(row) for row in connection.execute(query)]))
+
+
+def events_after(connection: Connection, after: int, most: int) -> tuple[Event, ...]:
+    """Return the events that follow number *after*, at most *most* of them."""
+    table = schema.event
+    query = select(table).where(table.c.number > after).order_by(table.c.number)
+    return tuple(_event(row) for row in connection.execute(query.limit(most)))
+
+
+def _event(row: Row[Any]) -> Event:
+    return Event(**row._mapping)  # noqa: SLF001 - SQLAlchemy's name for a public thing

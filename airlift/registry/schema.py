@@ -262,12 +262,34 @@ event = Table(
     Column("subject", Text, nullable=False),
     Column("outcome", Text, nullable=False),
     Column("detail", Record),
+    Column("floor", Text, nullable=False, server_default=""),
+    Column("metadata", Record),
+    Column("tool", Text, nullable=False, server_default=""),
     sqlite_autoincrement=True,
 )
 
+# The hashes of every full subtree over the events: `format.merkle`.
+log_node = Table(
+    "log_node",
+    METADATA,
+    Column("level", Integer, primary_key=True),
+    Column("place", Integer, primary_key=True),
+    Column("hash", LargeBinary(32), nullable=False),
+    sqlite_with_rowid=False,
+)
+
+checkpoint = Table(
+    "checkpoint",
+    METADATA,
+    Column("size", Integer, primary_key=True, autoincrement=False),
+    Column("note", LargeBinary, nullable=False),
+    Column("public", LargeBinary(32), nullable=False),
+)
+
 APPEND_ONLY = tuple(
-    f"CREATE TRIGGER event_no_{verb} BEFORE {verb} ON event "
+    f"CREATE TRIGGER {table}_no_{verb} BEFORE {verb} ON {table} "
     "BEGIN SELECT RAISE(ABORT, 'the log only grows'); END"
+    for table in ("event", "log_node", "checkpoint")
     for verb in ("update", "delete")
 )
 """Against mistakes of ours, not against who can write the file."""

@@ -9,7 +9,6 @@ number never falls: the rows say which is the newest, and the log beside the dat
 knows of every one, so that a database put back from a copy does not open.
 """
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,15 +16,13 @@ from typing import Final, Self
 
 from sqlalchemy import ColumnElement, Connection, insert, select, update
 
-from airlift import naming
 from airlift.artifact import Json
 from airlift.digest import Sha256
-from airlift.errors import FormatError, RegistryError
-from airlift.format import catalogue as catalogue_format
+from airlift.errors import RegistryError
 from airlift.format import catalogue_file, withdrawal
 from airlift.format.catalogue import Catalogue
 from airlift.format.withdrawal import Withdrawal
-from airlift.registry import intake, rows, schema
+from airlift.registry import catalogue_files, intake, rows, schema
 from airlift.registry.held import Event
 from airlift.registry.home import Home
 from airlift.store.durable import Disk, names, read_file, there
@@ -34,8 +31,6 @@ from airlift.trust.delivery import TrustState
 
 ACTION: Final = "catalogue"
 """What the log calls taking one in, and refusing one."""
-_FILE = re.compile(r"(\d{6,16})-([0-9a-f]{12})\.catalogue", re.ASCII)
-_HINT: Final = "import the newest catalogue, or restore `records` from a backup"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +79,7 @@ class Upstream:
 
     def __init__(self, home: Home, folder: Path) -> None:
         self._home = home
-        self._folder = _folder(folder)
+        self._folder = catalogue_files.folder(folder)
 
     @classmethod
     def open(cls, folder: Path, *, readonly: bool = False) -> Self:
@@ -140,7 +135,7 @@ class Upstream:
                 raise RegistryError(problem, hint="run the import again")
             disk = Disk()
             disk.make_folder(self._folder, mode=0o700)
-            path = self._folder / _name(made.sequence, verified.id)
+            path = self._folder / catalogue_files.name(made.sequence, verified.id)
             disk.write_file(path, verified.file, mode=0o400)
             with self._home.changing("catalogue import") as connection:
                 add(connection, made, _taken(made, verified.id, now, actor))
@@ -188,7 +183,9 @@ class Upstream:
         Raises:
             RegistryError: Its file is missing or is another.
         """
-        return _read(self._folder / _name(one.sequence, one.id), one.id)
+        return catalogue_files.read(
+            self._folder / catalogue_files.name(one.sequence, one.id), one.id
+        )
 
     def file(self, one: Taken) -> bytes:
         """Return the file of the catalogue *one*, as it came, signatures and all.
@@ -196,7 +193,7 @@ class Upstream:
         Raises:
             RegistryError: It is missing.
         """
-        path = self._folder / _name(one.sequence, one.id)
+        path = self._folder / catalogue_files.name(one.sequence, one.id)
         return read_file(path, limit=catalogue_file.LIMIT, error=RegistryError)
 
     def standing(self) -> tuple[Standing, ...]:
@@ -273,8 +270,10 @@ def add(connection: Connection, made: Catalogue, taken: Taken) -> None:
             )
 
 
-def replay(connection: Connection, home: Path, events: Iterable[Event]) -> int:
-    """Record again every catalogue kept in *home*; return how many.
+def replay(
+    connection: Connection, home: Path, events: Iterable[Event]
+) -> tuple[Sha256, ...]:
+    """Record again every catalogue kept in *home*; return those the log does not know.
 
     A file is written only after it was believed, so one that the log does not know of
     yet counts too, unless the log knows another of its number: what it withdrew must
@@ -293,14 +292,14 @@ def replay(connection: Connection, home: Path, events: Iterable[Event]) -> int:
         for one in events
         if (one.action, one.outcome) == (ACTION, "done")
     }
-    folder = _folder(home)
+    folder = catalogue_files.folder(home)
     found: dict[int, tuple[bool, Catalogue, Taken]] = {}
     for name in sorted(names(folder)) if there(folder) else ():
-        if _FILE.fullmatch(name) is None:
+        if catalogue_files.NAME.fullmatch(name) is None:
             continue
-        made, digest = _unpacked(folder / name)
-        if name != _name(made.sequence, digest):
-            raise _another(folder / name)
+        made, digest = catalogue_files.unpacked(folder / name)
+        if name != catalogue_files.name(made.sequence, digest):
+            raise catalogue_files.another(folder / name)
         event = told.get(digest)
         when, who = (event.time, event.actor) if event else (made.issued, "")
         one = (event is not None, made, _taken(made, digest, when, who))
@@ -309,15 +308,30 @@ def replay(connection: Connection, home: Path, events: Iterable[Event]) -> int:
     for sequence in sorted(found):
         _, made, taken = found[sequence]
         add(connection, made, taken)
-    return len(found)
+    return tuple(taken.id for known, _, taken in found.values() if not known)
 
 
-def _folder(home: Path) -> Path:
-    return home / "records" / "catalogues"
+def again(
+    connection: Connection, home: Path, digest: Sha256, event: Event | None
+) -> None:
+    """Record again one catalogue, unless it is; *event* says who took it in, if any.
 
-
-def _name(sequence: int, digest: Sha256) -> str:
-    return f"{sequence:06d}-{digest[:12]}.catalogue"
+    Raises:
+        RegistryError: Its file is missing or is another.
+    """
+    table, folder = schema.catalogue, catalogue_files.folder(home)
+    if connection.execute(select(table.c.id).where(table.c.id == digest)).first():
+        return
+    for name in names(folder) if there(folder) else ():
+        if (match := catalogue_files.NAME.fullmatch(name)) and digest.startswith(
+            match[2]
+        ):
+            made = catalogue_files.read(folder / name, digest)
+            when, who = (event.time, event.actor) if event else (made.issued, "")
+            add(connection, made, _taken(made, digest, when, who))
+            return
+    problem = f"the catalogue {digest[:12]} is missing from records"
+    raise RegistryError(problem, hint=catalogue_files.HINT)
 
 
 def _taken(made: Catalogue, digest: Sha256, now: str, actor: str) -> Taken:
@@ -361,27 +375,3 @@ def _is(one: Withdrawal) -> tuple[ColumnElement[bool], ...]:
     return tuple(
         column == value for column, value in zip(columns, one.key, strict=True)
     )
-
-
-def _read(path: Path, digest: Sha256) -> Catalogue:
-    made, found = _unpacked(path)
-    if found != digest:
-        raise _another(path)
-    return made
-
-
-def _unpacked(path: Path) -> tuple[Catalogue, Sha256]:
-    shown = naming.show(path.name)
-    data = read_file(path, limit=catalogue_file.LIMIT, error=RegistryError)
-    try:
-        parts = catalogue_file.split(data, name=shown)
-        document = catalogue_file.decompress(parts.document, name=shown)
-        made = catalogue_format.decode(document, name=shown)
-    except FormatError as error:
-        raise RegistryError(error.problem, hint=_HINT) from error
-    return made, catalogue_format.identify(document)
-
-
-def _another(path: Path) -> RegistryError:
-    problem = f"{naming.show(str(path))} is not the catalogue its name says"
-    return RegistryError(problem, hint=_HINT)

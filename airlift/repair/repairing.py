@@ -124,11 +124,12 @@ def _at_hand(label: SpareLabel, found: Found, opened: contextlib.ExitStack) -> A
     items = {one.ordinal: item for item, one in enumerate(label.volumes)}
     here = AtHand(volumes={}, spares={})
     for one in found.candidates:
-        # What the medium shows: of encrypted volumes nothing else is needed.
-        shown = one.outside
-        mine = (shown.dispatch, shown.cutting) == (label.dispatch, label.cutting)
-        if mine and shown.ordinal in items:
-            files = here.volumes.setdefault(items[shown.ordinal], [])
+        mine = (one.label.dispatch, one.label.cutting) == (
+            label.dispatch,
+            label.cutting,
+        )
+        if mine and one.label.ordinal in items:
+            files = here.volumes.setdefault(items[one.label.ordinal], [])
             files.append(File(one.path, opened))
     family = parity.family(label)
     for spare in found.spares:

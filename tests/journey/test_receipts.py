@@ -14,7 +14,6 @@ from airlift.outbound.phases import Phase
 from airlift.outbound.standing import Means, Outcome
 from airlift.registry.catalog import Catalog
 from airlift.store.blobs import BlobStore
-from airlift.trust import site_key
 from answering import SITE, Answering, carried
 from crossing import NOW
 
@@ -207,7 +206,7 @@ def test_a_site_that_began_anew_is_believed_by_its_new_key(gap: Answering) -> No
     """Its store is empty, its receipts begin at 1; what it said before is void."""
     gap.take(gap.send())
     gap.read(gap.answer().path.read_bytes())
-    gap.key = site_key.create(gap.isolated.home, SITE, replace=True)
+    gap.key = gap.maker().make(replace=True)
     gap.keys = {SITE: gap.key.public}
     shutil.rmtree(gap.isolated.home / "receipts")
     found = gap.read(gap.answer().path.read_bytes())

@@ -18,6 +18,8 @@ from pathlib import Path
 import pytest
 
 from airlift.errors import AirliftError, RegistryError, StoreError
+from airlift.inbound import log_check
+from airlift.inbound.own_key import Maker
 from airlift.registry.catalog import Catalog
 from airlift.registry.held import State
 from airlift.store.blobs import BlobStore
@@ -63,6 +65,7 @@ def _trial(tmp_path_factory: pytest.TempPathFactory) -> Trial:
     folder = tmp_path_factory.mktemp("trial") / "site"
     site = Site(folder)
     site.model("org/first", b"first")
+    Maker(home=site.home, catalog=site.catalog, now=LATER, actor="me").make()
     site.hold(b"small", b"other")
     delivery = site.verified(
         document("org/m", {"big": BIG, "other": b"other", "small": b"small"}),
@@ -174,6 +177,7 @@ def looked_at(folder: Path) -> tuple[bool, list[str]]:
     for name, _ in store.all():
         store.check(name)
     catalog.close()
+    faults += log_check.check(folder / "home").faults
     return newest == 2, faults
 
 
