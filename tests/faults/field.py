@@ -7,10 +7,12 @@ import sys
 from pathlib import Path
 
 from airlift.format.head import Codec
+from airlift.inbound import log_check
 from airlift.inbound.arrival import Gate
+from airlift.inbound.own_key import Maker
 from airlift.registry.catalog import Catalog
 from airlift.store.blobs import BlobStore
-from crossing import Crossing, Isolated, noise, weights
+from crossing import NOW, Crossing, Isolated, noise, weights
 from handmade import Run, built, send, whole
 
 NOISE = noise(9 << 20)
@@ -43,7 +45,10 @@ class Field:
         )
         crossing.isolated.land(folder / "1")
         self.before = live(crossing.isolated.home)
-        crossing.isolated.catalog.close()
+        home, catalog = crossing.isolated.home, crossing.isolated.catalog
+        # From here on each change of the registry is signed in its transaction.
+        Maker(home=home, catalog=catalog, now=NOW, actor="bob").make()
+        catalog.close()
         self.template = crossing.isolated.home
         self.medium = folder / "2"
         whole_ = [
@@ -121,6 +126,7 @@ def check(field: Field, home: Path) -> None:
     for held in catalog.releases():
         assert not store.missing(file.sha256 for file in catalog.files(held.id))
     catalog.close()
+    assert log_check.check(home).faults == ()
     assert live(home) in (field.before, {"acme/a", "acme/m"})
     isolated = Isolated.__new__(Isolated)
     isolated.home, isolated.store = home, store
@@ -132,5 +138,6 @@ def check(field: Field, home: Path) -> None:
     assert live(home) == {"acme/a", "acme/m"}
     assert not list((home / "incoming").glob("*"))
     assert not list(store.partials())
+    assert log_check.check(home).faults == ()
     isolated.catalog.close()
     shutil.rmtree(home)

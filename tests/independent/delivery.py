@@ -245,10 +245,8 @@ def _follows_policy(policy: bytes, past: Past) -> None:
 def read_policy(data: bytes) -> Mapping[str, Any]:
     """Return a site's policy, its form checked (section 4.5)."""
     value = parse(data, 256 << 10)
-    stated = ("kinds", "classes", "licences", *_LIMITS)
-    need(isinstance(value, dict) and set(stated) <= set(value), "a policy's keys")
-    need(value.get("encrypted", True) is True, "`encrypted` is said by leaving it out")
-    optional = (*stated, "encrypted")
+    optional = ("kinds", "classes", "licences", *_LIMITS)
+    need(isinstance(value, dict) and set(optional) <= set(value), "a policy's keys")
     plain = {key: value[key] for key in value if key not in optional}
     fields = {
         "format": str,
@@ -306,10 +304,16 @@ def read_dispatch(data: bytes) -> Mapping[str, Any]:
         "packing": dict,
     }
     found = parse(data, 16 << 20)
-    answered = isinstance(found, dict) and "answer" in found
-    record = table(found, fields | {"answer": dict} if answered else fields)
-    if answered:
+    also = [
+        one for one in ("answer", "log") if isinstance(found, dict) and one in found
+    ]
+    record = table(found, fields | dict.fromkeys(also, dict))
+    if "answer" in also:
         _read_answer(record["answer"])
+    if "log" in also:
+        seen = table(record["log"], {"size": int, "root": str})
+        number(seen["size"], 1)
+        digest(seen["root"])
     need(record["format"] == "airlift/dispatch/1", "another format")
     site(record["site"])
     time(record["issued"])

@@ -11,6 +11,7 @@ from airlift.digest import Sha256, sha256
 from airlift.errors import AirliftError
 from airlift.trust import denials
 from airlift.trust.denials import Denial, DenyList, What
+from answering import Answering
 from crossing import MODEL, NOW, Crossing
 from independent import denying, reader
 from independent.delivery import Site, believe
@@ -91,6 +92,21 @@ def test_a_second_delivery_follows_the_first(tmp_path: Path) -> None:
     lost_first = Past(deliveries={2: two.delivery.past.deliveries[2]})
     with pytest.raises(RefusedError, match=r"trust: older than what the site has"):
         read([volume.path for volume in first.volumes], site, past=lost_first)
+
+
+def test_a_delivery_that_quotes_the_log_of_its_site_is_read(tmp_path: Path) -> None:
+    """From the second receipt on, every delivery does."""
+    gap = Answering(tmp_path)
+    root = gap.connected.publisher.root_bytes()
+    site = Site(name="plant7", root=root, now=NOW)
+    first = gap.send()
+    gap.take(first)
+    gap.read(gap.answer().path.read_bytes())
+    second = gap.send()
+    assert second.record.log == gap.standing.log is not None
+    one = read([volume.path for volume in first.volumes], site)
+    two = read([volume.path for volume in second.volumes], site, past=one.delivery.past)
+    assert two.files == gap.current()
 
 
 def test_what_builds_on_an_earlier_delivery_is_read(tmp_path: Path) -> None:
