@@ -100,6 +100,12 @@ QUESTIONS: Final = (
         controls=("SA-22", "SR-5"),
     ),
     Question(
+        id="Q9b",
+        name="denied",
+        title="what was denied, and what of it is held still",
+        controls=("CM-14", "SC-12"),
+    ),
+    Question(
         id="Q5",
         name="vulns",
         title="which known vulnerabilities touch what is here",

@@ -67,7 +67,9 @@ def ask(site: Site, options: Options) -> Answer:
             counts={"packages": len(chosen)},
         )
     known = Advice(made)
-    cases = sorted(_cases(site, made, known, chosen), key=lambda one: one.order)
+    fixes = _Fixes(site, made, here)
+    found = _cases(site, known, fixes, chosen)
+    cases = sorted(found, key=lambda one: one.order)
     unsure = [(one, why) for one in chosen if (why := _unsure(site, known, one))]
     unnamed = () if options.items else tuple(runtimes.unnamed(site))
     return Answer(
@@ -121,15 +123,14 @@ def _unsure(site: Site, known: Advice, one: Installed) -> str:
 
 
 def _cases(
-    site: Site, made: Catalogue, known: Advice, here: tuple[Installed, ...]
+    site: Site, known: Advice, fixes: "_Fixes", chosen: tuple[Installed, ...]
 ) -> Iterator[_Case]:
-    fixes = _Fixes(site, made)
     withdrawn = {
         (one.name, one.subject)
         for one in site.standing
         if one.kind == withdrawal.PACKAGE
     }
-    for one in here:
+    for one in chosen:
         for found in known.of(one.package, one.version):
             level = Severity(found.rating.level)
             paths = {"", one.version, *(each.file.path for each in one.wheels)}
@@ -162,12 +163,15 @@ class _Fixes:
     Args:
         site: What is held.
         made: What the catalogue has.
+        here: Every version of every package that is here.
     """
 
-    def __init__(self, site: Site, made: Catalogue) -> None:
+    def __init__(
+        self, site: Site, made: Catalogue, here: tuple[Installed, ...]
+    ) -> None:
         self._files = {one.file.sha256 for one in site.wheels}
         self._held: dict[str, set[str]] = {}
-        for one in runtimes.installed(site):
+        for one in here:
             if one.wheels:
                 self._held.setdefault(one.package, set()).add(one.version)
         self._given = {

@@ -12,6 +12,7 @@ _COMMANDS: Final = {
     "bundles": "audit_bundles",
     "outdated": "audit_outdated",
     "withdrawn": "audit_withdrawn",
+    "denied": "audit_denied",
     "vulns": "audit_vulns",
     "models": "audit_models",
     "cross": "audit_cross",
