@@ -93,7 +93,29 @@ def read(data: bytes, *, name: str) -> Told:
     if found.get("run_id") != sha256(canonical.encode(rest))[:RUN_DIGITS]:
         problem = f"{name} was changed since it was written: its id is not that of it"
         raise FormatError(problem, hint=hint)
+    try:
+        _use(found)
+    except (KeyError, TypeError, AttributeError) as error:
+        # Its id is right, so somebody wrote it so: it is no report of ours.
+        problem = f"{name} is no whole report: {naming.show(repr(error))}"
+        raise FormatError(problem, hint=hint) from error
     return found
+
+
+def _use(told: Told) -> None:
+    """Use all of a report that a comparison may use, so that what is missing shows."""
+    side = _Side(told)
+    _root(told)
+    for basis in _BASIS.values():
+        basis(told)
+    for one, each in side.findings.items():
+        _is_held(told, each["subject"])
+        _ = each["verdict"], each["severity"], each["title"], one
+    for one, each in side.questions.items():
+        _ = _unknown(each), each["rests_on"], each["title"], each["verdict"], one
+    for one in _asker(side):
+        _ = side.findings[one]
+    between(told, told)
 
 
 def between(before: Told, after: Told) -> tuple[Change, ...]:
@@ -176,6 +198,7 @@ def _cause(
         *(
             (_BASIS[one](old.told) != _BASIS[one](new.told), Cause(one))
             for one in asked["rests_on"]
+            if one in _BASIS
         ),
         (_root(old.told) != _root(new.told), Cause.INVENTORY),
     )

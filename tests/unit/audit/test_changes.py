@@ -12,7 +12,9 @@ from airlift.audit import changes, report
 from airlift.audit.answer import Options
 from airlift.audit.changes import Cause, Change
 from airlift.audit.questions import QUESTIONS, find
+from airlift.digest import sha256
 from airlift.errors import FormatError, RequestError
+from airlift.format import canonical
 from airlift.format.catalogue import Catalogue, Feed
 from airlift.registry import waivers
 from airlift.registry.waivers import Terms
@@ -177,6 +179,33 @@ def test_a_report_that_was_edited_is_refused(world: World) -> None:
     assert refused.value.problem == (
         "it was changed since it was written: its id is not that of it"
     )
+
+
+def signed(**told: Any) -> bytes:
+    """Return what has the id of itself, as reports have, and may be anything."""
+    data = canonical.encode(told)
+    return canonical.encode({**told, "run_id": sha256(data)[:16]})
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {},
+        {"site": "a", "generated_at": "b", "findings": [], "questions": {}},
+        {"site": 1, "generated_at": 2, "findings": [3], "questions": [4]},
+        {
+            "site": "a",
+            "generated_at": "b",
+            "findings": [],
+            "questions": [{"id": "Q1", "findings": ["f"], "unknown": [], "reason": ""}],
+        },
+    ],
+)
+def test_a_report_that_somebody_made_up_is_refused(told: dict[str, Any]) -> None:
+    """Anybody can make an id; what is missing must not look like a fault of ours."""
+    with pytest.raises(FormatError) as refused:
+        read(signed(schema="airlift.audit/1", **told))
+    assert refused.value.problem.startswith("it is no whole report: ")
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"[]", b"\xff", b'{"schema":"x"}'])
