@@ -10,14 +10,16 @@ from airlift.audit.finding import About, Finding, Severity, Subject
 from airlift.audit.site import Site
 from airlift.digest import is_sha256
 from airlift.format import receipt
+from airlift.registry import dispatches
+from airlift.registry.dispatches import Dispatched
 from airlift.registry.held import Delivered, Event, Held
 from airlift.store.durable import names
 
 KIND: Final = "delivery"
 """The family of its findings."""
 _COLUMNS: Final = (
-    *("sequence", "result", "issued", "imported", "delivery", "items", "live"),
-    *("bytes", "signed_by", "operator", "actor", "reason", "airlift"),
+    *("sequence", "result", "issued", "imported", "carries", "items", "held", "live"),
+    *("bytes", "reason", "delivery", "signed_by", "operator", "actor", "airlift"),
 )
 _TAKEN: Final = "taken"
 
@@ -60,18 +62,30 @@ def _taken(site: Site) -> Iterator[Mapping[str, Json]]:
     brought: dict[int, list[Held]] = {}
     for one in site.releases:
         brought.setdefault(one.sequence, []).append(one)
+    records = dispatches.dispatched(site.home)
     for delivery in site.deliveries:
-        yield _row(delivery, brought.get(delivery.sequence, []))
+        number = delivery.sequence
+        yield _row(delivery, brought.get(number, []), records[number])
 
 
-def _row(one: Delivered, brought: list[Held]) -> Mapping[str, Json]:
+def _carries(told: Dispatched) -> str:
+    """Return whether a delivery stands for itself, and whether it was asked for."""
+    base = f"builds on {told.needs} blobs held" if told.needs else "all it names"
+    return f"{base}, as requested" if told.answers else base
+
+
+def _row(one: Delivered, brought: list[Held], told: Dispatched) -> Mapping[str, Json]:
     return {
         "sequence": one.sequence,
         "result": _TAKEN,
         "issued": one.issued,
         "imported": one.imported,
         "delivery": one.id,
-        "items": len(brought),
+        "carries": _carries(told),
+        # What it named; what came with an earlier delivery is held by that one's row,
+        # and what was collected by none.
+        "items": len(told.releases),
+        "held": len(brought),
         "live": sum(1 for each in brought if each.state == "live"),
         "bytes": sum(each.size for each in brought),
         "signed_by": tuple(

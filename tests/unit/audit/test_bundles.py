@@ -38,14 +38,29 @@ def test_what_came_is_listed_the_newest_first(world: World) -> None:
     world.bring(model())
     found = world.ask("bundles")
     assert found.verdict is Verdict.PASS
-    columns = ("sequence", "result", "issued", "imported", "items", "live", "bytes")
+    columns = ("sequence", "result", "issued", "imported", "items", "held", "bytes")
     assert rows(found, *columns) == [
         (2, "taken", NOW, NOW, 1, 1, 2),
         (1, "taken", NOW, NOW, 0, 0, 0),
     ]
+    assert rows(found, "carries", "live")[0] == ("all it names", 1)
     assert rows(found, "signed_by", "operator", "actor")[0] == (
         *(("alice",), "alice", "ann"),
     )
+
+
+def test_what_was_collected_was_brought_all_the_same(world: World) -> None:
+    """A delivery of a model is not one of nothing because the model is gone."""
+    world.bring(model())
+    with world.catalog() as catalog:
+        (held,) = catalog.releases()
+        for live in (model("org/b"), model("org/c")):
+            catalog.deactivate([held.id], now=NOW, actor="bob")
+            world.bring(live)
+        plan = catalog.doomed(world.store)
+        catalog.collect(plan, world.store, now=NOW, actor="bob")
+    found = world.ask("bundles", "2")
+    assert rows(found, "sequence", "items", "held") == [(2, 1, 0)]
 
 
 def test_a_number_that_never_came_is_a_finding(world: World) -> None:
