@@ -87,6 +87,19 @@ def state_dict() -> bytes:
     )
 
 
+def legacy(*, behind: bytes = b"") -> bytes:
+    """Return weights as torch before 1.6 wrote them: pickles, then bare storages.
+
+    Source: ``torch.serialization``, ``_legacy_save``.
+    """
+    magic = PROTO_2 + b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19" + STOP
+    protocol = PROTO_2 + b"M\xe9\x03" + STOP
+    system = PROTO_2 + b"}" + STOP
+    keys = PROTO_2 + b"]" + text("0") + b"a" + STOP
+    storage = struct.pack("<q4f", 4, 0.1, 0.2, 0.3, 0.4)
+    return magic + protocol + system + state_dict() + keys + storage + behind
+
+
 PLAIN: Final = PROTO_4 + b"}" + b"(" + text("epoch") + b"K\x03" + b"u" + STOP
 """A dict of one number."""
 SYSTEM: Final = calling("posix", "system", "true")
@@ -105,6 +118,10 @@ HOSTILE: Final[Mapping[str, tuple[str, bytes]]] = {
     "importlib": ("model.pkl", calling("importlib", "import_module", "antigravity")),
     "broken after the payload": ("model.pkl", SYSTEM[:-1] + b"\xff\xff\xff"),
     "behind a harmless one": ("model.pkl", PLAIN + SYSTEM),
+    "behind the storages of an older file": (
+        "pytorch_model.bin",
+        legacy(behind=SYSTEM),
+    ),
     "by way of a module": ("model.pkl", calling("local_helper", "run", "true")),
 }
 """File name and bytes of each, by what it is."""

@@ -45,6 +45,8 @@ ALSO = (
     "audit verify",
     "audit trace",
     "audit hosts",
+    "audit models",
+    "audit diff",
 )
 """More of them, which the watched crossing does not run."""
 OUT = (
@@ -152,6 +154,7 @@ LINES = (
     "audit trace acme/m@main",
     "observe --host gpu-1 --hub MEDIUM --to MEDIUM.json",
     "audit hosts --read MEDIUM.json",
+    "audit models",
 )
 
 

@@ -62,6 +62,13 @@ def test_weights_as_torch_writes_them_are_cleared(
     assert rules.severity(Rule.PICKLE) is Severity.LOW
 
 
+def test_older_weights_are_not_cleared(tmp_path: Path) -> None:
+    """Behind their pickles lie bare numbers, which a scanner cannot tell from more."""
+    found = look(tmp_path, "pytorch_model.bin", hostile_pickles.legacy())
+    assert found.format == "torch"
+    assert [one.rule for one in found.signs] == [Rule.PICKLE_UNCLEAR]
+
+
 def test_what_a_pickle_imports_is_told(tmp_path: Path) -> None:
     """It is what a person judges it by."""
     name, data = HOSTILE["importlib"]
