@@ -147,12 +147,48 @@ class ReleaseFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Signatory:
+    """A key, or an authority of certificates, that stands behind an attestation.
+
+    Attributes:
+        name: Whose it is, in the words of who made the release.
+        scheme: A signature scheme, or ``x509`` for an authority.
+        key_id: Of the key; SHA-256 of the DER form of an authority's certificate.
+        public: The key as TUF spells it; PEM of the certificate.
+    """
+
+    name: str
+    scheme: str
+    key_id: Sha256
+    public: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attested:
+    """A signed statement about a release that travels with it.
+
+    Attributes:
+        sha256: Of the statement in its envelope, as it travels.
+        size: Its bytes.
+        at: When it was made, or was found right by who made the release,
+            ``YYYY-MM-DDThh:mm:ssZ``; certificates have to be valid then.
+        by: Who must have signed it, all of them; sorted by key id, at least one.
+    """
+
+    sha256: Sha256
+    size: int
+    at: str
+    by: tuple[Signatory, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
     """A signed document's content: one artifact at one exact revision.
 
     Attributes:
         counter: Rises by one with each release of this kind and name; a site
             refuses a fall, even under a stolen dispatch key (threats 2.4).
+        attestations: Sorted by digest. They are of everything else here.
     """
 
     kind: Kind
@@ -164,6 +200,7 @@ class Release:
     upstream: Mapping[str, Json] = field(default_factory=_nothing)
     licence: str = ""
     base_models: tuple[str, ...] = ()
+    attestations: tuple[Attested, ...] = ()
 
     @property
     def size(self) -> int:

@@ -146,6 +146,28 @@ def decode(data: bytes, *, name: str, limit: int) -> Json:
     return value
 
 
+def decode_foreign(data: bytes, *, name: str, limit: int) -> Json:
+    """Return the value of *data*: JSON that others wrote, in whatever spelling.
+
+    For what is bound by digest and shown: as strict as ``decode`` wherever two readers
+    could read two things (threats D1, D4).
+
+    Raises:
+        FormatError: As ``decode``, except for the spelling.
+    """
+    if len(data) > limit:
+        problem = f"{name} has {len(data)} bytes, the limit is {limit}"
+        raise FormatError(problem, hint="ask whoever made it for a smaller one")
+    _check_depth(data, name)
+    try:
+        value = _parse(data, once=_unique)
+        _ENCODE(value).encode()  # a lone surrogate can be written down in JSON
+    except (ValueError, RecursionError) as error:
+        problem = f"{name} is not strict JSON: {error}"
+        raise FormatError(problem, hint="copy it again from its source") from error
+    return value
+
+
 def _parse(data: bytes, once: _Once | None = None) -> Json:
     # A key twice needs no hook for each object: only one of the two is spelt again.
     found = json.loads(

@@ -4,15 +4,19 @@ Signed by the release approvers, the same bytes for every site. Its SHA-256 is t
 release's id.
 """
 
+from dataclasses import replace
+
 from airlift import naming
 from airlift.artifact import ContentClass, Json, Kind, Release, ReleaseFile
 from airlift.digest import Sha256, is_sha256, sha256
-from airlift.format import canonical
+from airlift.format import attested, canonical
 from airlift.format.fields import Fields
 
 FORMAT = "airlift/release/1"
 LIMIT = 64 << 20
 """Bytes; about 300,000 files of ordinary path length."""
+
+_LISTED = "attestations"
 
 
 def identify(document: bytes) -> Sha256:
@@ -20,9 +24,20 @@ def identify(document: bytes) -> Sha256:
     return sha256(document)
 
 
+def content(release: Release) -> Sha256:
+    """Return what attestations of *release* name it by.
+
+    The id it would have without them: they cannot name a digest that they change.
+    """
+    return identify(encode(replace(release, attestations=())))
+
+
 def encode(release: Release) -> bytes:
     """Return the canonical document of *release*."""
     files: list[Json] = [_file(file) for file in release.files]
+    # Absent where there are none, so that the document is what it was before there
+    # could be any, and every reader of that time reads it.
+    listed = {_LISTED: attested.tables(release)} if release.attestations else {}
     return canonical.encode(
         {
             "format": FORMAT,
@@ -35,6 +50,7 @@ def encode(release: Release) -> bytes:
             "licence": release.licence,
             "base_models": release.base_models,
             "files": files,
+            **listed,
         }
     )
 
@@ -64,6 +80,7 @@ def decode(document: bytes, *, name: str = "release document") -> Release:
     top.exactly(
         *("format", "kind", "name", "revision", "counter", "refs"),
         *("upstream", "licence", "base_models", "files"),
+        *([_LISTED] if _LISTED in top.names() else []),
     )
     top.expect("format", FORMAT)
     release = Release(
@@ -76,6 +93,7 @@ def decode(document: bytes, *, name: str = "release document") -> Release:
         licence=top.text("licence"),
         base_models=top.texts("base_models"),
         files=tuple(top.each("files", _usual_file, _read_file)),
+        attestations=attested.read(top, _LISTED),
     )
     _check_names(top, release)
     return release
