@@ -67,11 +67,20 @@ class SignedBy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedRelease:
-    """A release whose document was signed by the release approvers."""
+    """A release whose document was signed by the release approvers.
+
+    Attributes:
+        id: SHA-256 of its document.
+        release: What the document says.
+        document: Its bytes.
+        attestations: The bytes of what it lists, in that order; whether they are so
+            is another question (``trust.attestation``).
+    """
 
     id: Sha256
     release: Release
     document: bytes
+    attestations: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,12 +60,23 @@ class PublicKey:
 
         False also for the second form of an ECDSA signature (``Scheme.settle``).
         """
-        scheme = SCHEMES[self.scheme]
         if len(signature) > _SIGNATURE_BYTES:
             return False
         try:
-            if scheme.settle(signature) != signature:
-                return False
+            settled = SCHEMES[self.scheme].settle(signature) == signature
+        except ValueError:
+            return False
+        return settled and self.verifies_any(signature, payload)
+
+    def verifies_any(self, signature: bytes, payload: bytes) -> bool:
+        """Say whether *signature* is right, whichever of two forms it has.
+
+        For what others sign and a digest binds: of an ECDSA signature they take
+        either form, and nobody can change it.
+        """
+        if len(signature) > _SIGNATURE_BYTES:
+            return False
+        try:
             self._tuf().verify_signature(
                 Signature(self.key_id, signature.hex()), payload
             )

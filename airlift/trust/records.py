@@ -6,12 +6,12 @@ only sorts bytes, and every name that is not expected is refused.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from airlift import naming
 from airlift.digest import Sha256
 from airlift.errors import FormatError, TrustError
-from airlift.format import dispatch, packing, release
+from airlift.format import dispatch, dsse, packing, release
 from airlift.trust import denials, metadata, policy, strict
 
 TIMESTAMP = "metadata/timestamp.json"
@@ -20,6 +20,8 @@ ROOTS = 1024
 """Most roots of a chain: three a year for three centuries."""
 RELEASES = 65_536
 """Most releases of a delivery."""
+ATTESTATION = "records/attestations/"
+"""What the names of attestations begin with."""
 
 _VERSIONED = re.compile(
     r"metadata/([1-9]\d{0,15})\.(root|snapshot|targets|site-[a-z0-9-]{1,32})\.json",
@@ -33,6 +35,7 @@ _POLICY = re.compile(
 )
 _DENY = re.compile(r"records/deny/([1-9]\d{0,15})\.json", re.ASCII)
 _RELEASE = re.compile(r"records/releases/([0-9a-f]{64})\.json", re.ASCII)
+_ATTESTATION = re.compile(ATTESTATION + r"([0-9a-f]{64})\.json", re.ASCII)
 
 
 def metadata_name(role: str, version: int) -> str:
@@ -50,6 +53,11 @@ def dispatch_name(site: str, sequence: int) -> str:
 def release_name(release_id: Sha256) -> str:
     """Return the name of a release document."""
     return f"records/{metadata.release_target(release_id)}"
+
+
+def attestation_name(digest: Sha256) -> str:
+    """Return the name of an attestation."""
+    return f"{ATTESTATION}{digest}.json"
 
 
 def policy_name(site: str, version: int) -> str:
@@ -81,6 +89,7 @@ def limit(name: str) -> int:
         (_RELEASE, release.LIMIT),
         (_POLICY, policy.LIMIT),
         (_DENY, denials.LIMIT),
+        (_ATTESTATION, dsse.LIMIT),
     ):
         if pattern.fullmatch(name):
             return most
@@ -106,6 +115,7 @@ class Offer:
         releases: Release documents by the id their name claims.
         policy: The site's policy; None where none travels.
         denials: The deny list; None where none travels.
+        attestations: Of the releases, by the digest their name claims.
     """
 
     roots: tuple[Numbered, ...]
@@ -118,6 +128,7 @@ class Offer:
     releases: Mapping[str, bytes]
     policy: Numbered | None = None
     denials: Numbered | None = None
+    attestations: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def sort(files: Mapping[str, bytes], *, site: str) -> Offer:
@@ -143,6 +154,7 @@ def sort(files: Mapping[str, bytes], *, site: str) -> Offer:
         releases=_releases(files),
         policy=_lone(files, _POLICY),
         denials=_lone(files, _DENY),
+        attestations=_attestations(files),
     )
 
 
@@ -226,6 +238,13 @@ def _releases(files: Mapping[str, bytes]) -> dict[str, bytes]:
         problem = f"the delivery has {len(found)} releases, the limit is {RELEASES}"
         raise TrustError(problem, hint="this is not a delivery airlift wrote")
     return found
+
+
+def _attestations(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    # How many there may be is in the releases that name them.
+    return {
+        one[1]: files[name] for name in files if (one := _ATTESTATION.fullmatch(name))
+    }
 
 
 def _need(files: Mapping[str, bytes], name: str) -> bytes:

@@ -3,6 +3,7 @@
     settings.json               lives of documents
     metadata/N.ROLE.json        every version of every document
     releases/ID.json            release documents
+    attestations/DIGEST.json    what travels beside releases
     dispatch/SITE/N.json        dispatch records
     packing/SITE/N.json         packing lists
     policy/SITE/N.json          policies of sites
@@ -24,7 +25,7 @@ from pathlib import Path
 from airlift import naming
 from airlift.digest import Sha256
 from airlift.errors import FormatError, RequestError, StoreError
-from airlift.format import dispatch, packing, release
+from airlift.format import dispatch, dsse, packing, release
 from airlift.trust import denials, draft, files, metadata, policy, strict
 from airlift.trust.draft import Draft
 from airlift.trust.metadata import Document, Snapshot, Timestamp
@@ -188,6 +189,10 @@ class Repository:
         """Return the bytes of a release document; as ``metadata``."""
         return self._read(metadata.release_target(release_id), release.LIMIT)
 
+    def attestation(self, digest: Sha256) -> bytes:
+        """Return the bytes of an attestation; as ``metadata``."""
+        return self._read(attestation_path(digest), dsse.LIMIT)
+
     def policy(self, site: str, version: int) -> bytes:
         """Return the bytes of a site's policy; as ``metadata``."""
         return self._read(metadata.policy_target(site, version), policy.LIMIT)
@@ -260,3 +265,8 @@ def _holds(path: Path, data: bytes) -> bool:
 def packing_path(site: str, sequence: int) -> str:
     """Return where a packing list lies in the folder."""
     return f"packing/{site}/{sequence}.json"
+
+
+def attestation_path(digest: Sha256) -> str:
+    """Return where an attestation lies in the folder."""
+    return f"attestations/{digest}.json"

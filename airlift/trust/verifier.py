@@ -9,7 +9,8 @@ The law, in the order it is applied; whatever fails stops everything:
 4. Every signature is needed and valid, by a key of its role; the documents name each
    other as they are; the snapshot names every role and the newest root.
 5. The dispatch record is the one the site's role vouches for; only then is it read.
-   The packing list and each release document are the ones signed for.
+   The packing list and each release document are the ones signed for, and each
+   attestation is one that a release names; what it says is no matter here.
 6. Nothing has expired at the later of this host's clock and the newest time it has
    verified; or enough people here have said that it may be taken late (trust.grace).
    Said last of all, so that everything else about what is taken late is right.
@@ -38,6 +39,7 @@ from airlift.format import dispatch, packing, release
 from airlift.format.dispatch import Dispatch
 from airlift.format.packing import PackingList
 from airlift.trust import (
+    attached,
     clock,
     coherence,
     denials,
@@ -305,9 +307,18 @@ def _releases(claim: _Claim) -> tuple[VerifiedRelease, ...]:
         document = claim.offer.releases[release_id]
         name = f"`{records.release_name(release_id)}`"
         content = release.decode(document, name=name)
-        one = VerifiedRelease(id=release_id, release=content, document=document)
-        found.append(one)
-    return tuple(found)
+        found.append((release_id, content, document))
+    offered = claim.offer.attestations
+    attached.check(offered, (content for _, content, _ in found))
+    return tuple(
+        VerifiedRelease(
+            id=release_id,
+            release=content,
+            document=document,
+            attestations=tuple(offered[one.sha256] for one in content.attestations),
+        )
+        for release_id, content, document in found
+    )
 
 
 def _advanced(
