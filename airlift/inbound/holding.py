@@ -1,9 +1,9 @@
 """Which releases of a delivery wait in quarantine, and why.
 
-Without a site policy: what the desk holds, and what the content gate finds. With one,
-its rules come first, on what is signed and on the bytes themselves; what they object
-to waits until enough people have approved it. The registry checks the same again when
-a release is to go live (``registry.clearance``).
+Without a site policy: what the desk holds, what the content gate finds, and what is
+attested and not so. With one, its rules come first, on what is signed and on the bytes
+themselves; what they object to waits until enough people have approved it. The registry
+checks the same again when a release is to go live (``registry.clearance``).
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from airlift.inbound.arrival import Desk, Gate
 from airlift.payload import gate as content
 from airlift.registry import clearance
 from airlift.registry.held import Hold
-from airlift.trust import approval, denials, policy, rules
+from airlift.trust import approval, attestation, denials, policy, rules
 from airlift.trust.approval import Approval, Subject
 from airlift.trust.delivery import VerifiedDelivery, VerifiedRelease
 from airlift.trust.denials import DenyList
@@ -119,11 +119,12 @@ def _ruled(
 
 
 def _odd(one: VerifiedRelease, told: Policy | None, gate: Gate) -> str:
-    """Say in which way the bytes of a release are not what its document says."""
+    """Say in which way the bytes of a release are not what is said of them."""
+    judged = attestation.judged(one.release, one.attestations)
     found = content.arriving(one.release, _reader(gate))
     if not found and told and told.classes is not None:
         found = content.disguised(one.release, _reader(gate), told.classes)
-    return naming.show(found)
+    return "; ".join(filter(None, [attestation.flaws(judged), naming.show(found)]))
 
 
 def _objections(

@@ -5,12 +5,20 @@ from collections.abc import Iterable, Mapping
 from airlift import naming
 from airlift.digest import Sha256
 from airlift.errors import RequestError
-from airlift.registry import clearance, denying, finding, rows, schema
+from airlift.registry import (
+    attestations,
+    clearance,
+    denying,
+    finding,
+    rows,
+    schema,
+)
 from airlift.registry.clearance import Standing
 from airlift.registry.engine import Database
 from airlift.registry.held import Event, Held, State
 from airlift.trust import approval, grace
 from airlift.trust.approval import Approval, Subject
+from airlift.trust.attestation import Judged
 from airlift.trust.delivery import TrustState
 from airlift.trust.denials import DenyList
 from airlift.trust.people import person
@@ -96,6 +104,25 @@ class Custody:
         """
         with self._database.read() as connection:
             return clearance.approvals(connection)
+
+    def attestations(self, release: Sha256) -> tuple[Judged, ...]:
+        """Return what was attested of a release, and what of it is so now.
+
+        Raises:
+            RequestError: It is not held.
+            RegistryError: The database cannot answer.
+        """
+        with self._database.read() as connection:
+            return attestations.of(connection, release)
+
+    def evidence(self, release: Sha256) -> Mapping[Sha256, bytes]:
+        """Return the bytes of the attestations of a release, by digest.
+
+        Raises:
+            RegistryError: The database cannot answer.
+        """
+        with self._database.read() as connection:
+            return attestations.contents(connection, release)
 
     def subject(self, release: Sha256) -> Subject:
         """Return what an approval of *release* has to name.

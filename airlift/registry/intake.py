@@ -207,6 +207,12 @@ def _add_release(
     connection.execute(
         insert(schema.document).values(release=number, content=verified.document)
     )
+    beside = [
+        {"release": number, "sha256": one.sha256, "content": data}
+        for one, data in zip(release.attestations, verified.attestations, strict=True)
+    ]
+    if beside:
+        connection.execute(insert(schema.attestation), beside)
     refs = [{"release": number, "ref": ref} for ref in sorted(set(release.refs))]
     if refs:
         connection.execute(insert(schema.release_ref), refs)
@@ -304,6 +310,7 @@ def drop_releases(connection: Connection, numbers: Collection[int]) -> None:
     for some in rows.batches(sorted(numbers)):
         for table in (
             schema.document,
+            schema.attestation,
             schema.release_ref,
             schema.member,
             schema.pin,

@@ -14,6 +14,7 @@ from airlift.registry.custody import Custody
 from airlift.registry.engine import FILE, Database
 from airlift.registry.held import Delivered, Event, Generation, Held, State
 from airlift.registry.scans import Attached
+from airlift.trust.attestation import Judged
 from airlift.trust.expiry import expiries
 
 
@@ -147,6 +148,15 @@ class Overview:
         """
         with self._database.read() as connection:
             return scans.told_by(rows.events(connection, action=scans.ACTION))
+
+    def attestations(self, release: Sha256) -> tuple[Judged, ...]:
+        """Return what was attested of a release, and what of it is so now.
+
+        Raises:
+            RequestError: It is not held.
+            RegistryError: The database cannot answer.
+        """
+        return Custody(self._database).attestations(release)
 
     def stored(self) -> tuple[Stored, ...]:
         """Return how much the blobs of all releases take, by kind and state.

@@ -126,6 +126,16 @@ document = Table(
     Column("content", LargeBinary, nullable=False),
 )
 
+# What travels beside a release, as its document lists it; whether it is so is judged
+# whenever it is shown.
+attestation = Table(
+    "attestation",
+    METADATA,
+    Column("release", ForeignKey("release.number"), primary_key=True),
+    Column("sha256", Digest, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+)
+
 release_ref = Table(
     "release_ref",
     METADATA,

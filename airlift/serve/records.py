@@ -8,6 +8,7 @@ from airlift.digest import Sha256
 from airlift.registry.held import Delivered, Event, Generation, Held
 from airlift.registry.overview import Knowledge, Stored
 from airlift.registry.scans import Attached
+from airlift.trust.attestation import Judged
 
 
 class Records(Protocol):
@@ -47,6 +48,10 @@ class Records(Protocol):
 
     def scans(self) -> tuple[Attached, ...]:
         """Return what scanners said, the oldest first."""
+        ...
+
+    def attestations(self, release: Sha256) -> tuple[Judged, ...]:
+        """Return what was attested of a release, and what of it is so now."""
         ...
 
     def stored(self) -> tuple[Stored, ...]:

@@ -125,6 +125,7 @@ def shown(  # noqa: PLR0913 - what one page is made of
         "acting": _acting(files),
         "waits": view.snapshot.waiting.get(held.id, ""),
         "scans": view.snapshot.scans(held),
+        "attested": view.snapshot.attestations(held),
         "delivery": delivery,
         "signers": signers(delivery.signed_by) if delivery else (),
         "recipes": commands.of_release(offer, place) if served else (),

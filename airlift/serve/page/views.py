@@ -13,6 +13,7 @@ from airlift.registry.overview import Knowledge, Stored
 from airlift.registry.scans import Attached
 from airlift.serve.dialect import Request, Shelf
 from airlift.serve.records import Records
+from airlift.trust.attestation import Judged
 
 ALL = frozenset(Kind)
 EVENTS = 500
@@ -36,6 +37,7 @@ class Snapshot:
         self.releases: tuple[Held, ...] = records.releases()
         self.deliveries: tuple[Delivered, ...] = records.deliveries()
         self.site: str = records.site()
+        self._judged: dict[Sha256, tuple[Judged, ...]] = {}
 
     @cached_property
     def knowledge(self) -> Knowledge:
@@ -55,6 +57,12 @@ class Snapshot:
         """Return what scanners said of a release, or of what brought it."""
         dispatches = {one.sequence: one.id for one in self.deliveries}
         return scans.of(self._scans, held, dispatches)
+
+    def attestations(self, held: Held) -> tuple[Judged, ...]:
+        """Return what was attested of a release; judged once in this moment's life."""
+        if held.id not in self._judged:
+            self._judged[held.id] = self._records.attestations(held.id)
+        return self._judged[held.id]
 
     @cached_property
     def stored(self) -> tuple[Stored, ...]:

@@ -12,11 +12,13 @@ from airlift import naming
 from airlift.artifact import Json, Kind, Release, ReleaseFile
 from airlift.digest import Sha256, sha256
 from airlift.format.scan import Result, Scan
+from airlift.format.statement import Statement
 from airlift.registry.held import Delivered, Event, Generation, Held, State
 from airlift.registry.overview import Knowledge, Stored
 from airlift.registry.scans import Attached
 from airlift.serve.dialect import Answer, Caller, Request
 from airlift.serve.page.dialect import Page
+from airlift.trust.attestation import Judged
 from airlift.trust.delivery import SignedBy
 from page_world import NOW, Reader, read
 from shelves import MemoryShelf, cargo
@@ -118,6 +120,19 @@ class OneOfEach:
     def waiting(self, found: Iterable[Held]) -> Mapping[Sha256, str]:
         """Return a reason for each."""
         return {one.id: self.text for one in found}
+
+    def attestations(self, release: Sha256) -> tuple[Judged, ...]:
+        """Return one that is valid, and one that is not."""
+        told = Statement(subjects=(), predicate_type=self.text, predicate={})
+        good = Judged(
+            sha256=sha256(b"a"),
+            size=1,
+            at=NOW,
+            by=(self.text,),
+            words=(self.text,),
+            statement=told,
+        )
+        return (good, replace(good, problem=self.text))
 
     def scans(self) -> tuple[Attached, ...]:
         """Return one scan of the one delivery, carried."""
