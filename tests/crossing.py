@@ -19,6 +19,7 @@ from airlift.inbound.arrival import Arrival, Gate
 from airlift.inbound.landing import Landed
 from airlift.inbound.media import Candidate
 from airlift.outbound import departure
+from airlift.outbound.attesting import Attester
 from airlift.outbound.departure import Departure, Dock, Order
 from airlift.outbound.ledger import Ledger
 from airlift.outbound.sparing import NO_SPARES, Sparing
@@ -109,6 +110,7 @@ class Connected:
         anchor: bool = False,
         sparing: Sparing = NO_SPARES,
         pipe: BinaryIO | None = None,
+        attester: Attester | None = None,
     ) -> Departure:
         """Make a delivery on *medium*."""
         order = Order(
@@ -122,6 +124,7 @@ class Connected:
             anchor=anchor,
             sparing=sparing,
             pipe=pipe,
+            attester=attester,
         )
         return departure.export(
             order, self.dock, [self.key], now=now, progress=Silent()

@@ -7,6 +7,7 @@ import click
 from airlift.artifact import Json
 from airlift.cli import (
     answer_told,
+    attesting,
     basis,
     chosen_site,
     config,
@@ -19,6 +20,7 @@ from airlift.cli import (
     slips,
     wanted,
 )
+from airlift.cli.attesting import Wished
 from airlift.cli.capacity import Capacity
 from airlift.cli.keyring import Passphrases
 from airlift.errors import RequestError
@@ -90,6 +92,7 @@ from airlift.trust.publisher import Publisher
 @click.option(
     "--slip", "with_slip", is_flag=True, help="Write a packing slip beside the volumes."
 )
+@attesting.options
 @click.option("--operator", default=config.actor, help="Who makes it, as it is signed.")
 @keyring.key_option
 @config.passphrase_options
@@ -114,6 +117,9 @@ def command(
     per_medium: int,
     asked: int,
     with_slip: bool,
+    attest: bool,
+    model_key: str,
+    trusted: tuple[Path, ...],
     operator: str,
     key_names: tuple[str, ...],
     passphrase_fd: int | None,
@@ -143,6 +149,9 @@ def command(
     revisions that were asked for, without what the site has said it holds, and says why
     of what it does not carry. Where that has to be approved, MANIFEST is the approved
     lock that `airlift request lock` made of it.
+
+    With --attest and --oms, statements travel beside each release and stay with it; they
+    give nothing authority. A site needs an airlift that knows of them to take it.
     """
     _check(
         (manifest or request, again), build_on, anchor=anchor, empty=revocations_only
@@ -159,6 +168,10 @@ def command(
     phrases = Passphrases(fd=passphrase_fd, file=passphrase_file)
     # Before hours of fetching: a mistyped passphrase must not cost them.
     signers = keyring.unlock(home, key_names, phrases)
+    wished = Wished(
+        statements=attest, model_key=model_key, trusted=trusted, operator=operator
+    )
+    attester = attesting.attester(home, wished, signers, phrases, (manifest, chosen))
     table = wanted.sources()
     store = BlobStore(home / "store")
     if build_on == bases.NONE:
@@ -180,6 +193,7 @@ def command(
         anchor=anchor,
         sparing=Sparing(spares=spare, per_medium=per_medium),
         pipe=stream,
+        attester=attester,
     )
     dock = Dock(
         store=store,

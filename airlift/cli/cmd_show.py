@@ -7,20 +7,36 @@ import click
 
 from airlift import naming
 from airlift.artifact import ContentClass, Json, ReleaseFile
-from airlift.cli import config, output, scanned
+from airlift.cli import attested, config, output, scanned
 from airlift.cli.cmd_list import as_table
 from airlift.digest import Sha256
+from airlift.format import release as documents
 from airlift.registry import scans
 from airlift.registry.catalog import Catalog
 from airlift.registry.clearance import Standing
 from airlift.registry.held import Delivered, Held
+from airlift.trust.attestation import Judged
 
 
 @click.command("show")
 @click.argument("reference")
+@click.option(
+    "--attestations",
+    "in_full",
+    is_flag=True,
+    help="What was attested of it, by whom, in full, instead of its files.",
+)
+@click.option(
+    "--to",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write the attestations there, with keys, for other verifiers.",
+)
 @config.home_option
 @config.json_option
-def command(home: Path, reference: str, *, as_json: bool) -> None:
+def command(
+    home: Path, reference: str, *, in_full: bool, folder: Path | None, as_json: bool
+) -> None:
     """Show the release REFERENCE: its files, where it came from, who signed it.
 
     REFERENCE is NAME, NAME@REVISION, KIND:NAME, or the first digits of a release id.
@@ -36,10 +52,33 @@ def command(home: Path, reference: str, *, as_json: bool) -> None:
     known = scans.told_by(catalog.events(action=scans.ACTION))
     found = scans.of(known, held, {delivery.sequence: delivery.id})
     kept["scans"] = [{**scanned.as_table(one), "words": one.words} for one in found]
+    judged = custody.attestations(held.id)
+    kept["attestations"] = [attested.as_table(one) for one in judged]
+    if folder:
+        told = documents.decode(catalog.document(held.id))
+        kept["written"] = [
+            str(path)
+            for path in attested.write(told, custody.evidence(held.id), folder)
+        ]
     if as_json:
         output.as_json({**_as_json(held, files, delivery), **kept})
-        return
-    _print(held, files, delivery, kept)
+    elif in_full or folder:
+        _print_attested(held, judged, kept)
+    else:
+        _print(held, files, delivery, kept, judged)
+
+
+def _print_attested(
+    held: Held, judged: tuple[Judged, ...], kept: Mapping[str, Json]
+) -> None:
+    release = held.release
+    output.line(f"{release.kind}:{naming.show(release.name)}  release {held.id}")
+    if not judged:
+        output.line("nothing was attested of it")
+    attested.show(judged)
+    written = kept.get("written")
+    for path in written if isinstance(written, list) else ():
+        output.line(f"written: {naming.show(str(path))}")
 
 
 def _as_json(
@@ -95,6 +134,7 @@ def _print(
     files: tuple[ReleaseFile, ...],
     delivery: Delivered,
     kept: dict[str, Json],
+    judged: tuple[Judged, ...],
 ) -> None:
     release = held.release
     rows = [
@@ -142,6 +182,7 @@ def _print(
         rows.append(("scan", naming.show(str(one["words"]))))
     if not found:
         rows.append(("scan", "no report attached"))
+    rows += [attested.row(one) for one in judged]
     for key, value in rows:
         output.line(f"{key:<22}{value}")
     output.line()

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from airlift import naming
-from airlift.artifact import Kind, Pinned, Release, ReleaseFile
+from airlift.artifact import Kind, Pinned, Release
 from airlift.digest import Sha256, sha256
-from airlift.errors import RequestError, SourceError, StoreError
+from airlift.errors import SourceError, StoreError
 from airlift.format import dispatch, packing, release, volume
 from airlift.format.answer import Answer
 from airlift.format.dispatch import HISTORY, Dispatch, Need
@@ -30,11 +30,13 @@ from airlift.outbound import (
     sparing,
     witness,
 )
+from airlift.outbound.attesting import Attester
 from airlift.outbound.cutting import Cargo, Cutter, WrittenVolume
 from airlift.outbound.fetching import fetch
 from airlift.outbound.lading import Where
 from airlift.outbound.ledger import Entry, Ledger
 from airlift.outbound.mounts import mount_of
+from airlift.outbound.numbering import number
 from airlift.outbound.packing import Packed, Packer
 from airlift.outbound.quay import Media
 from airlift.outbound.sparing import NO_SPARES, Sparing, WrittenSpare
@@ -68,6 +70,8 @@ class Order:
         media: The media that volumes may be spread over, instead of one folder.
         answer: Tells, of the releases that *pinned* became, what became of the request
             they were asked for in; None where nobody asked.
+        attester: Says what is so of the releases that *pinned* became; None where
+            nothing more than was said before.
     """
 
     pinned: tuple[Pinned, ...]
@@ -82,6 +86,7 @@ class Order:
     pipe: BinaryIO | None = None
     media: Media | None = None
     answer: Callable[[Sequence[Release]], Answer] | None = None
+    attester: Attester | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +191,8 @@ def export(
     mount = "" if order.pipe else mount_of(order.folder)
     dock.ledger.finish(signed.record, now, laden.files, mount)
     packer.clear()
+    if order.attester:
+        order.attester.clear(signed.releases)
     return Departure(
         record=signed.record,
         id=sha256(dispatch.encode(signed.record)),
@@ -221,7 +228,7 @@ def _sign(  # noqa: PLR0913 - one step of the journey above, with all it has
     for pinned in order.pinned:
         source = dock.sources(pinned.kind)
         files = fetch(pinned, source, dock.store, progress=progress, packer=packer)
-        one = _number(pinned, files, dock, releases)
+        one = number(pinned, files, dock.publisher, releases, order.attester)
         _gate(one, dock)
         releases.append(one)
     documents = {release.identify(data): data for data in map(release.encode, releases)}
@@ -299,46 +306,6 @@ def _gate(one: Release, dock: Dock) -> None:
     if problem := gate.leaving(one, read):
         text = f"{naming.show(one.name)}: {naming.show(problem)}"
         raise SourceError(text, hint="leave it out, or ask its author for a sound one")
-
-
-def _number(
-    pinned: Pinned,
-    files: tuple[ReleaseFile, ...],
-    dock: Dock,
-    made: Sequence[Release],
-) -> Release:
-    """Return the release of an artifact; the one there is when nothing changed.
-
-    Another revision of the same artifact in this delivery, among *made*, has a number
-    already; this one gets the next.
-    """
-    if pair := naming.collision([file.path for file in files]):
-        shown = " and ".join(naming.show(path) for path in pair)
-        problem = f"{naming.show(pinned.name)}: some file systems cannot hold {shown}"
-        raise RequestError(problem, hint="leave one out with `exclude`")
-    latest = dock.publisher.latest_release(pinned.kind, pinned.name)
-    beside = [
-        one.counter
-        for one in made
-        if (one.kind, one.name) == (pinned.kind, pinned.name)
-    ]
-    counter = max([latest[1].counter if latest else 1, *beside])
-    fresh = Release(
-        kind=pinned.kind,
-        name=pinned.name,
-        revision=pinned.revision,
-        counter=counter,
-        files=tuple(sorted(files, key=lambda file: file.path)),
-        refs=pinned.refs,
-        upstream=pinned.upstream,
-        licence=pinned.licence,
-        base_models=pinned.base_models,
-    )
-    if not beside and (
-        latest is None or release.encode(latest[1]) == release.encode(fresh)
-    ):
-        return fresh
-    return replace(fresh, counter=counter + 1)
 
 
 @dataclass(frozen=True, slots=True)
