@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from independent import denying, trust
+from independent import attestation, denying, trust
 from independent.record import (
     check_path,
     check_paths,
@@ -53,6 +53,7 @@ class Delivery:
         needs: Digests of the blobs that must be held.
         blobs: The packing list, taken apart.
         releases: The release documents by id.
+        invalid: Digests of attestations that are not valid; their releases wait.
         past: What the site remembers once the delivery is taken.
     """
 
@@ -61,7 +62,29 @@ class Delivery:
     needs: frozenset[str]
     blobs: tuple[Mapping[str, Any], ...]
     releases: Mapping[str, Mapping[str, Any]]
+    invalid: frozenset[str]
     past: Past
+
+
+def _check_needs(
+    record: Mapping[str, Any], blobs: tuple[Mapping[str, Any], ...]
+) -> None:
+    carried = {one["sha256"] for one in blobs}
+    both = [one for one in record["needs"] if one["sha256"] in carried]
+    need(not both, "a blob that is carried and needed")
+
+
+def _invalid(
+    files: Mapping[str, bytes], releases: Mapping[str, Mapping[str, Any]]
+) -> frozenset[str]:
+    return frozenset(
+        one["sha256"]
+        for release in releases.values()
+        for one in release.get("attestations", [])
+        if not attestation.is_valid(
+            release, one, files[f"records/attestations/{one['sha256']}.json"]
+        )
+    )
 
 
 def believe(files: Mapping[str, bytes], reader: Site, past: Past) -> Delivery:
@@ -107,17 +130,17 @@ def believe(files: Mapping[str, bytes], reader: Site, past: Past) -> Delivery:
         one: read_release(files[f"records/releases/{one}.json"])
         for one in record["releases"]
     }
+    attestation.check_carried(files, releases)
     after = past if repeat else _remember(past, record, found, documents, roots)
     blobs = read_packing(files["records/packing.json"])
-    carried = {one["sha256"] for one in blobs}
-    both = [one for one in record["needs"] if one["sha256"] in carried]
-    need(not both, "a blob that is carried and needed")
+    _check_needs(record, blobs)
     return Delivery(
         dispatch=found,
         sequence=sequence,
         needs=frozenset(one["sha256"] for one in record["needs"]),
         blobs=blobs,
         releases=releases,
+        invalid=_invalid(files, releases),
         past=after if repeat else _count(replace(after, policy=policy), releases),
     )
 
@@ -206,6 +229,7 @@ def _contents(
         for name in files
         if name.startswith("records/")
         and not name.startswith("records/dispatch/")
+        and not name.startswith("records/attestations/")
         and name != "records/packing.json"
     }
     wanted = {f"records/releases/{one}.json" for one in record["releases"]}
@@ -396,7 +420,11 @@ def read_release(data: bytes) -> Mapping[str, Any]:
         "base_models": list,
         "files": list,
     }
-    release = table(parse(data, 64 << 20), fields)
+    found = parse(data, 64 << 20)
+    if isinstance(found, dict) and "attestations" in found:
+        attestation.check_listed(found["attestations"])
+        fields["attestations"] = list
+    release = table(found, fields)
     need(release["format"] == "airlift/release/1", "another format")
     need(release["kind"] in KINDS, "an unknown kind")
     name = release["name"]

@@ -256,7 +256,7 @@ def check_signatures(document: Document, *needed: Quorum) -> None:
     payload = olpc(document.signed)
     for key_id, signature in document.signatures.items():
         need(key_id in keys, f"{document.role}: a signature by no key of it", "trust")
-        good = _verifies(keys[key_id], signature, payload)
+        good = verifies(keys[key_id], signature, payload)
         need(good, f"{document.role}: a false signature", "trust")
     need(_met(document.signatures, needed), f"{document.role}: too few", "trust")
     for key_id in document.signatures:
@@ -272,7 +272,8 @@ def _met(signed: Any, needed: tuple[Quorum, ...]) -> bool:
     )
 
 
-def _verifies(key: Mapping[str, Any], signature: bytes, payload: bytes) -> bool:
+def verifies(key: Mapping[str, Any], signature: bytes, payload: bytes) -> bool:
+    """Say whether a signature by *key* of *payload* is right (section 3.1)."""
     public = key["keyval"]["public"]
     try:
         if key["scheme"] == "ed25519":

@@ -43,6 +43,7 @@ class Case:
     now: str = READ
     after: Sequence[str] = ()
     files: Mapping[str, Mapping[str, bytes]] | None = None
+    invalid: Sequence[str] | None = None
 
 
 def good(folder: Path) -> Iterator[Case]:

@@ -1,7 +1,7 @@
 """Test vectors: found in their folder, and tried on either reader."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,16 @@ LAYOUT = "airlift/vector/1"
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a reader said: ``ok`` with the digests of files, or why not."""
+    """What a reader said: ``ok`` with the digests of files, or why not.
+
+    Attributes:
+        invalid: Digests of attestations that are not valid, sorted.
+    """
 
     word: str
     files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     reason: str = ""
+    invalid: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +50,11 @@ class Vector:
     @property
     def expected(self) -> Outcome:
         """What every reader must say."""
-        return Outcome(word=self.table["expect"], files=self.table.get("files", {}))
+        return Outcome(
+            word=self.table["expect"],
+            files=self.table.get("files", {}),
+            invalid=tuple(self.table.get("invalid", ())),
+        )
 
     @property
     def volumes(self) -> list[Path]:
@@ -85,7 +94,14 @@ def airlift_takes(vector: Vector, home: Path) -> Outcome:
         files = _land(site, vector)
     except AirliftError as error:
         return Outcome(word=error.word, reason=error.problem)
-    return Outcome(word="ok", files=files)
+    custody = site.catalog.custody()
+    judged = (
+        one for held in site.catalog.releases() for one in custody.attestations(held.id)
+    )
+    invalid = sorted(one.sha256 for one in judged if one.problem)
+    waiting = any(one.state == "quarantine" for one in site.catalog.releases())
+    assert waiting is bool(invalid)
+    return Outcome(word="ok", files=files, invalid=tuple(invalid))
 
 
 def _land(site: Isolated, vector: Vector) -> dict[str, dict[str, str]]:
@@ -123,6 +139,7 @@ def second_takes(vector: Vector) -> Outcome:
             name: {path: sha256(data) for path, data in files.items()}
             for name, files in found.files.items()
         },
+        invalid=tuple(sorted(found.delivery.invalid)),
     )
 
 

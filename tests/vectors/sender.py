@@ -19,7 +19,7 @@ from securesystemslib.signer import (  # type: ignore[attr-defined]
     SSlibKey,
 )
 
-from airlift.artifact import Kind, Release, ReleaseFile
+from airlift.artifact import Attested, Kind, Release, ReleaseFile
 from airlift.digest import Sha256, sha256
 from airlift.format import block, dispatch, framing, head, packing, release, volume
 from airlift.format.dispatch import Dispatch, Need
@@ -30,12 +30,14 @@ from airlift.trust import public
 from airlift.trust.keys import UnlockedKey
 from airlift.trust.plan import RolePlan
 from airlift.trust.publisher import Publisher
+from airlift.trust.repository import Repository, attestation_path
 from authority import resign
 from handmade import Run, built
 
 SITE = "plant7"
 
 Coder = Callable[[memoryview], bytes]
+Attest = Callable[[Release], Sequence[tuple[Attested, bytes]]]
 
 
 @cache
@@ -168,6 +170,7 @@ class Sender:
 
     def __init__(self, folder: Path, now: str, *, who: str = "carol") -> None:
         self._team = [key("alice"), key("bob"), key(who)]
+        self._repository = Repository(folder)
         self.publisher = Publisher.create(
             folder, plan=_plan("alice", "bob", who), signers=self._team, now=now
         )
@@ -188,6 +191,7 @@ class Sender:
         coder: Coder | None = None,
         edit: Callable[[bytes], bytes] | None = None,
         recipes: Recipes | None = None,
+        attest: Attest | None = None,
     ) -> Sent:
         """Sign a delivery.
 
@@ -198,10 +202,11 @@ class Sender:
             coder: Codes slabs in airlift's place.
             edit: Changes heads before they are signed for.
             recipes: What files are made of, and what must be held for them.
+            attest: Says what is attested of each release.
         """
         recipes = recipes or Recipes()
         documents = tuple(
-            self._document(name, files) for name, files in releases.items()
+            self._document(name, files, attest) for name, files in releases.items()
         )
         everything = {
             path: data for files in releases.values() for path, data in files.items()
@@ -239,20 +244,25 @@ class Sender:
         )
         return Sent(records=records, documents=documents, packed=packed)
 
-    def _document(self, name: str, files: Mapping[str, bytes]) -> bytes:
+    def _document(
+        self, name: str, files: Mapping[str, bytes], attest: Attest | None
+    ) -> bytes:
         latest = self.publisher.latest_release(Kind.FOLDER, name)
-        return release.encode(
-            Release(
-                kind=Kind.FOLDER,
-                name=name,
-                revision=hashlib.sha1(repr(files).encode()).hexdigest(),
-                counter=latest[1].counter + 1 if latest else 1,
-                files=tuple(
-                    ReleaseFile(path=path, size=len(data), sha256=sha256(data))
-                    for path, data in sorted(files.items())
-                ),
-            )
+        one = Release(
+            kind=Kind.FOLDER,
+            name=name,
+            revision=hashlib.sha1(repr(files).encode()).hexdigest(),
+            counter=latest[1].counter + 1 if latest else 1,
+            files=tuple(
+                ReleaseFile(path=path, size=len(data), sha256=sha256(data))
+                for path, data in sorted(files.items())
+            ),
         )
+        made = attest(one) if attest else []
+        for listed, data in made:
+            self._repository.keep(attestation_path(listed.sha256), data)
+        entries = sorted((listed for listed, _ in made), key=lambda each: each.sha256)
+        return release.encode(replace(one, attestations=tuple(entries)))
 
 
 def _plan(first: str, second: str, sender: str) -> RolePlan:

@@ -22,7 +22,7 @@ DELIVERIES, RECORDS = vectors("deliveries"), vectors("records")
 
 def said(outcome: Outcome) -> tuple[object, ...]:
     """Return what counts of an outcome: reasons are worded freely."""
-    return outcome.word, outcome.files
+    return outcome.word, outcome.files, outcome.invalid
 
 
 @pytest.mark.parametrize("vector", DELIVERIES, ids=lambda one: one.name)
