@@ -15,6 +15,7 @@ from airlift.registry.scans import Attached
 from airlift.serve.dialect import Caller, Request
 from airlift.serve.http.access_log import Entry
 from airlift.serve.http.metrics import Metrics
+from airlift.trust.attestation import Judged
 from served import BIG, BIG_PATH, SMALL_PATH, World, small_world
 from shelves import MemoryShelf, cargo
 from wire import ask
@@ -204,6 +205,9 @@ class Books:
 
     def waiting(self, found: Iterable[Held]) -> Mapping[Sha256, str]:
         return {}
+
+    def attestations(self, release: Sha256) -> tuple[Judged, ...]:
+        return ()
 
     def scans(self) -> tuple[Attached, ...]:
         return ()

@@ -12,8 +12,9 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
     encode_dss_signature,
 )
 
-from airlift.artifact import Kind, Release
+from airlift.artifact import Json, Kind, Release
 from airlift.digest import sha256
+from airlift.errors import RequestError
 from airlift.format import dsse, oms, predicates, release
 from airlift.format import statement as statements
 from airlift.format.statement import Statement, Subject
@@ -228,7 +229,11 @@ def test_a_path_that_is_ignored_by_the_signer_is_not_covered() -> None:
         for one in told.predicate["resources"]  # type: ignore[union-attr]
         if one["name"] != "sub/model.safetensors"  # type: ignore[index,call-overload]
     ]
-    ignoring = {"ignore_paths": ("sub",), "method": "files", "hash_type": "sha256"}
+    ignoring: dict[str, Json] = {
+        "ignore_paths": ("sub",),
+        "method": "files",
+        "hash_type": "sha256",
+    }
     listed: Any = resources
     hasher = b"".join(bytes.fromhex(one["digest"]) for one in listed)
     bare = replace(
@@ -350,7 +355,7 @@ def test_a_key_twice_in_a_bundle_is_refused() -> None:
 
 def test_a_model_key_is_for_the_curve_that_every_verifier_knows() -> None:
     """One of them takes no P-384, another no Ed25519."""
-    with pytest.raises(attesting.RequestError) as caught:
+    with pytest.raises(RequestError) as caught:
         attesting.sign_model(model(), ALICE)
     assert str(caught.value) == (
         "key `alice` is for ed25519, model signatures need ecdsa-sha2-nistp256"
