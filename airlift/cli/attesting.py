@@ -1,22 +1,26 @@
 """The options that say what is attested of releases that leave, and by whom."""
 
 import contextlib
+import functools
 import importlib.metadata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import click
 
-from airlift import __version__
+from airlift import __version__, naming
 from airlift.artifact import Signatory
 from airlift.cli import config, keyring, output, people
 from airlift.cli.keyring import Passphrases
 from airlift.digest import Sha256
 from airlift.errors import RequestError
+from airlift.format import scan
 from airlift.format.predicates import Making
-from airlift.outbound import approvals
+from airlift.outbound import approvals, scanning
 from airlift.outbound.attesting import Attester
+from airlift.outbound.scanning import Scanned
 from airlift.store.blobs import BlobStore
 from airlift.store.durable import read_file
 from airlift.trust import approval, attesting, strict
@@ -37,12 +41,14 @@ class Wished:
             are to be stated.
         model_key: The name of the key that signs models; empty where none does.
         trusted: Files of keys and authorities whose model signatures are believed.
+        scans: Records of scans of deliveries made before, to be stated.
         operator: Who exports, as it is signed.
     """
 
     statements: bool
     model_key: str
     trusted: tuple[Path, ...]
+    scans: tuple[Path, ...]
     operator: str
 
     @property
@@ -52,7 +58,7 @@ class Wished:
 
 
 def options(function: config.F) -> config.F:
-    """Add the options to a command."""
+    """Add the options to a command, which gets them as ``wished``."""
     several: tuple[Callable[[config.F], config.F], ...] = (
         click.option(
             "--attest",
@@ -78,10 +84,39 @@ def options(function: config.F) -> config.F:
             help="Key or certificate authority (PEM) whose signatures in models of"
             " others are checked and named.",
         ),
+        click.option(
+            "--scan",
+            "scans",
+            multiple=True,
+            type=click.Path(path_type=Path, dir_okay=False),
+            help="With --attest: state the scan of an earlier delivery that this record"
+            " of `airlift scan attach` is of.",
+        ),
     )
+
+    @functools.wraps(function)
+    def command(
+        *,
+        attest: bool,
+        model_key: str,
+        trusted: tuple[Path, ...],
+        scans: tuple[Path, ...],
+        operator: str,
+        **others: Any,
+    ) -> object:
+        wished = Wished(
+            statements=attest,
+            model_key=model_key,
+            trusted=trusted,
+            scans=scans,
+            operator=operator,
+        )
+        return function(wished=wished, operator=operator, **others)
+
+    made = cast("config.F", command)
     for option in reversed(several):
-        function = option(function)
-    return function
+        made = option(made)
+    return made
 
 
 def attester(
@@ -104,6 +139,9 @@ def attester(
         RequestError: A key or a file is not there, or is not one.
         TrustError: A passphrase is wrong.
     """
+    if wished.scans and not wished.statements:
+        problem = "--scan says which scans are stated, and nothing is without --attest"
+        raise RequestError(problem, hint="add --attest")
     if not wished.anything:
         return None
     store = BlobStore(home / "store")
@@ -122,6 +160,7 @@ def attester(
         model_key=_model_key(home, wished.model_key, signers, phrases),
         trusted=tuple(_trusted(path) for path in wished.trusted),
         approvals=_approvals(publisher, *lock) if wished.statements else (),
+        scans=tuple(_scan(publisher, path) for path in wished.scans),
     )
 
 
@@ -163,6 +202,11 @@ def _model_key(
 def _trusted(path: Path) -> Signatory:
     data = read_file(path, limit=_LIMIT, error=RequestError)
     return attesting.trusted(data, name=path.stem)
+
+
+def _scan(publisher: Publisher, path: Path) -> Scanned:
+    data = read_file(path, limit=scan.LIMIT, error=RequestError)
+    return scanning.find(publisher, scan.decode(data, name=naming.show(path.name)))
 
 
 def _approvals(

@@ -117,9 +117,7 @@ def command(
     per_medium: int,
     asked: int,
     with_slip: bool,
-    attest: bool,
-    model_key: str,
-    trusted: tuple[Path, ...],
+    wished: Wished,
     operator: str,
     key_names: tuple[str, ...],
     passphrase_fd: int | None,
@@ -168,9 +166,6 @@ def command(
     phrases = Passphrases(fd=passphrase_fd, file=passphrase_file)
     # Before hours of fetching: a mistyped passphrase must not cost them.
     signers = keyring.unlock(home, key_names, phrases)
-    wished = Wished(
-        statements=attest, model_key=model_key, trusted=trusted, operator=operator
-    )
     attester = attesting.attester(home, wished, signers, phrases, (manifest, chosen))
     table = wanted.sources()
     store = BlobStore(home / "store")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from airlift.artifact import Json, Kind, Release
-from airlift.format import oms, release
+from airlift.format import oms, release, scan
 from airlift.format.fields import Fields
 from airlift.format.statement import Statement, Subject
 
@@ -122,7 +122,7 @@ def approvals(records: Iterable[Mapping[str, Json]]) -> dict[str, Json]:
 
 
 def scans(records: Iterable[Mapping[str, Json]]) -> dict[str, Json]:
-    """Return what scanners said of a release's files: their records as they are."""
+    """Return what scanners said of a release's files: records as they are, and counts."""
     return {"scans": tuple(records)}
 
 
@@ -147,7 +147,15 @@ def words(told: Statement) -> tuple[str, ...]:
         texts = ", ".join(one.text("path") for one in said.tables("texts"))
         stated = said.text("stated") or "none stated"
         return (f"{stated}; " + (f"texts: {texts}" if texts else "no text came along"),)
+    if told.predicate_type == SCANS:
+        return tuple(_scan_words(one) for one in said.tables("scans"))
     return ()
+
+
+def _scan_words(entry: Fields) -> str:
+    told = scan.from_table(entry.raw("record"))
+    opened, files = entry.number("opened"), entry.number("files")
+    return f"{scan.words(told)}; it could open {opened} of {files} files"
 
 
 def _provenance_words(said: Fields) -> tuple[str, ...]:

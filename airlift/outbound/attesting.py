@@ -19,6 +19,7 @@ from airlift.format import statement as statements
 from airlift.format.fields import Fields
 from airlift.format.predicates import Making
 from airlift.format.statement import Statement
+from airlift.outbound.scanning import Scanned
 from airlift.store.durable import Disk, read_file, there
 from airlift.trust import approval, attestation, attesting
 from airlift.trust.approval import Approval
@@ -43,6 +44,7 @@ class Attester:
         model_key: Who signs models; None where nobody does.
         trusted: By whom others' model signatures may be; those alone are listed.
         approvals: Of the lock that is exported.
+        scans: Of deliveries made before.
     """
 
     repository: Repository
@@ -54,6 +56,7 @@ class Attester:
     model_key: UnlockedKey | None = None
     trusted: tuple[Signatory, ...] = ()
     approvals: tuple[Approval, ...] = ()
+    scans: tuple[Scanned, ...] = ()
 
     def is_satisfied(self, one: Release) -> bool:
         """Say whether all that is to be said of *one* is among its attestations.
@@ -143,6 +146,9 @@ class Attester:
             records = [approval.table(each) for each in self.approvals]
             said = predicates.approvals(records)
             yield predicates.about(one, predicates.APPROVALS, said)
+        if scanned := [found for each in self.scans if (found := each.of(one))]:
+            said = predicates.scans(scanned)
+            yield predicates.about(one, predicates.SCANS, said)
 
     def _signs(self, one: Release) -> bool:
         """Say whether there is a model signature to make of *one*."""

@@ -137,3 +137,30 @@ def test_no_key_that_is_trusted_is_guessed(world: World) -> None:
     assert lines[0] == (
         "airlift: error: `wanted` is no public key in PEM, and no certificate"
     )
+
+
+def test_a_scan_of_one_delivery_is_stated_with_the_next(world: World) -> None:
+    """Signed then, by who exports; the site sees whose word it is, and of how much."""
+    report = world.folder / "report.txt"
+    report.write_text("nothing found\n")
+    attached = world.connected.json(
+        *("scan", "attach", str(report), "--by", "carol"),
+        *("--scanner", "Looker", "1.0", "--result", "clean"),
+    )
+    record = next(Path(attached["kept"]).parent.glob("*.json"))
+    lock, medium = str(world.folder / "wanted.lock"), str(world.folder / "second")
+    lines = world.connected.fails(
+        2, "export", lock, "--to", medium, "--scan", str(record)
+    )
+    assert lines[0] == (
+        "airlift: error: --scan says which scans are stated, and nothing is without"
+        " --attest"
+    )
+    world.connected.ok(
+        *("export", lock, "--to", medium, "--attest", "--oms", "models"),
+        *("--scan", str(record)),
+    )
+    world.isolated.ok("import", medium, "--yes")
+    (words,) = world.shown()["virus scans"]["words"]
+    assert words.startswith("clean (Looker 1.0, 0 opened, ")
+    assert words.endswith(", by carol); it could open 2 of 2 files")

@@ -184,6 +184,15 @@ def test_a_model_signature_is_of_every_file_but_those_of_git() -> None:
     )
 
 
+def test_a_model_of_many_files_is_signed_as_one_of_few() -> None:
+    """What says that it is a bundle stands behind megabytes of payload then."""
+    many = model({f"data/{at:05}.bin": b"%d" % at for at in range(3000)})
+    data = attesting.sign_model(many, MODELS)
+    assert data.index(b"dev.sigstore.bundle") > 500_000
+    found = judge(many, data, MODELS)
+    assert found.words == ("3000 files are as they were signed",)
+
+
 def _with(path: str, data: bytes | None) -> Mapping[str, bytes]:
     files = {name: content for name, content in FILES.items() if name != path}
     return files if data is None else {**files, path: data}
