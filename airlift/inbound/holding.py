@@ -19,7 +19,7 @@ from airlift.registry.held import Hold
 from airlift.trust import approval, attestation, denials, policy, rules
 from airlift.trust.approval import Approval, Subject
 from airlift.trust.delivery import VerifiedDelivery, VerifiedRelease
-from airlift.trust.denials import DenyList
+from airlift.trust.denials import DenyList, What
 from airlift.trust.policy import Policy
 
 _ACTING = (ContentClass.PICKLE, ContentClass.CODE)
@@ -43,9 +43,13 @@ def judge(
     """
     told, listed = in_force(delivery), denials.decode(delivery.state.denials)
     given = gate.catalog.custody().approvals() if told else ()
-    found = {}
+    keys, found = listed.digests(What.KEY), {}
     for one in delivery.releases:
-        odd, hold = _odd(one, told, gate), _denied(listed, one)
+        flaws = attestation.flaws(
+            attestation.judged(one.release, one.attestations, keys)
+        )
+        odd = "; ".join(filter(None, [flaws, _odd(one, told, gate)]))
+        hold = _denied(listed, one)
         if told and not hold:
             objections = _objections(told, one, delivery, now)
             hold = _ruled(one, objections, (told, given), odd)
@@ -119,12 +123,11 @@ def _ruled(
 
 
 def _odd(one: VerifiedRelease, told: Policy | None, gate: Gate) -> str:
-    """Say in which way the bytes of a release are not what is said of them."""
-    judged = attestation.judged(one.release, one.attestations)
+    """Say in which way the bytes of a release are not what its document says."""
     found = content.arriving(one.release, _reader(gate))
     if not found and told and told.classes is not None:
         found = content.disguised(one.release, _reader(gate), told.classes)
-    return "; ".join(filter(None, [attestation.flaws(judged), naming.show(found)]))
+    return naming.show(found)
 
 
 def _objections(

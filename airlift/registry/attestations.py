@@ -11,9 +11,10 @@ from sqlalchemy import Connection, select
 from airlift.digest import Sha256
 from airlift.errors import RegistryError
 from airlift.format import predicates, release
-from airlift.registry import clearance, finding, rows, schema
+from airlift.registry import clearance, denying, finding, rows, schema
 from airlift.trust import attestation, coherence, metadata, strict
 from airlift.trust.attestation import Judged
+from airlift.trust.denials import What
 from airlift.trust.quorum import Quorum
 
 
@@ -25,6 +26,8 @@ def of(connection: Connection, release_id: Sha256) -> tuple[Judged, ...]:
         RegistryError: The database cannot answer, or lacks one.
     """
     document = finding.document(connection, release_id)
+    if not release.has_attestations(document):
+        return ()
     told = release.decode(document, name=f"release {release_id}")
     held = contents(connection, release_id)
     missing = [one.sha256 for one in told.attestations if one.sha256 not in held]
@@ -32,8 +35,10 @@ def of(connection: Connection, release_id: Sha256) -> tuple[Judged, ...]:
         problem = f"the registry lacks attestation {missing[0]} of a release"
         raise RegistryError(problem, hint="`airlift rebuild` makes it again")
     data = (held[one.sha256] for one in told.attestations)
-    people = _approvers(connection)
-    return tuple(_with_approvals(one, people) for one in attestation.judged(told, data))
+    listed = denying.in_force(connection)
+    people = listed.without(_approvers(connection))
+    found = attestation.judged(told, data, listed.digests(What.KEY))
+    return tuple(_with_approvals(one, people) for one in found)
 
 
 def _with_approvals(one: Judged, people: Quorum) -> Judged:

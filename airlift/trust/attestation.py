@@ -6,7 +6,7 @@ then they are read; and they are of this release. What fails any of it is shown 
 so, and keeps the release from going live by itself.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -67,19 +67,23 @@ class Judged:
         return predicates.TITLES.get(kind, kind or "attestation")
 
 
-def judge(one: Release, listed: Attested, data: bytes) -> Judged:
+def judge(
+    one: Release, listed: Attested, data: bytes, denied: Collection[Sha256] = ()
+) -> Judged:
     """Return what of an attestation of the release *one* is so.
 
     Args:
         one: The release, from its signed document, with all its files.
         listed: How that document lists the attestation.
         data: The attestation's bytes.
+        denied: Ids of keys whose word counts for nothing.
     """
     told: Statement | None = None
     by: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     problem = ""
     try:
+        _refuse_denied(listed, denied)
         payload, by = _verified(listed, data)
         # The first parse: what is read are the bytes whose signatures are right.
         told = statements.decode(payload, name="its statement")
@@ -97,10 +101,12 @@ def judge(one: Release, listed: Attested, data: bytes) -> Judged:
     )
 
 
-def judged(one: Release, data: Iterable[bytes]) -> tuple[Judged, ...]:
+def judged(
+    one: Release, data: Iterable[bytes], denied: Collection[Sha256] = ()
+) -> tuple[Judged, ...]:
     """Return what of all attestations of *one*, given in its order, is so."""
     return tuple(
-        judge(one, listed, each)
+        judge(one, listed, each, denied)
         for listed, each in zip(one.attestations, data, strict=True)
     )
 
@@ -143,6 +149,13 @@ def _approval_words(one: Approval, people: Quorum) -> str:
 
 def _list(value: Json) -> Sequence[Json]:
     return value if isinstance(value, list | tuple) else ()
+
+
+def _refuse_denied(listed: Attested, denied: Collection[Sha256]) -> None:
+    for one in listed.by:
+        if one.key_id in denied:
+            problem = f"key {one.key_id[:16]} of `{naming.show(one.name)}` is denied"
+            raise TrustError(problem)
 
 
 def _verified(listed: Attested, data: bytes) -> tuple[bytes, tuple[str, ...]]:

@@ -39,7 +39,10 @@ def test_a_document_with_attestations_reads_back() -> None:
 
 def test_a_document_without_any_is_what_it_was_before() -> None:
     """Airlifts from before read it, and the same lock gives the same release."""
-    assert b"attestations" not in release.encode(model())
+    bare = release.encode(model())
+    assert b"attestations" not in bare
+    assert not release.has_attestations(bare)
+    assert release.has_attestations(release.encode(TOLD))
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from airlift.digest import Sha256, sha256
 from airlift.errors import RequestError
 from airlift.format import predicates
 from airlift.format import scan as scans
+from airlift.format import statement as statements
 from airlift.format.predicates import words
 from airlift.format.scan import Result, Scan
 from airlift.outbound import scanning
@@ -52,9 +53,9 @@ def test_coded_weights_are_not_called_clean(side: Connected, tmp_path: Path) -> 
     assert found.seen == {sha256(FILES["config.json"])}
     said = found.of(done.releases[0])
     assert said
-    told = predicates.about(
-        done.releases[0], predicates.SCANS, predicates.scans([said])
-    )
+    said_of = predicates.scans([said])
+    made = predicates.about(done.releases[0], predicates.SCANS, said_of)
+    told = statements.decode(statements.encode(made), name="s")
     assert words(told) == (
         f"clean (ClamAV 1.4, 9 opened, {AT}, by carol); it could open 1 of 2 files",
     )
