@@ -7,7 +7,7 @@ from sqlalchemy import Connection, text
 from airlift import naming
 from airlift.errors import RegistryError
 
-HEAD = "0006"
+HEAD = "0007"
 """The newest revision. Stated here so that Alembic is imported only to migrate."""
 
 
