@@ -22,6 +22,7 @@ OTHER = "other"
 """The name under which the second database is attached to a connection."""
 RECOMPUTED = (
     *("setting", "trusted", "counter", "delivery", "release", "document"),
+    "attestation",
     *("release_ref", "file", "named", "generation", "member", "pin", "deny"),
     *("catalogue", "withdrawal", "event", "log_node"),
 )
