@@ -9,7 +9,7 @@ from airlift import naming
 from airlift.artifact import Json
 from airlift.cli import catalogue_view, config, knowledge, output
 from airlift.errors import IncompleteError, RequestError
-from airlift.format import catalogue_file
+from airlift.format import catalogue_file, rule
 from airlift.format.catalogue import Catalogue
 from airlift.inbound import changes, hearing
 from airlift.inbound.changes import Change
@@ -41,6 +41,8 @@ def import_command(home: Path, file: Path, *, as_json: bool) -> None:
         )
     lines = hearing.warnings(found, now=now)
     made = found.catalogue
+    ruled = len(rule.stated(made))
+    advised = len(made.advisories) - ruled
     if as_json:
         output.as_json(
             {
@@ -51,7 +53,8 @@ def import_command(home: Path, file: Path, *, as_json: bool) -> None:
                 "missed": found.missed,
                 "items": len(made.items),
                 "packages": len(made.packages),
-                "advisories": len(made.advisories),
+                "advisories": advised,
+                "rules": ruled,
                 "warnings": lines,
             }
         )
@@ -59,7 +62,7 @@ def import_command(home: Path, file: Path, *, as_json: bool) -> None:
     known = "is held already" if found.repeat else "taken in"
     output.line(
         f"catalogue {made.sequence} {known}: {len(made.items)} artifacts,"
-        f" {len(made.packages)} packages, {len(made.advisories)} advisories,"
+        f" {len(made.packages)} packages, {advised} advisories, {ruled} rules,"
         f" as of {made.issued}"
     )
     for line in lines:

@@ -66,12 +66,14 @@ class Feed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advisory:
-    """One OSV record that touches a watched package, reduced.
+    """One OSV record that touches a watched package, reduced; or a rule (``rule``).
 
     Attributes:
         id: ``GHSA-...``, ``PYSEC-...``, ``MAL-...``.
         record: The fields that are kept, in OSV's own form: ``aliases``, ``summary``,
-            ``published``, ``modified``, ``withdrawn``, ``severity``, ``affected``.
+            ``published``, ``modified``, ``withdrawn``, ``severity``, ``affected``; under
+            ``database_specific`` its publisher's ``severity``, and what was found out
+            about it, ``kev`` and ``epss``.
         sha256: Of the file the record was read from.
 
     Source: OSV schema 1.7.

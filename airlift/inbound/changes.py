@@ -1,10 +1,11 @@
 """What one catalogue says otherwise than an earlier one."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from airlift.format import withdrawal
-from airlift.format.catalogue import Catalogue
+from airlift.artifact import NOTHING, Json
+from airlift.format import rule, withdrawal
+from airlift.format.catalogue import Advisory, Catalogue
 from airlift.format.catalogue_entries import Item, Package
 
 
@@ -13,11 +14,11 @@ class Change:
     """One thing that is otherwise.
 
     Attributes:
-        kind: A kind of artifact, ``package`` or ``advisory``.
-        name: Of the artifact or package; the id of an advisory.
+        kind: A kind of artifact, ``package``, ``advisory`` or ``rule``.
+        name: Of the artifact or package; the id of an advisory or rule.
         what: ``watched``, ``no longer watched``, ``revision``, ``standing``,
             ``licence``, ``newest``, ``status``, ``yanked``, ``moved``, ``published``,
-            ``changed``, ``withdrawn``.
+            ``changed``, ``withdrawn``, ``exploited``.
         before: What it was; empty where it was not.
         after: What it is; empty where it is not.
     """
@@ -108,10 +109,36 @@ def _yanked(package: Package) -> dict[str, str]:
 def _advisories(old: Catalogue, new: Catalogue) -> Iterator[Change]:
     before = {one.id: one for one in old.advisories}
     for one in new.advisories:
+        kind = "rule" if rule.is_rule(one) else "advisory"
         known = before.get(one.id)
         what = "published" if known is None else "changed"
         if "withdrawn" in one.record and not (known and "withdrawn" in known.record):
             what = "withdrawn"
-        if known is None or known.record != one.record:
+        if known is None or _stated(known) != _stated(one):
             summary = str(one.record.get("summary", ""))
-            yield Change(kind="advisory", name=one.id, what=what, after=summary)
+            yield Change(kind=kind, name=one.id, what=what, after=summary)
+        since = _exploited(one)
+        if since and not (known and _exploited(known)):
+            yield Change(kind=kind, name=one.id, what="exploited", after=since)
+
+
+def _stated(one: Advisory) -> Mapping[str, Json]:
+    """Return what an advisory's publisher says.
+
+    Not what others have found out about it: their files have another date every week.
+    """
+    told = {
+        key: value for key, value in one.record.items() if key != "database_specific"
+    }
+    return {**told, "severity of its own": _own(one).get("severity")}
+
+
+def _exploited(one: Advisory) -> str:
+    """Return since when it is known to be exploited; empty where it is not."""
+    told = _own(one).get("kev")
+    return str(told.get("added", "")) if isinstance(told, Mapping) else ""
+
+
+def _own(one: Advisory) -> Mapping[str, Json]:
+    found = one.record.get("database_specific")
+    return found if isinstance(found, Mapping) else NOTHING

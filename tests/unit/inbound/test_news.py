@@ -7,7 +7,7 @@ import pytest
 import catalogues
 from airlift.artifact import Json, Kind, Release, ReleaseFile
 from airlift.digest import sha256
-from airlift.format import withdrawal
+from airlift.format import rule, withdrawal
 from airlift.format.catalogue import Advisory, Catalogue
 from airlift.format.catalogue_entries import Item, Seen, Standing
 from airlift.inbound import ages, changes, news
@@ -351,3 +351,30 @@ def test_what_two_catalogues_say_otherwise_is_listed() -> None:
         Change(kind="advisory", name="GHSA-1", what="withdrawn", after="it breaks"),
     )
     assert changes.between(new, new) == ()
+
+
+def test_what_others_found_out_is_news_only_when_it_is() -> None:
+    """Their files have another date every week; being exploited happens once."""
+    told = advisory()
+
+    def known(as_of: str, **kev: Json) -> Advisory:
+        own: dict[str, Json] = {"kev": {"as_of": as_of, **kev}}
+        return replace(told, record={**told.record, "database_specific": own})
+
+    weeks = ("2026-01-05T00:00:00Z", "2026-01-12T00:00:00Z", "2026-01-19T00:00:00Z")
+    first = replace(DEMO, advisories=(known(weeks[0]),))
+    second = replace(DEMO, advisories=(known(weeks[1]),))
+    third = replace(DEMO, advisories=(known(weeks[2], added="2026-01-17"),))
+    assert changes.between(first, second) == ()
+    assert changes.between(second, third) == (
+        Change(kind="advisory", name="GHSA-1", what="exploited", after="2026-01-17"),
+    )
+    assert changes.between(third, third) == ()
+
+
+def test_a_rule_is_told_apart_from_an_advisory() -> None:
+    """It is no database's word about a package."""
+    made = rule.as_advisory(rule.Rule(id="SITE-1", title="it runs code"))
+    assert changes.between(DEMO, replace(DEMO, advisories=(made,))) == (
+        Change(kind="rule", name="SITE-1", what="published", after="it runs code"),
+    )
