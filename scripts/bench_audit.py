@@ -14,6 +14,7 @@ peer's seconds divided by airlift's, of wall and of CPU time.
 """
 
 import argparse
+import json
 import random
 import shutil
 import sys
@@ -67,7 +68,9 @@ def busy(folder: Path, models: int, files: int, packages: int) -> World:
     chosen = random.Random(models)
     for number in range(models):
         contents = {
-            f"part-{at // 500:03d}/file-{at:05d}.json": chosen.randbytes(100)
+            f"part-{at // 500:03d}/file-{at:05d}.json": json.dumps(
+                {"number": at, "noise": chosen.randbytes(50).hex()}
+            ).encode()
             for at in range(files)
         }
         world.bring(model(f"org/model-{number:02d}", contents), now=now)
