@@ -145,6 +145,12 @@ QUESTIONS: Final = (
         controls=("SC-12", "CM-14"),
     ),
     Question(
+        id="Q12",
+        name="log",
+        title="is the log what it was, and who vouches for it",
+        controls=("AU-9", "AU-10"),
+    ),
+    Question(
         id="Q13",
         name="waivers",
         title="which findings were accepted, by whom, until when",

@@ -4,7 +4,7 @@ import functools
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +12,7 @@ import click
 
 from airlift import naming
 from airlift.artifact import Json
-from airlift.audit import clients, scrubbing, verify
+from airlift.audit import clients, log, scrubbing, verify
 from airlift.audit.answer import Answer, Options
 from airlift.audit.clients import Checked
 from airlift.audit.freshness import REHASH_DAYS
@@ -44,6 +44,7 @@ class _Work:
         percent: Of a sample; None for no sample.
         within_days: Days after which a look counts no more.
         targets: What is looked at: ``store``, runtimes, folders.
+        deep: Whether the registry is compared with its log as well.
     """
 
     items: tuple[str, ...]
@@ -51,6 +52,7 @@ class _Work:
     percent: float | None
     within_days: int
     targets: tuple[str, ...]
+    deep: bool
 
 
 @click.command("verify")
@@ -83,6 +85,11 @@ class _Work:
     help="`store` (the default), `ollama`, `hf-cache` or `wheelhouse`, each with =DIR"
     " where it is not the usual one, or a folder that holds the release ITEMS; repeat.",
 )
+@click.option(
+    "--deep",
+    is_flag=True,
+    help="Also do again what the log says, and compare every row of the registry.",
+)
 @audit_frame.shared
 def command(
     asked: Asked,
@@ -92,6 +99,7 @@ def command(
     sample: float | None,
     within: int,
     targets: tuple[str, ...],
+    deep: bool,
 ) -> int:
     """Hash again what is held, or the releases ITEMS, and compare it with what was signed.
 
@@ -109,6 +117,7 @@ def command(
         percent=sample,
         within_days=within,
         targets=targets or (_STORE,),
+        deep=deep,
     )
     return audit_frame.answer(asked, "verify", ask=functools.partial(_ask, work, asked))
 
@@ -123,7 +132,9 @@ def _ask(work: _Work, asked: Asked, site: Site, options: Options) -> Answer:
         if target != _STORE
     ]
     if _STORE not in work.targets:
-        return clients.joined(Answer(question="Q3", as_of=""), checked)
+        return _deep(
+            clients.joined(Answer(question="Q3", as_of=""), checked), work, site
+        )
     done = _scrub(work, site, options)
     answer = verify.assess(
         site,
@@ -133,7 +144,24 @@ def _ask(work: _Work, asked: Asked, site: Site, options: Options) -> Answer:
     )
     if not (asked.as_json or asked.as_csv or asked.quiet):
         _tell(done, work, verify.statement(answer))
-    return clients.joined(answer, checked)
+    return _deep(clients.joined(answer, checked), work, site)
+
+
+def _deep(answer: Answer, work: _Work, site: Site) -> Answer:
+    """Return *answer* with what differs between the registry, its log and signatures.
+
+    What a blob should be is a row too: who changes row and blob alike is found here.
+    """
+    if not work.deep:
+        return answer
+    told = log.assess(site, deep=True)
+    return replace(
+        answer,
+        findings=answer.findings + told.findings,
+        unknown=answer.unknown + told.unknown,
+        counts={**answer.counts, **told.counts},
+        broken=answer.broken or told.broken,
+    )
 
 
 # --- the store ------------------------------------------------------------------------

@@ -25,6 +25,7 @@ _COMMANDS: Final = {
     "hosts": "audit_hosts",
     "verify": "audit_verify",
     "trace": "audit_trace",
+    "log": "audit_log",
     "schema": "audit_schema",
 }
 """Subcommand to the module of this package that has it as ``command``, as shown."""

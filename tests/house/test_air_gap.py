@@ -47,6 +47,7 @@ ALSO = (
     "audit hosts",
     "audit models",
     "audit diff",
+    "audit log",
 )
 """More of them, which the watched crossing does not run."""
 OUT = (
