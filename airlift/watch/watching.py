@@ -277,6 +277,10 @@ class Watch:
                 name = naming.show(one.release.name)
                 text = f"{delivery.name}: {name} waits in quarantine: {why}"
                 self._teller.call("waits", text, release=one.id)
+        for gone in landed.struck:
+            name = naming.show(gone.release.name)
+            text = f"{delivery.name}: {name} is denied and not served any more"
+            self._teller.call("denied", text, release=gone.id)
 
     def _mend(self, moment: Moment) -> None:
         """Rebuild what is missing of a delivery once everything that came was read."""

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 import policies
+from airlift.format import release
 from airlift.outbound.sparing import Sparing
+from airlift.trust.denials import Denial, What
 from airlift.watch.aside import Consume
 from airlift.watch.deliveries import State
 from airlift.watch.folder import Verdict
@@ -485,6 +487,27 @@ def test_what_can_run_waits_for_a_person_with_an_alarm(
     )
     assert drop.settle() == ["delivery 1 to plant7: complete; live set 0", waits]
     assert (tmp_path / "alarms").read_text() == f"waits: {waits}\n"
+    assert drop.carried() == {}
+
+
+def test_a_revocation_takes_effect_with_an_alarm(drop: Drop, tmp_path: Path) -> None:
+    """Nobody sits at a watch: whoever relies on a model must hear that it is gone."""
+    connected = Crossing(tmp_path / "other").connected
+    drop.crossing.isolated = Isolated(tmp_path / "s", connected.publisher.root_bytes())
+    drop.restart()
+    sent = connected.export(
+        tmp_path / "m1", connected.folder("acme/m", {"config.json": b"{}"})
+    )
+    drop.put(sent.volumes[0].path)
+    drop.settle()
+    digest = release.identify(release.encode(sent.releases[0]))
+    entry = Denial(what=What.RELEASE, digest=digest, since=NOW, why="bad")
+    connected.publisher.deny([entry], [connected.key], NOW)
+    drop.teller.alarm = alarm(tmp_path / "alarms")
+    drop.put(connected.export(tmp_path / "m2").volumes[0].path)
+    gone = "delivery 2 to plant7: acme/m is denied and not served any more"
+    assert drop.settle() == ["delivery 2 to plant7: complete; live set 2", gone]
+    assert (tmp_path / "alarms").read_text() == f"denied: {gone}\n"
     assert drop.carried() == {}
 
 
