@@ -103,14 +103,7 @@ def _run(offer: Offer, standpoint: Standpoint, scratch: Path) -> None:
         metadata_dir=str(scratch),
         metadata_base_url=_BASE,
         fetcher=_Memory(offer),
-        config=UpdaterConfig(
-            max_root_rotations=len(offer.roots) + 1,
-            root_max_length=strict.LIMITS[metadata.ROOT],
-            timestamp_max_length=strict.LIMITS[metadata.TIMESTAMP],
-            snapshot_max_length=strict.LIMITS[metadata.SNAPSHOT],
-            targets_max_length=strict.LIMITS[metadata.TARGETS],
-            prefix_targets_with_hash=False,
-        ),
+        config=settings(len(offer.roots) + 1),
         bootstrap=standpoint.anchor,
     )
     set_time(updater, standpoint.at)
@@ -123,6 +116,24 @@ def _run(offer: Offer, standpoint: Standpoint, scratch: Path) -> None:
     for one in (offer.policy, offer.denials):
         if one:
             _vouched(updater, one.name.removeprefix("records/"), one.data)
+
+
+def settings(roots: int, *, hashed_names: bool = False) -> UpdaterConfig:
+    """Return what the client is told: airlift's limits.
+
+    Args:
+        roots: Most new roots that are followed.
+        hashed_names: Whether files of targets have their digest in front of their
+            names; deliveries' have not.
+    """
+    return UpdaterConfig(
+        max_root_rotations=roots,
+        root_max_length=strict.LIMITS[metadata.ROOT],
+        timestamp_max_length=strict.LIMITS[metadata.TIMESTAMP],
+        snapshot_max_length=strict.LIMITS[metadata.SNAPSHOT],
+        targets_max_length=strict.LIMITS[metadata.TARGETS],
+        prefix_targets_with_hash=hashed_names,
+    )
 
 
 def _vouched(updater: Updater, name: str, data: bytes) -> None:
