@@ -295,6 +295,10 @@ ROWS: Final = (
         "wrong token, wrong PIN, another key in it (F)",
         "told apart; no file stands in",
         unit__trust__test_keys="a_key_in_a_token_signs_and_stays_there",
+        integration__test_token="a_wrong_pin_is_told_as_one "
+        "a_token_that_is_not_in_is_named another_key_under_the_same_id_is_told_apart "
+        "two_keys_under_one_id_are_refused an_id_that_is_not_there_is_said_so "
+        "a_module_that_is_not_installed_is_named",
     ),
     _row(
         "C10",
@@ -411,6 +415,8 @@ ROWS: Final = (
         "no call out; strace and an empty namespace look",
         namespace__test_no_network_calls="a_call_out_would_be_seen "
         "no_command_of_the_isolated_side_uses_the_network serving_answers_and_never_asks",
+        namespace__test_whole_side="every_command_is_watched_or_stands_in_a_list "
+        "no_command_of_the_isolated_side_makes_a_network_call",
         namespace__test_without_network="inbound_registry_store_and_trust_work_without_a_network",
         house__test_air_gap="a_command_of_the_isolated_side_loads_no_way_out "
         "no_command_of_the_isolated_side_opens_a_connection",
@@ -423,6 +429,7 @@ ROWS: Final = (
         "documents_beyond_their_office_are_refused_though_signed",
         unit__trust__test_catalogue="the_role_of_catalogues_reaches_no_further",
         unit__trust__test_client="the_client_refuses_by_itself_what_airlift_refuses_too",
+        integration__test_tuf_client="the_adapter_does_what_the_suite_asks_for",
     ),
     # --- names, archives, compression -----------------------------------------------
     _row(
