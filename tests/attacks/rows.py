@@ -227,6 +227,7 @@ ROWS: Final = (
         "a_record_that_names_another_past_is_a_forked_history "
         "two_documents_of_one_version_are_a_forked_history",
         journey__test_receipts="a_copy_of_the_site_that_goes_its_own_way_is_found_out",
+        journey__test_log="a_log_that_went_another_way_is_refused_by_the_sender",
     ),
     # --- keys and people -----------------------------------------------------------
     _row(
@@ -551,14 +552,19 @@ ROWS: Final = (
         "a_damaged_mark_stops_everything",
         journey__test_receipts="a_receipt_counts_once_and_in_order "
         "a_copy_of_the_site_that_goes_its_own_way_is_found_out",
+        unit__registry__test_log="a_database_and_records_put_back_are_found_by_the_checkpoint_beside "
+        "a_whole_host_put_back_is_found_by_what_was_carried_away",
+        journey__test_log="a_host_put_back_is_found_at_the_next_delivery",
     ),
     _row(
         "H5",
         "the database is edited by hand (L)",
-        "approvals and denials are signed; a rebuild restores the rest",
+        "found by the signed log; a rebuild restores what is signed",
         attacks__test_database="no_row_that_somebody_writes_lifts_a_signed_denial "
         "every_edit_of_what_is_signed_is_undone_by_a_rebuild",
         unit__registry__test_clearance="what_is_written_into_the_log_by_hand_does_not_count",
+        unit__registry__test_log="every_change_of_every_row_is_found "
+        "hashes_made_anew_do_not_hide_an_edit",
     ),
     _row(
         "H6",
@@ -572,9 +578,12 @@ ROWS: Final = (
     _row(
         "H7",
         "the log is cut or rewritten (L)",
-        "the database refuses; the copies beside it disagree",
+        "found: a signed Merkle tree, and copies elsewhere",
         unit__registry__test_catalog="the_log_tells_everything_in_order_and_only_grows",
-        unit__registry__test_rebuild="a_copy_that_lacks_only_a_line_of_the_log_is_refused",
+        unit__registry__test_log="every_change_of_every_row_is_found "
+        "both_verifiers_find_every_change_of_a_carried_log what_is_refused_is_in_the_log",
+        unit__format__test_merkle="every_event_of_every_size_is_proved_and_nothing_else "
+        "every_log_is_proved_to_go_on_from_every_earlier_one",
         unit__registry__test_mark="a_copy_that_lacks_one_line_of_the_log_is_refused",
     ),
     _row(

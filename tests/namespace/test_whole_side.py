@@ -86,6 +86,9 @@ JOURNEY = (
     "audit run",
     "audit bundles",
     "audit changes REPORT",
+    "audit cross",
+    "audit diff acme/m acme/m",
+    "audit models",
     "audit freshness",
     "audit hosts",
     "audit inventory",
@@ -99,6 +102,10 @@ JOURNEY = (
     "audit waive x --until 2099-01-01 --reason none",
     "audit waivers",
     "audit withdrawn",
+    "log show",
+    "log verify",
+    "log prove 1 --to PROOFS",
+    "log export LOGS",
     "remove acme/m",
     "activate acme/m",
     "rollback",
@@ -161,7 +168,8 @@ def test_no_command_of_the_isolated_side_makes_a_network_call(tmp_path: Path) ->
     (connected.home / "m.toml").write_text(text)
     medium = tmp_path / "medium"
     connected.ok("export", str(connected.home / "m.toml"), "--to", str(medium))
-    (tmp_path / "elsewhere").mkdir()
+    for name in ("elsewhere", "proofs"):
+        (tmp_path / name).mkdir()
     (tmp_path / "report.txt").write_text("nothing\n")
     places = {
         "ROOT": connected.home / "root.json",
@@ -173,6 +181,8 @@ def test_no_command_of_the_isolated_side_makes_a_network_call(tmp_path: Path) ->
         "CLIENT": tmp_path / "client",
         "PHRASE": connected.phrase,
         "SEEN": tmp_path / "seen.json",
+        "PROOFS": tmp_path / "proofs",
+        "LOGS": tmp_path / "logs",
     }
     lines = [[str(places.get(word, word)) for word in line.split()] for line in JOURNEY]
     trace = tmp_path / "trace"
