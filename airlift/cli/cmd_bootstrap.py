@@ -56,7 +56,7 @@ def command(
     """Write all that an isolated host needs to run airlift into the new FOLDER.
 
     airlift, every wheel below it, the newest root and a page of instructions, for
-    Python, pip and sha256sum alone. Tell the two numbers it prints to the people there
+    Python, pip and sha256sum alone. Tell the numbers it prints to the people there
     by telephone or in person: they vouch for the kit, the kit does not.
     """
     if not _PYTHON.fullmatch(python):
@@ -98,6 +98,8 @@ def _show(kit: Kit, order: Order, root: Fingerprint, *, as_json: bool) -> None:
             "python": order.python,
             "platform": order.platform,
             "sums_sha256": kit.sums_sha256,
+            "airlift_wheel": kit.airlift[0],
+            "airlift_sha256": kit.airlift[1],
             "fingerprint": root.digest,
             "words": root.words,
             "wheels": list(kit.wheels),
@@ -110,7 +112,8 @@ def _show(kit: Kit, order: Order, root: Fingerprint, *, as_json: bool) -> None:
         f"{output.size(kit.size)}, for Python {order.python} on {order.platform}"
     )
     output.line(f"SHA-256 of SHA256SUMS  {kit.sums_sha256}")
+    output.line(f"SHA-256 of {kit.airlift[0]}  {kit.airlift[1]}")
     output.line(f"root of {order.site}, SHA-256  {root.groups}")
     output.line(f"              in words  {root.words}")
-    output.line("tell both numbers to the isolated side by another way than the kit")
+    output.line("tell these numbers to the isolated side by another way than the kit")
     output.line(f"next: carry the folder over; {kit.folder / 'INSTALL.txt'} says how")

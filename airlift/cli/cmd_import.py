@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from airlift import naming
+from airlift import __version__, naming
 from airlift.artifact import Json
 from airlift.cli import alike, answer_told, config, output, receipts
 from airlift.cli.next_medium import NextMedium
@@ -20,6 +20,7 @@ from airlift.inbound.arrival import Arrival, Gate
 from airlift.inbound.landing import Landed
 from airlift.inbound.media import Candidate
 from airlift.inbound.receipts import Written
+from airlift.install import own_update
 from airlift.progress import Progress
 from airlift.registry.catalog import Catalog
 from airlift.store.blobs import BlobStore
@@ -70,12 +71,18 @@ def command(
     with _gate(home) as gate:
         landed, written = _take(home, gate, desk, paths, dry_run=dry_run)
         confused = alike.live(gate.catalog)
+        update = own_update.newest(gate.catalog, __version__)
     shown = [one for one in landed if one]
     if as_json:
         deliveries: list[Json] = [_as_json(one) for one in shown]
         receipt = receipts.as_table(written) if written else None
         output.as_json(
-            {"deliveries": deliveries, "confused": confused, "receipt": receipt}
+            {
+                "deliveries": deliveries,
+                "confused": confused,
+                "receipt": receipt,
+                "newer_airlift": own_update.as_table(update),
+            }
         )
         return
     for one in shown:
@@ -88,6 +95,9 @@ def command(
         output.line(
             f"state code {written.code}; receipt for the sender: {written.path}"
         )
+    if update and shown:
+        output.note(str(update))
+        output.note(f"hint: {update.hint}")
     for group in confused if shown else ():
         names = " and ".join(map(naming.show, group))
         output.note(f"warning: one name to container tools: {names}")

@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
-from airlift import naming
+from airlift import __version__, naming
 from airlift.cli import alike, health, health_upstream
 from airlift.cli.cmd_gc import arriving
 from airlift.cli.health import Finding
 from airlift.errors import AirliftError, RegistryError, TrustError
+from airlift.install import own_update
 from airlift.registry import hashed
 from airlift.registry.catalog import Catalog
 from airlift.registry.engine import FILE
@@ -58,6 +59,7 @@ def site(home: Path, *, now: str, fresh_days: int | None = None) -> Iterator[Fin
             yield _scrubbed(home, catalog, now)
             yield _quarantine(catalog)
             yield _names(catalog)
+            yield _own(catalog)
             yield _agreement(catalog, BlobStore(home / "store", readonly=True))
             yield _mark(home)
         yield from health_upstream.upstream(home, now=now)
@@ -193,6 +195,13 @@ def _names(catalog: Catalog) -> Finding:
         return health.ok("names", "container tools can tell all live names apart")
     told = "; ".join(" and ".join(map(naming.show, group)) for group in groups)
     return health.warning("names", f"one name to container tools: {told}", alike.HINT)
+
+
+def _own(catalog: Catalog) -> Finding:
+    """Say whether a newer airlift came than the one that runs."""
+    if update := own_update.newest(catalog, __version__):
+        return health.warning("airlift", str(update), update.hint)
+    return health.ok("airlift", f"{__version__}; no newer one is held")
 
 
 def _agreement(catalog: Catalog, store: BlobStore) -> Finding:

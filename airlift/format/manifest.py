@@ -233,13 +233,14 @@ def _oci_name(entry: Fields) -> str:
 def _wheels(entry: Fields) -> Mapping[str, Json]:
     entry.only(
         *("name", "requirements", "requirements-file", "python", "platform"),
-        *("sdist", "index"),
+        *("sdist", "index", "own"),
     )
     requirements = entry.texts("requirements")
     for place, line in enumerate(requirements):
         _check_requirement(entry, f"requirements[{place}]", line)
     file = _filled(entry, "requirements-file", "")
-    if not requirements and not file:
+    own = entry.flag("own", default=False)
+    if not (requirements or file or own):
         entry.refuse("requirements", "is missing, and `requirements-file` too")
     return {
         "requirements": requirements,
@@ -250,6 +251,7 @@ def _wheels(entry: Fields) -> Mapping[str, Json]:
         ),
         "sdist": entry.flag("sdist", default=False),
         "index": _shaped(entry, "index", _URL, "a URL", ""),
+        **({"own": True} if own else {}),
     }
 
 

@@ -13,13 +13,12 @@ from pathlib import Path
 from string import Template
 from typing import Final
 
-from packaging.requirements import Requirement
-
 from airlift import naming
 from airlift.artifact import Kind, ReleaseFile, Wish
 from airlift.digest import Sha256, sha256
 from airlift.errors import FormatError, RequestError, SourceError
-from airlift.outbound import fetching, own_wheel
+from airlift.fetch import own_wheel
+from airlift.outbound import fetching
 from airlift.payload import wheel, zip_directory
 from airlift.progress import Progress
 from airlift.sources.source import Source
@@ -44,6 +43,10 @@ You need: Python $python ($platform), pip, sha256sum. No network is used.
    The first command must say OK for every file. Compare what the second one prints
    with what the person who made this kit tells you, by telephone or in person, not
    by anything that travelled with it.
+
+   airlift itself is $wheel,
+   SHA-256   $digest
+   Whoever has this airlift can make the same file, and read out the same digest.
 
 2. Install, choosing any folder in place of /opt/airlift:
 
@@ -95,12 +98,14 @@ class Kit:
     Attributes:
         folder: Where it lies.
         sums_sha256: Of its ``SHA256SUMS``: to be told to the other side.
+        airlift: File name and SHA-256 of airlift's own wheel among them.
         wheels: File names.
         size: Bytes in all.
     """
 
     folder: Path
     sums_sha256: Sha256
+    airlift: tuple[str, Sha256]
     wheels: tuple[str, ...]
     size: int
 
@@ -130,7 +135,7 @@ def build_kit(
     pinned = source.resolve(_dependencies(order, own))
     fetched = fetching.fetch(pinned, source, store, progress=progress)
     wheels = {name: _Packed(data=data, said=own), **_fetched(fetched, store)}
-    return _write(order, own, wheels)
+    return _write(order, name, wheels)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,23 +161,15 @@ def _checked(name: str, data: bytes) -> wheel.Wheel:
 
 
 def _dependencies(order: Order, own: wheel.Wheel) -> Wish:
-    said = wheel.requires(own.metadata)
-    # Extras are for the connected side; the environment decides about the rest.
-    needed = tuple(line for line in said if not _only_for_an_extra(line))
     return Wish(
         kind=Kind.WHEELS,
         name="airlift-kit",
         options={
-            "requirements": needed,
+            "requirements": own_wheel.needed(own.metadata),
             "python": (order.python,),
             "platform": (order.platform,),
         },
     )
-
-
-def _only_for_an_extra(line: str) -> bool:
-    marker = Requirement(line).marker
-    return marker is not None and "extra ==" in str(marker)
 
 
 def _fetched(files: Sequence[ReleaseFile], store: BlobStore) -> dict[str, _Packed]:
@@ -194,10 +191,12 @@ def _refuse_taken(folder: Path) -> None:
         raise RequestError(problem, hint="name a new folder for the kit")
 
 
-def _write(order: Order, own: wheel.Wheel, wheels: Mapping[str, _Packed]) -> Kit:
-    root = fingerprint.of_root(order.root)
+def _write(order: Order, own: str, wheels: Mapping[str, _Packed]) -> Kit:
+    root, digest = fingerprint.of_root(order.root), sha256(wheels[own].data)
     said = _INSTALL.substitute(
-        version=own.version,
+        version=wheels[own].said.version,
+        wheel=own,
+        digest=digest,
         python=order.python,
         platform=order.platform,
         site=order.site,
@@ -216,6 +215,7 @@ def _write(order: Order, own: wheel.Wheel, wheels: Mapping[str, _Packed]) -> Kit
     return Kit(
         folder=order.folder,
         sums_sha256=sha256(sums),
+        airlift=(own, digest),
         wheels=tuple(sorted(wheels)),
         size=len(sums) + sum(map(len, files.values())),
     )

@@ -80,6 +80,30 @@ class Census:
             numbers = rows.numbers(connection, [one.id for one in found])
         return tuple(Lack(held=one, blobs=counts[numbers[one.id]]) for one in found)
 
+    def paths(
+        self, releases: Collection[Sha256], start: str
+    ) -> tuple[tuple[Sha256, str], ...]:
+        """Return release and path of the files whose path begins with *start*.
+
+        Args:
+            releases: Ids of those that count.
+            start: Letters of ASCII, digits and dashes.
+
+        Raises:
+            RegistryError: The database cannot answer.
+        """
+        file, release = schema.file, schema.release
+        with self._database.read() as connection:
+            numbers = rows.numbers(connection, releases)
+            query = (
+                select(release.c.id, file.c.path)
+                .join(release, release.c.number == file.c.release)
+                .where(file.c.release.in_(sorted(numbers.values())))
+                .where(file.c.path >= start, file.c.path < f"{start}\x7f")
+                .order_by(release.c.number, file.c.path)
+            )
+            return tuple((row.id, row.path) for row in connection.execute(query))
+
 
 def _missing(connection: Connection, store: Store) -> Iterator[list[Sha256]]:
     """Yield the named blobs that *store* lacks, in lists that one statement takes."""

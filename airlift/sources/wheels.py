@@ -24,7 +24,7 @@ from airlift import naming
 from airlift.artifact import Json, Pinned, PinnedFile, Wish
 from airlift.digest import Sha256, sha256
 from airlift.errors import FormatError, RequestError, SourceError
-from airlift.fetch import Settings, resolver, simple_index
+from airlift.fetch import Settings, own_wheel, resolver, simple_index
 from airlift.fetch.resolver import Locked, Question, Target
 from airlift.fetch.simple_index import Listed, Project, SimpleIndexes
 from airlift.format import canonical
@@ -66,10 +66,13 @@ class Wheels(Source):
                 contradicts itself.
         """
         requirements, digests = _requirements(wish)
+        own, needed = (
+            own_wheel.pinned() if wish.options.get("own") is True else ((), ())
+        )
         indexes = self._indexes(wish)
         question = Question(
             name=wish.name,
-            requirements=requirements,
+            requirements=(*requirements, *needed),
             indexes=indexes,
             sdist=wish.options.get("sdist") is True,
         )
@@ -80,13 +83,14 @@ class Wheels(Source):
         ]
         locked = resolver.resolve(question, targets, self._settings)
         _check_digests(wish, locked, digests)
-        files = self._pin(locked, indexes)
+        files = (*self._pin(locked, indexes), *own)
         listed: list[Json] = [[one.filename, one.sha256] for one in locked]
+        listed += [[one.path, one.sha256] for one in own[:1]]
         return Pinned(
             kind=wish.kind,
             name=wish.name,
             revision=sha256(canonical.encode(listed)),
-            files=files,
+            files=tuple(sorted(files, key=lambda file: file.path)),
             upstream={
                 "endpoint": simple_index.bare(indexes[-1]),
                 "requested": requirements,
@@ -118,6 +122,9 @@ class Wheels(Source):
             SourceError: As ``Source.read`` promises; or METADATA was to be taken
                 out of a wheel that is not the one pinned.
         """
+        if own_wheel.is_own(file):
+            yield iter((own_wheel.read(file)[start:stop],))
+            return
         url, _, notes = file.location.partition("#")
         said = {key: values[-1] for key, values in parse_qs(notes).items()}
         indexes = self._open(tuple(said.get("index", "").split()) or self._configured)
@@ -156,12 +163,11 @@ class Wheels(Source):
         projects = sorted({one.project for one in locked})
         with ThreadPoolExecutor(_PAGES_AT_ONCE) as pool:
             pages = dict(zip(projects, pool.map(opened.files, projects), strict=True))
-        files = [
+        return tuple(
             file
             for one in locked
             for file in _pinned(one, _listing(one, pages[one.project]), place)
-        ]
-        return tuple(sorted(files, key=lambda file: file.path))
+        )
 
 
 def _listing(one: Locked, page: Mapping[str, tuple[Listed, ...]]) -> Listed:

@@ -46,11 +46,13 @@ def test_it_prints_what_is_told_by_telephone(side: Side, tmp_path: Path) -> None
     said = side.ok(*words(side, kit)).splitlines()
     sums = hashlib.sha256((kit / "SHA256SUMS").read_bytes()).hexdigest()
     root = fingerprint.of_root((side.home / "root.json").read_bytes())
-    assert said[1:5] == [
+    wheel = hashlib.sha256((kit / "wheels" / OWN).read_bytes()).hexdigest()
+    assert said[1:6] == [
         f"SHA-256 of SHA256SUMS  {sums}",
+        f"SHA-256 of {OWN}  {wheel}",
         f"root of {SITE}, SHA-256  {root.groups}",
         f"              in words  {root.words}",
-        "tell both numbers to the isolated side by another way than the kit",
+        "tell these numbers to the isolated side by another way than the kit",
     ]
     assert (kit / "root.json").read_bytes() == (side.home / "root.json").read_bytes()
 
@@ -67,6 +69,10 @@ def test_it_tells_programs_the_same(side: Side, tmp_path: Path) -> None:
         "python": PYTHON,
         "platform": "x86_64-manylinux_2_28",
         "sums_sha256": hashlib.sha256((kit / "SHA256SUMS").read_bytes()).hexdigest(),
+        "airlift_wheel": OWN,
+        "airlift_sha256": hashlib.sha256(
+            (kit / "wheels" / OWN).read_bytes()
+        ).hexdigest(),
         "fingerprint": root.digest,
         "words": root.words,
         "wheels": [OWN, "click-8.0-py3-none-any.whl"],

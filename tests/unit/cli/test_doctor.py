@@ -27,7 +27,16 @@ SITE = (
         "deliveries",
         "verified",
     ),
-    *("quarantine", "names", "store", "mark", "catalogue", "incoming", "rot"),
+    *(
+        "quarantine",
+        "names",
+        "airlift",
+        "store",
+        "mark",
+        "catalogue",
+        "incoming",
+        "rot",
+    ),
 )
 
 

@@ -13,8 +13,8 @@ import pytest
 
 import airlift
 from airlift.errors import RequestError, SourceError
-from airlift.fetch import Settings
-from airlift.outbound import bootstrap, own_wheel
+from airlift.fetch import Settings, own_wheel
+from airlift.outbound import bootstrap
 from airlift.payload import wheel, zip_directory
 from airlift.progress import Silent
 from airlift.sources.wheels import Wheels
