@@ -118,12 +118,22 @@ def _class(site: Site, one: Piece, entry: Item | Package) -> str:
     found = upstreams.release(site, one)
     if isinstance(entry, Package) or found is None:
         return Extent.PACKAGES.value
-    have = replace(found.release, files=site.files(found))
+    # What is the same at the same path tells nothing, and is most of thousands of files.
+    held = {file.path: file for file in site.files(found)}
+    same = {
+        file.path
+        for file in entry.files
+        if (own := held.get(file.path))
+        and (own.sha256 == file.sha256 or own.git_oid == (file.git_oid or ""))
+    }
+    left = tuple(file for path, file in held.items() if path not in same)
+    have = replace(found.release, files=left)
     files = tuple(
         PinnedFile(
             path=file.path, size=file.size, sha256=file.sha256, git_oid=file.git_oid
         )
         for file in entry.files
+        if file.path not in same
     )
     newest = Pinned(
         kind=entry.kind,
