@@ -7,7 +7,7 @@ by ``airlift.format.slabs``.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO, ClassVar, TypeAlias
 
 from airlift import naming
 from airlift.errors import FormatError
@@ -69,7 +69,12 @@ class VolumeStream:
     Args:
         stream: Positioned at the volume's first byte; never seeked.
         name: What to call the volume in an error.
+
+    Attributes:
+        encrypted: Whether the medium holds it encrypted.
     """
+
+    encrypted: ClassVar[bool] = False
 
     def __init__(self, stream: BinaryIO, name: str) -> None:
         self.name, self.offset = name, 0
