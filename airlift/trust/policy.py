@@ -47,6 +47,7 @@ class Policy:
         release_bytes: Largest release that does.
         file_bytes: Largest file that does.
         age_days: Most days between the issue of a delivery and its import.
+        encrypted: Whether deliveries must come encrypted to the site.
     """
 
     site: str
@@ -60,6 +61,7 @@ class Policy:
     release_bytes: int | None = None
     file_bytes: int | None = None
     age_days: int | None = None
+    encrypted: bool = False
 
 
 def encode(policy: Policy) -> bytes:
@@ -80,6 +82,8 @@ def encode(policy: Policy) -> bytes:
         "file_bytes": policy.file_bytes,
         "age_days": policy.age_days,
     }
+    if policy.encrypted:
+        record["encrypted"] = True
     return canonical.encode(record)
 
 
@@ -99,8 +103,11 @@ def decode(data: bytes, *, name: str = "policy") -> Policy:
         *("format", "site", "version", "issued", "approvers", "threshold"),
         *("departures", "kinds", "classes", "licences"),
         *("release_bytes", "file_bytes", "age_days"),
+        *(["encrypted"] if top.has("encrypted") else []),
     )
     top.expect("format", FORMAT)
+    if not top.flag("encrypted", default=True):
+        top.refuse("encrypted", "is false, which is said by leaving it out")
     if not naming.is_site(site := top.text("site")):
         top.refuse("site", f"is not a site name: `{naming.show(site)}`")
     if not is_time(issued := top.text("issued")):
@@ -121,6 +128,7 @@ def decode(data: bytes, *, name: str = "policy") -> Policy:
         release_bytes=_most(top, "release_bytes"),
         file_bytes=_most(top, "file_bytes"),
         age_days=_most(top, "age_days"),
+        encrypted=top.has("encrypted"),
     )
 
 

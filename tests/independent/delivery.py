@@ -271,6 +271,8 @@ def read_policy(data: bytes) -> Mapping[str, Any]:
     value = parse(data, 256 << 10)
     optional = ("kinds", "classes", "licences", *_LIMITS)
     need(isinstance(value, dict) and set(optional) <= set(value), "a policy's keys")
+    need(value.get("encrypted", True) is True, "`encrypted` is said by leaving it out")
+    optional = (*optional, "encrypted")
     plain = {key: value[key] for key in value if key not in optional}
     fields = {
         "format": str,
