@@ -160,7 +160,7 @@ class Cutter:
 
     def _keep(self, label: Label, path: Path, advance: Advance) -> WrittenVolume:
         """Hash a volume that is already there, and refuse any other file."""
-        front, size = b"".join(self._front(label)), self.size(label)
+        front, size = self._opening(label), self.size(label)
         with _medium(path), path.open("rb") as stream:
             if os.fstat(stream.fileno()).st_size != size or (
                 stream.read(len(front)) != front
@@ -250,6 +250,10 @@ class Cutter:
             yield from self._stored(run, opened)
             yield bytes(framing.padding(run.size))
         yield framing.END
+
+    def _opening(self, label: Label) -> bytes:
+        """Return what a file begins with that is this very volume."""
+        return b"".join(self._front(label))
 
     def _front(self, label: Label) -> Iterator[bytes]:
         files = {volume.LABEL: volume.encode_label(label)}

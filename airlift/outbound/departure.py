@@ -17,22 +17,23 @@ from airlift import naming
 from airlift.artifact import Kind, Pinned, Release
 from airlift.digest import Sha256, sha256
 from airlift.errors import SourceError, StoreError
-from airlift.format import dispatch, packing, release, volume
+from airlift.format import dispatch, packing, release
 from airlift.format.answer import Answer
 from airlift.format.dispatch import HISTORY, Dispatch, Need
-from airlift.format.volume import Cut, Label
 from airlift.outbound import (
     bases,
     denied,
+    encrypting,
     expectation,
+    fitting,
     lading,
     loading,
-    sparing,
     witness,
 )
 from airlift.outbound.attesting import Attester
-from airlift.outbound.cutting import Cargo, Cutter, WrittenVolume
+from airlift.outbound.cutting import Cargo, WrittenVolume
 from airlift.outbound.fetching import fetch
+from airlift.outbound.fitting import Fit
 from airlift.outbound.lading import Where
 from airlift.outbound.ledger import Entry, Ledger
 from airlift.outbound.mounts import mount_of
@@ -42,12 +43,14 @@ from airlift.outbound.quay import Media
 from airlift.outbound.sparing import NO_SPARES, Sparing, WrittenSpare
 from airlift.outbound.stowage import Berth, Stowages
 from airlift.outbound.stowing import Lot
+from airlift.outbound.veil import Veils
 from airlift.payload import gate
 from airlift.progress import Progress
 from airlift.sources.source import Source
 from airlift.store.blobs import BlobStore
 from airlift.trust.keys import UnlockedKey
 from airlift.trust.publisher import Publisher
+from airlift.trust.recipient import Recipient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +75,7 @@ class Order:
             they were asked for in; None where nobody asked.
         attester: Says what is so of the releases that *pinned* became; None where
             nothing more than was said before.
+        recipient: Whom the volumes are encrypted to; None to leave them as they are.
     """
 
     pinned: tuple[Pinned, ...]
@@ -87,6 +91,7 @@ class Order:
     media: Media | None = None
     answer: Callable[[Sequence[Release]], Answer] | None = None
     attester: Attester | None = None
+    recipient: Recipient | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,8 +173,13 @@ def export(
     cargo = Cargo(
         records=signed.records, listing=signed.packed.listing, heads=signed.packed.heads
     )
-    cutter = Cutter(cargo, packer)
-    labels, sizes = _fit(order, cargo, signed.record, cutter)
+    dispatch_id = sha256(dispatch.encode(signed.record))
+    veil = None
+    if order.recipient:
+        veil = Veils(dock.ledger.folder).make(order.recipient, signed.record.sequence)
+    cutter = encrypting.cutter(cargo, packer, veil, dispatch_id)
+    fit = Fit(capacity=order.capacity, sparing=order.sparing, veil=veil)
+    labels, sizes = fitting.fit(cargo, signed.record, cutter, fit)
     lot = Lot(
         record=signed.record,
         cutter=cutter,
@@ -179,6 +189,7 @@ def export(
         stowages=Stowages(dock.ledger.folder),
         resume=_resume(order),
         code=expectation.code_after(signed.record, dock.ledger, dock.publisher),
+        encrypted=veil is not None,
     )
     where = Where(
         folder=order.folder,
@@ -195,7 +206,7 @@ def export(
         order.attester.clear(signed.releases)
     return Departure(
         record=signed.record,
-        id=sha256(dispatch.encode(signed.record)),
+        id=dispatch_id,
         releases=signed.releases,
         packed=signed.packed,
         volumes=laden.volumes,
@@ -282,21 +293,6 @@ def _signed_before(
     return _Signed(record, records, packed, releases, resumed=True)
 
 
-def cut(cargo: Cargo, record: Dispatch, capacity: int) -> list[Label]:
-    """Return the labels of the volumes that *cargo* takes at this capacity.
-
-    Raises:
-        RequestError: The capacity is too small.
-    """
-    ends: tuple[Cut, ...] = volume.cut(
-        cargo.listing,
-        cargo.heads,
-        front=volume.front_size(cargo.records),
-        capacity=capacity,
-    )
-    return volume.labels(record, sha256(dispatch.encode(record)), ends)
-
-
 def _gate(one: Release, dock: Dock) -> None:
     """Refuse what must not be carried, whoever asked for it."""
 
@@ -344,25 +340,6 @@ def _dispatch(
     ):
         return last.record, True
     return record, False
-
-
-def _fit(
-    order: Order, cargo: Cargo, record: Dispatch, cutter: Cutter
-) -> tuple[list[Label], dict[str, int]]:
-    """Return the labels of the volumes, and the bytes of every file to write.
-
-    A spare is a little larger than the volumes it protects; it has to fit too, so they
-    are made smaller by that much.
-    """
-    capacity = order.capacity
-    while True:
-        labels = cut(cargo, record, capacity)
-        sizes = {label.file_name: cutter.size(label) for label in labels}
-        spares = sparing.sizes(sizes, order.site, order.sparing)
-        over = max(spares.values(), default=0) - order.capacity
-        if over <= 0:
-            return labels, sizes | spares
-        capacity -= over
 
 
 def _moment(record: Dispatch) -> dict[str, Any]:

@@ -148,6 +148,7 @@ def _noted(
         volumes=[note_of(one) for one in volumes],
         spares=[note_of(one) for one in spares],
         code=lot.code,
+        encrypted=lot.encrypted,
     )
     small = sidecars.make(lot.record, beside, lot.signers)
     files = tuple(beside.files())

@@ -19,7 +19,7 @@ from airlift.format.head import PartHead
 from airlift.format.packing import PackingList
 from airlift.format.selection import Selection
 from airlift.format.volume import Label
-from airlift.outbound import denied, stowing
+from airlift.outbound import denied, encrypting, stowing
 from airlift.outbound.cutting import Cargo, Cutter
 from airlift.outbound.ledger import Ledger
 from airlift.outbound.packing import Packer
@@ -27,6 +27,7 @@ from airlift.outbound.quay import Media
 from airlift.outbound.recipe import Recipe
 from airlift.outbound.stowage import Berth, Stowage, Stowages
 from airlift.outbound.stowing import Lot
+from airlift.outbound.veil import Veils
 from airlift.progress import Progress
 from airlift.store.blobs import BlobStore
 from airlift.trust.publisher import Publisher
@@ -167,9 +168,9 @@ def remake(
         StoreError: What they are made of is gone or changed.
     """
     filed = _filed(known, archive)
-    labels = volume.labels(
-        filed.record, sha256(dispatch.encode(filed.record)), known.ends
-    )
+    dispatch_id = sha256(dispatch.encode(filed.record))
+    plain = volume.labels(filed.record, dispatch_id, known.ends)
+    veil, labels = Veils(archive.ledger.folder).cut_as(plain, known.cutting)
     wanted = _wanted(known, chosen, labels)
     blobs = {
         blob.sha256
@@ -188,7 +189,7 @@ def remake(
         stowage=known,
         labels=labels,
         wanted=wanted,
-        cutter=Cutter(cargo, packer),
+        cutter=encrypting.cutter(cargo, packer, veil, dispatch_id),
         packer=packer,
     )
 
@@ -230,9 +231,6 @@ def _filed(known: Stowage, archive: Archive) -> _Filed:
 def _wanted(
     known: Stowage, chosen: Selection, labels: Sequence[Label]
 ) -> Sequence[Label]:
-    if labels[0].cutting != known.cutting:
-        problem = f"the note of cutting {known.cutting} is not of this delivery"
-        raise StoreError(problem, hint="restore the ledger from a copy")
     count = len(labels)
     if beyond := [one for one in chosen.ordinals if one > count]:
         problem = f"there is no volume {selection.ranges(beyond)}: the last is {count}"

@@ -25,11 +25,14 @@ class Beside:
         volumes: The volumes.
         spares: What they can be rebuilt from.
         code: What the site should print once it took them; may be empty.
+        encrypted: Whether nobody but the site can read the volumes: then nothing here
+            tells what is inside either.
     """
 
     volumes: Sequence[VolumeNote]
     spares: Sequence[VolumeNote] = ()
     code: str = ""
+    encrypted: bool = False
 
     def files(self) -> list[VolumeNote]:
         """Return all of them, volumes first."""
@@ -82,25 +85,37 @@ Issued {record.issued} by {record.operator}
 On the isolated host:
 
   airlift import FOLDER
-{_expected(files.code)}
+{"" if files.encrypted else _expected(files.code)}
 Without airlift, on a scan station:
 
   sha256sum -c {name}.{SUMS}                  did every volume arrive whole?
   ssh-keygen -Y verify -f allowed_signers -I airlift -n file \\
       -s {name}.{SUMS}.sig < {name}.{SUMS}   from whom? (OpenSSH)
   minisign -V -p airlift.pub -m {name}.{SUMS} from whom? (minisign)
+{_CLOSED if files.encrypted else _OPEN}"""
+
+
+_STATION = """
+`allowed_signers` and `airlift.pub` come from the sender by another way than this
+medium; the sender prints them with `airlift trust show --station`.
+"""
+_OPEN = f"""\
   tar -tvf VOLUME                              what lies in a volume?
   tar -xf VOLUME; cd blobs/sha256; sha256sum * every name is its own SHA-256, but
                                                for names with a further .NNNN, which
                                                are pieces of one file to be joined
-
-`allowed_signers` and `airlift.pub` come from the sender by another way than this
-medium; the sender prints them with `airlift trust show --station`.
-
+{_STATION}
 Wheels, configuration, code and text lie in the volumes as they are, named by their
 SHA-256; airlift/records/ says which file is which. Weights may be coded: only airlift
 reads those. A virus scanner that reports a large file as clean may not have looked
 into it: check its limits.
+"""
+_CLOSED = f"""\
+  tar -xOf VOLUME airlift/encrypted.json       which volume of how many, and for which
+                                               key of the site
+{_STATION}
+The volumes are encrypted to the site: nobody else can look into them, and no virus
+scanner either. Scan on the isolated side of the gap, or let the sender scan before.
 """
 
 

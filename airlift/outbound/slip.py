@@ -12,7 +12,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 
@@ -23,12 +23,13 @@ from airlift import naming
 from airlift.artifact import Release
 from airlift.digest import Sha256, sha256
 from airlift.errors import RequestError
-from airlift.format import dispatch, release, slip_code
+from airlift.format import cover, dispatch, release, slip_code
 from airlift.format.dispatch import Dispatch
 from airlift.format.slip_code import SlipCode
 from airlift.outbound import sidecars
 from airlift.outbound.ledger import Entry, VolumeNote
 from airlift.outbound.stowage import Berth, Stowage
+from airlift.outbound.veil import Veil
 from airlift.trust import fingerprint, metadata, records
 from airlift.trust.fingerprint import Fingerprint
 
@@ -51,6 +52,8 @@ class Slip:
         media: How many media the delivery lies on.
         volumes: The volumes and spares on the medium.
         count: How many volumes the delivery has in all.
+        veiled: What stands for the dispatch record's digest on media, where they are
+            encrypted: then the slip does not tell what they hold.
     """
 
     record: Dispatch
@@ -63,11 +66,21 @@ class Slip:
     media: int
     volumes: tuple[VolumeNote, ...]
     count: int
+    veiled: Sha256 | None = None
 
     @property
     def dispatch(self) -> Sha256:
-        """SHA-256 of the dispatch record."""
-        return sha256(dispatch.encode(self.record))
+        """SHA-256 of the dispatch record, or what stands for it on encrypted media."""
+        return self.veiled or sha256(dispatch.encode(self.record))
+
+    def under(self, veil: Veil) -> "Slip":
+        """Return it without what would tell what the encrypted volumes hold.
+
+        By digests and state codes a guess at the content could be proved right.
+        """
+        digest = sha256(dispatch.encode(self.record))
+        hidden = cover.blinded(veil.secret, digest)
+        return replace(self, releases=(), code="", veiled=hidden)
 
     @property
     def name(self) -> str:

@@ -54,6 +54,7 @@ class Lot:
         stowages: Where it is noted what lies where.
         resume: The command that goes on after an end of any kind.
         code: What the site should print once it took all; may be empty.
+        encrypted: Whether only the site can read the volumes.
     """
 
     record: Dispatch
@@ -64,6 +65,7 @@ class Lot:
     stowages: Stowages
     resume: str
     code: str = ""
+    encrypted: bool = False
 
 
 class Stowing:
@@ -364,8 +366,9 @@ class Stowing:
             ]
         known = known.learned(notes)
         ordered = [note for name in self._labels if (note := known.noted(name))]
-        beside = Beside(volumes=ordered, code=self._lot.code)
-        made = sidecars.make(self._lot.record, beside, self._lot.signers)
+        lot = self._lot
+        beside = Beside(volumes=ordered, code=lot.code, encrypted=lot.encrypted)
+        made = sidecars.make(lot.record, beside, lot.signers)
         self._note(replace(known, beside=made))
 
     def _medium_note(self, number: int) -> MediumNote:

@@ -13,7 +13,7 @@ from airlift.errors import FormatError, IncompleteError, StoreError, TrustError
 from airlift.format import dispatch, packing, release
 from airlift.format.dispatch import Dispatch
 from airlift.inbound import landing, media
-from airlift.outbound import departure
+from airlift.outbound import fitting
 from airlift.outbound.cutting import Cargo, Cutter
 from airlift.outbound.fetching import fetch
 from airlift.outbound.ledger import Entry
@@ -409,7 +409,7 @@ def test_a_delivery_that_builds_on_what_is_not_here_is_refused_before_anything(
     )
     cargo = Cargo(records=records, listing=packed.listing, heads=packed.heads)
     crossing.medium.mkdir()
-    labels = departure.cut(cargo, record, 64 << 20)
+    labels = fitting.cut(cargo, record, 64 << 20)
     Cutter(cargo, packer).write(labels, crossing.medium, Silent())
     before = crossing.isolated.fingerprint()
     with pytest.raises(IncompleteError) as caught:
