@@ -16,6 +16,7 @@ from airlift.registry.catalog import Catalog
 from airlift.store.blobs import BlobStore
 from airlift.store.bulk import Buffers
 from airlift.trust.delivery import VerifiedDelivery, VerifiedRelease
+from airlift.trust.encryption_key import NO_KEYS, Opener
 
 _NAMED: Final = 6
 """Names that are listed; more than that nobody reads out."""
@@ -134,11 +135,13 @@ class Gate:
         store: Where whole blobs go.
         catalog: Where what is believed is recorded.
         incoming: Folder for deliveries that are not complete; below the home.
+        keys: What opens volumes that are encrypted.
     """
 
     store: BlobStore
     catalog: Catalog
     incoming: Path
+    keys: Opener = NO_KEYS
 
     @property
     def home(self) -> Path:

@@ -29,7 +29,7 @@ from airlift.format.reading import (
     VolumeStream,
     read_front,
 )
-from airlift.inbound import base, holding, log_check, media
+from airlift.inbound import base, holding, log_check, secrecy
 from airlift.inbound.arrival import Arrival, Desk, Gate
 from airlift.inbound.media import Candidate
 from airlift.inbound.staging import Staging
@@ -123,7 +123,7 @@ def land_stream(stream: BinaryIO, gate: Gate, desk: Desk, *, now: str) -> Landed
         return arrival
 
     with gate.catalog.exclusive("import"), refusals_logged(gate, desk, now):
-        arrival = take_stream(stream, welcome, desk.progress)
+        arrival = take_stream(stream, welcome, desk.progress, gate.keys)
         with closing(arrival.staging):
             return settle(arrival, gate, desk, now=now)
 
@@ -209,7 +209,7 @@ def approach(candidates: Sequence[Candidate], gate: Gate, *, now: str) -> Arriva
     refusals: list[AirliftError] = []
     for one in candidates:
         try:
-            with media.opened(one.path) as source:
+            with one.opened() as source:
                 front = read_front(source)
                 delivery = _believe(front, gate, source, now=now)
         except (FormatError, TrustError) as error:
@@ -278,6 +278,7 @@ def _believe(
         problem = f"{source.name}: {error.problem}"
         raise type(error)(problem, hint=error.hint) from error
     check_label(front, delivery, source)
+    secrecy.check(delivery, source)
     return delivery
 
 

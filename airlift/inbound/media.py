@@ -8,7 +8,7 @@ import io
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -20,10 +20,12 @@ from airlift.format import medium_note
 from airlift.format.medium_note import MediumNote
 from airlift.format.reading import Fault, VolumeError, read_label
 from airlift.format.volume import MEDIUM, SIDECARS, Label
-from airlift.inbound import patience, spares
+from airlift.inbound import decrypting, patience, spares
+from airlift.inbound.decrypting import DecryptedFile, LockedError, OpenVolume
 from airlift.inbound.spares import Spare
 from airlift.inbound.volume_file import ROOM, VolumeFile
 from airlift.store.bulk import Buffers, BulkFile
+from airlift.trust.encryption_key import NO_KEYS, Opener
 
 VolumeKey: TypeAlias = tuple[str, int]
 """Cutting and ordinal: which volume of a delivery."""
@@ -38,10 +40,21 @@ class GoneError(FormatError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A file that begins like a volume."""
+    """A file that begins like a volume.
+
+    Attributes:
+        path: Where it lies.
+        label: What it says of itself; where nothing here opens it, what its cover says.
+        outside: What its cover says; the label itself where it is not encrypted.
+        locked: Why nothing here opens it; empty where it can be read.
+        keys: What opened it.
+    """
 
     path: Path
     label: Label
+    outside: Label
+    locked: str = ""
+    keys: Opener = NO_KEYS
 
     @property
     def key(self) -> VolumeKey:
@@ -52,6 +65,17 @@ class Candidate:
     def name(self) -> str:
         """What to call it: its path, safe to print."""
         return naming.show(str(self.path))
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether the medium holds it encrypted."""
+        return bool(self.locked) or self.outside is not self.label
+
+    def opened(
+        self, buffers: Buffers | None = None
+    ) -> AbstractContextManager[OpenVolume]:
+        """Open it, as ``opened`` does."""
+        return opened(self.path, buffers, self.keys)
 
 
 @dataclass(slots=True)
@@ -76,8 +100,12 @@ class Found:
     notes: list[MediumNote] = field(default_factory=list)
 
 
-def find(paths: Iterable[Path]) -> Found:
+def find(paths: Iterable[Path], keys: Opener = NO_KEYS) -> Found:
     """Look at every regular file at *paths* and in the folders among them.
+
+    Args:
+        paths: Files and folders.
+        keys: What opens those that are encrypted.
 
     Raises:
         RequestError: A path does not exist or cannot be read at all.
@@ -89,7 +117,7 @@ def find(paths: Iterable[Path]) -> Found:
             if (status.st_dev, status.st_ino) in seen:
                 continue
             seen.add((status.st_dev, status.st_ino))
-            _look(file, status, found)
+            _look(file, status, found, keys)
     return found
 
 
@@ -104,19 +132,30 @@ def group(candidates: Sequence[Candidate]) -> list[tuple[Sha256, list[Candidate]
 
 
 @contextmanager
-def opened(path: Path, buffers: Buffers | None = None) -> Iterator[VolumeFile]:
+def opened(
+    path: Path, buffers: Buffers | None = None, keys: Opener = NO_KEYS
+) -> Iterator[OpenVolume]:
     """Open a regular file as a volume; links, pipes and devices are refused.
 
     Args:
         path: The file.
         buffers: Where memory for its slabs comes from; whose are given back there.
+        keys: What opens it where it is encrypted.
 
     Raises:
         FormatError: It cannot be opened, or is not a regular file.
+        LockedError: It is encrypted, and not to one of *keys*.
     """
+    memory = buffers or Buffers(ROOM)
+    with _as_it_is(path, memory) as source:
+        yield decrypting.of_file(source, keys, memory)
+
+
+@contextmanager
+def _as_it_is(path: Path, buffers: Buffers) -> Iterator[VolumeFile]:
     name = naming.show(str(path))
     with _opened(path, name) as file, _bulk(path, name) as bulk:
-        yield VolumeFile(file, bulk, name, buffers or Buffers(ROOM))
+        yield VolumeFile(file, bulk, name, buffers)
 
 
 @contextmanager
@@ -149,7 +188,7 @@ def _unopened(name: str, error: OSError) -> FormatError:
     return FormatError(problem, hint="check the medium")
 
 
-def fault_at(name: str, error: FormatError) -> Fault:
+def fault_at(name: str, error: FormatError | LockedError) -> Fault:
     """Return *error*, which a file called *name* gave before it was read, as a fault."""
     if isinstance(error, VolumeError):
         return error.fault
@@ -229,14 +268,42 @@ def _listed(path: Path, found: Found) -> list[Path]:
     return sorted(entries)
 
 
-def _look(file: Path, status: os.stat_result, found: Found) -> None:
+def _candidate(path: Path, keys: Opener) -> Candidate:
+    """Return the volume that the file *path* begins like.
+
+    Raises:
+        FormatError: It does not, is damaged, or has another inside than its cover says.
+    """
+    buffers = Buffers(ROOM)
+    with _as_it_is(path, buffers) as source:
+        found = decrypting.look(source)
+        if found is None:
+            label = read_label(source)
+            return Candidate(path=path, label=label, outside=label)
+        shown = found[0]
+        secret = keys.secret(shown)
+        if secret is None:
+            told, problem = shown.label, keys.problem(shown)
+            return Candidate(
+                path=path, label=told, outside=told, locked=problem, keys=keys
+            )
+        cipher = decrypting.unlocked(source, found, keys)
+        place = decrypting.layout(found)
+        inside = DecryptedFile(source, place, cipher, buffers)
+        label = read_label(inside)
+        if not shown.covers(label, secret):
+            problem = "the cover is not of the volume inside"
+            raise inside.error(problem, offset=0)
+        return Candidate(path=path, label=label, outside=shown.label, keys=keys)
+
+
+def _look(file: Path, status: os.stat_result, found: Found, keys: Opener) -> None:
     name = naming.show(str(file))
     if not stat.S_ISREG(status.st_mode):
         found.strays.append(f"{name} (not a regular file)")
         return
     try:
-        with opened(file) as source:
-            found.candidates.append(Candidate(path=file, label=read_label(source)))
+        found.candidates.append(_candidate(file, keys))
     except FormatError as error:
         if spare := _spare(file, name):
             found.spares.append(spare)

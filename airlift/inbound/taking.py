@@ -12,12 +12,14 @@ from airlift.format.reading import (
     fault_of,
     read_front,
 )
-from airlift.inbound import media
+from airlift.inbound import decrypting, media, secrecy
 from airlift.inbound.arrival import Arrival
+from airlift.inbound.decrypting import LockedError
 from airlift.inbound.media import Candidate, GoneError, VolumeKey
 from airlift.inbound.unloading import Unloading
 from airlift.progress import Advance, Progress
 from airlift.trust.delivery import VerifiedDelivery
+from airlift.trust.encryption_key import NO_KEYS, Opener
 
 
 def take_volumes(arrival: Arrival, progress: Progress) -> None:
@@ -51,11 +53,11 @@ def _take_file(one: Candidate, arrival: Arrival, advance: Advance) -> list[Fault
     """
     with contextlib.ExitStack() as stack:
         try:
-            source = stack.enter_context(media.opened(one.path, arrival.buffers))
+            source = stack.enter_context(one.opened(arrival.buffers))
         except GoneError:
             arrival.gone.append(one.name)
             return []
-        except FormatError as error:
+        except (FormatError, LockedError) as error:
             return [media.fault_at(one.name, error)]
         faults = _take(source, None, arrival, advance, alone=True)
         if source.doubts:
@@ -76,6 +78,7 @@ def take_stream(
     stream: BinaryIO,
     begin: Callable[[Front, VolumeStream], Arrival],
     progress: Progress,
+    keys: Opener = NO_KEYS,
 ) -> Arrival:
     """Read volumes that follow each other on *stream*, which is never seeked.
 
@@ -84,12 +87,13 @@ def take_stream(
         begin: Given the first front: verifies it, asks whoever must be asked, and
             returns the arrival (``begin`` does the work).
         progress: Who wants to know.
+        keys: What opens volumes that are encrypted.
 
     Raises:
         FormatError, TrustError: The first volume's signed files are not whole, or
             nothing gives them authority. Later faults are noted in the arrival.
     """
-    source = VolumeStream(stream, "volume 1 of the stream")
+    source = decrypting.of_stream(VolumeStream(stream, "volume 1 of the stream"), keys)
     front: Front | None = read_front(source)
     assert front
     arrival = begin(front, source)
@@ -100,8 +104,12 @@ def take_stream(
             if source.at_end():
                 break
             number += 1
-            source = source.next(f"volume {number} of the stream")
-            front = None
+            following = source.next(f"volume {number} of the stream")
+            try:
+                source, front = decrypting.of_stream(following, keys), None
+            except (FormatError, LockedError) as error:
+                faults = [media.fault_at(following.name, error)]
+                break
         arrival.damaged.extend(faults)
     return arrival
 
@@ -128,6 +136,8 @@ def _take(
         front = front or read_front(source)
         check_label(front, delivery, source)
         _check_records(front, delivery, source)
+        if problem := secrecy.problem(delivery, source):
+            raise source.error(problem, offset=0)
     except FormatError as error:
         return [fault_of(source, error)]
     unloading = Unloading(source, front.label, staging, arrival.buffers)

@@ -124,12 +124,11 @@ def _at_hand(label: SpareLabel, found: Found, opened: contextlib.ExitStack) -> A
     items = {one.ordinal: item for item, one in enumerate(label.volumes)}
     here = AtHand(volumes={}, spares={})
     for one in found.candidates:
-        mine = (one.label.dispatch, one.label.cutting) == (
-            label.dispatch,
-            label.cutting,
-        )
-        if mine and one.label.ordinal in items:
-            files = here.volumes.setdefault(items[one.label.ordinal], [])
+        # What the medium shows: of encrypted volumes nothing else is needed.
+        shown = one.outside
+        mine = (shown.dispatch, shown.cutting) == (label.dispatch, label.cutting)
+        if mine and shown.ordinal in items:
+            files = here.volumes.setdefault(items[shown.ordinal], [])
             files.append(File(one.path, opened))
     family = parity.family(label)
     for spare in found.spares:

@@ -107,11 +107,13 @@ class Folder:
         path: Where it is.
         settle_s: Seconds that a file must not have changed.
         items: Its files by name.
+        inside: The delivery that encrypted volumes are of, by what their media call it.
     """
 
     path: Path
     settle_s: float
     items: dict[str, Item] = field(default_factory=dict)
+    inside: dict[str, str] = field(default_factory=dict)
 
     def look(self, clock: float) -> None:
         """See what is there now.
@@ -148,7 +150,7 @@ class Folder:
     def spared(self) -> dict[str, int]:
         """Return the deliveries that spares are of, and how many volumes one protects."""
         return {
-            one.delivery: one.protects
+            self.delivery_of(one): one.protects
             for one in self.items.values()
             if one.verdict is Verdict.SPARE
         }
@@ -158,8 +160,21 @@ class Folder:
         return [
             one
             for one in self.items.values()
-            if one.delivery == delivery and (not verdicts or one.verdict in verdicts)
+            if self.delivery_of(one) == delivery
+            and (not verdicts or one.verdict in verdicts)
         ]
+
+    def names_of(self, delivery: str) -> set[str]:
+        """Return a delivery as this site knows it, and as its media call it."""
+        shown = {name for name, one in self.inside.items() if one == delivery}
+        return {delivery, *shown}
+
+    def delivery_of(self, item: Item) -> str:
+        """Return the delivery that a file says it is of, as this site knows it.
+
+        A spare of encrypted volumes says what they say outside.
+        """
+        return self.inside.get(item.delivery, item.delivery)
 
     def _item(self, entry: "os.DirEntry[str]", mark: Mark, clock: float) -> Item:
         known = self.items.get(entry.name)

@@ -10,6 +10,7 @@ from airlift.inbound.media import Candidate
 from airlift.progress import Progress
 from airlift.repair import repairing
 from airlift.store.durable import Disk
+from airlift.trust.encryption_key import Opener
 from airlift.watch.folder import Folder, Item, Mark, Verdict
 
 _SOURCES = (Verdict.GOOD, Verdict.SPARE, Verdict.FAULTY, Verdict.STRAY)
@@ -44,7 +45,7 @@ class Mending:
         return True
 
     def attempt(
-        self, delivery: str, folder: Folder, progress: Progress
+        self, delivery: str, folder: Folder, keys: Opener, progress: Progress
     ) -> Sequence[Candidate]:
         """Return the volumes of a delivery that could be rebuilt.
 
@@ -60,8 +61,9 @@ class Mending:
         except (RequestError, FormatError):
             return ()  # a file was taken away meanwhile, or is no spare after all
         # Not the folders below it: what is half rebuilt lies there.
-        found = media.find(sorted(made.glob("*.tar"))).candidates
-        return [one for one in found if one.label.dispatch == delivery]
+        found = media.find(sorted(made.glob("*.tar")), keys).candidates
+        wanted = folder.names_of(delivery)
+        return [one for one in found if one.outside.dispatch in wanted]
 
     def done(self, delivery: str) -> None:
         """Delete what was rebuilt of a delivery."""
@@ -77,5 +79,5 @@ def _files(delivery: str, folder: Folder) -> list[Item]:
         one
         for one in folder.items.values()
         if one.verdict in _SOURCES
-        and (one.delivery == delivery or one.verdict is Verdict.STRAY)
+        and (folder.delivery_of(one) == delivery or one.verdict is Verdict.STRAY)
     ]

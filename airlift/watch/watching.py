@@ -159,13 +159,14 @@ class Watch:
             self._spurn(item, Verdict.FAULTY, why)
             return None
         try:
-            found = media.find([item.path])
+            found = media.find([item.path], self._gate.keys)
         except RequestError:
             return None  # it was taken away; the next look tells
         if found.candidates:
-            volume = found.candidates[0].label
-            item.delivery, item.ordinal = volume.dispatch, volume.ordinal
-            return found.candidates[0]
+            one = found.candidates[0]
+            item.delivery, item.ordinal = one.label.dispatch, one.label.ordinal
+            self.folder.inside[one.outside.dispatch] = one.label.dispatch
+            return one
         if found.spares:
             item.judge(Verdict.SPARE)
             label = found.spares[0].label
@@ -260,7 +261,8 @@ class Watch:
         """A delivery is recorded: tell, clear up, and look again at what waited."""
         news = delivery.state is not State.COMPLETE
         delivery.state, delivery.missing = State.COMPLETE, ()
-        self._mending.done(delivery.id)
+        for name in self.folder.names_of(delivery.id):
+            self._mending.done(name)
         for item in self.folder.of(delivery.id):
             # Nobody needs a bad copy any more; it is no reason for an alarm.
             item.judge(Verdict.GOOD)
@@ -298,13 +300,16 @@ class Watch:
 
     def _rebuild(self, name: str, moment: Moment) -> None:
         """Take what can be rebuilt of a delivery from its spares."""
-        found = self._mending.attempt(name, self.folder, self._desk.progress)
+        found = self._mending.attempt(
+            name, self.folder, self._gate.keys, self._desk.progress
+        )
         for candidate in found:
+            self.folder.inside[candidate.outside.dispatch] = candidate.label.dispatch
             text = f"{candidate.path.name}: rebuilt from spares"
             self._teller.say("rebuilt", text, file=candidate.path.name)
             nobody = Item(candidate.path, Mark(0, 0, 0, 0), moment.clock)
             self._take(nobody, candidate, moment)
-            known = self.deliveries.get(name)
+            known = self.deliveries.get(candidate.label.dispatch)
             if known and known.state is State.COMPLETE:
                 return
 
