@@ -17,6 +17,7 @@ from airlift.cli import (
     output,
     people,
     pipe,
+    secrecy,
     slips,
     wanted,
 )
@@ -90,6 +91,9 @@ from airlift.trust.publisher import Publisher
     help="Export only a lock that so many people have approved.",
 )
 @click.option(
+    "--encrypt", is_flag=True, help="Encrypt the volumes to the key of the site."
+)
+@click.option(
     "--slip", "with_slip", is_flag=True, help="Write a packing slip beside the volumes."
 )
 @attesting.options
@@ -116,6 +120,7 @@ def command(
     spare: int,
     per_medium: int,
     asked: int,
+    encrypt: bool,
     with_slip: bool,
     wished: Wished,
     operator: str,
@@ -150,6 +155,9 @@ def command(
 
     With --attest and --oms, statements travel beside each release and stay with it; they
     give nothing authority. A site needs an airlift that knows of them to take it.
+
+    With --encrypt, or where the site's policy demands it, only the site can read the
+    volumes: `airlift site enrol` knows its key.
     """
     _check(
         (manifest or request, again), build_on, anchor=anchor, empty=revocations_only
@@ -189,6 +197,7 @@ def command(
         sparing=Sparing(spares=spare, per_medium=per_medium),
         pipe=stream,
         attester=attester,
+        recipient=secrecy.recipient(home, publisher, chosen, encrypt=encrypt),
     )
     dock = Dock(
         store=store,

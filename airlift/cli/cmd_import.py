@@ -15,7 +15,7 @@ from airlift.cli.next_medium import NextMedium
 from airlift.errors import FormatError, IncompleteError, RequestError, TrustError
 from airlift.format.medium_note import MediumNote
 from airlift.format.reading import VolumeStream, read_front
-from airlift.inbound import holding, landing, media, requests
+from airlift.inbound import decrypting, holding, landing, media, requests
 from airlift.inbound.arrival import Arrival, Gate
 from airlift.inbound.landing import Landed
 from airlift.inbound.media import Candidate
@@ -24,7 +24,7 @@ from airlift.install import own_update
 from airlift.progress import Progress
 from airlift.registry.catalog import Catalog
 from airlift.store.blobs import BlobStore
-from airlift.trust import denials
+from airlift.trust import denials, encryption_key
 from airlift.trust.delivery import VerifiedRelease
 
 _PIPE = (Path("-"),)
@@ -59,7 +59,7 @@ def command(
     before everything is verified and recorded. The medium is never written.
     """
     desk = CounterDesk(
-        NextMedium(paths, home / "incoming"),
+        NextMedium(paths, home / "incoming", encryption_key.opener(home)),
         ask=not yes,
         wait=wait,
         all_waits=quarantine,
@@ -130,7 +130,9 @@ def _gate(home: Path) -> Iterator[Gate]:
     catalog = Catalog.open(home)
     with contextlib.closing(catalog):
         store = BlobStore(home / "store")
-        yield Gate(store=store, catalog=catalog, incoming=home / "incoming")
+        keys = encryption_key.opener(home)
+        incoming = home / "incoming"
+        yield Gate(store=store, catalog=catalog, incoming=incoming, keys=keys)
 
 
 class CounterDesk:
@@ -215,7 +217,7 @@ def _from_media(
     paths: Sequence[Path], gate: Gate, desk: CounterDesk, *, dry_run: bool
 ) -> list[Landed | None]:
     """Import every delivery found at *paths*, oldest first."""
-    found = media.find(paths)
+    found = media.find(paths, gate.keys)
     for stray in found.strays:
         output.note(f"left alone: {stray}")
     groups = media.group(found.candidates)
@@ -272,7 +274,8 @@ def _from_pipe(gate: Gate, desk: CounterDesk, *, dry_run: bool) -> Landed | None
     stream = io.FileIO(sys.stdin.fileno(), closefd=False)
     if not dry_run:
         return landing.land_stream(stream, gate, desk, now=now)
-    source = VolumeStream(stream, "volume 1 of the stream")
+    first = VolumeStream(stream, "volume 1 of the stream")
+    source = decrypting.of_stream(first, gate.keys)
     arrival = landing.begin(read_front(source), source, gate, now=now)
     with contextlib.closing(arrival.staging):
         for line in plan_lines(arrival, desk):

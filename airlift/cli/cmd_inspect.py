@@ -14,7 +14,7 @@ from airlift.format.reading import read_front
 from airlift.inbound import media
 from airlift.inbound.media import Candidate
 from airlift.registry.catalog import Catalog
-from airlift.trust import fingerprint
+from airlift.trust import encryption_key, fingerprint
 from airlift.trust.delivery import TrustState
 from airlift.trust.verifier import verify
 
@@ -35,20 +35,24 @@ def command(home: Path, paths: tuple[Path, ...], *, files: bool, as_json: bool) 
     With --files, for a scan station: what a virus scanner can open and what not, and
     the digest of every file, to be allowed by.
     """
-    found = media.find(paths)
+    found = media.find(paths, encryption_key.opener(home))
     groups = media.group(found.candidates)
     if not groups:
         problem = f"no airlift volume in {', '.join(map(str, paths))}"
         raise RequestError(problem, hint="is this the right medium, and mounted?")
     state = _state(home)
-    looked = [_look(candidates, state) for _, candidates in groups]
+    looked = [
+        _closed(candidates) if candidates[0].locked else _look(candidates, state)
+        for _, candidates in groups
+    ]
     if as_json:
         shown: list[Json] = list(looked)
         output.as_json({"deliveries": shown, "strays": list(found.strays)})
         return
     for one in looked:
         _print(one)
-        sighting.show(one["sight"], files=files)
+        if "sight" in one:
+            sighting.show(one["sight"], files=files)
     for fault in found.faults:
         output.line(f"damaged: {fault}")
     for stray in found.strays:
@@ -88,11 +92,24 @@ def _look(candidates: list[Candidate], state: TrustState | None) -> dict[str, Js
     }
 
 
+def _closed(candidates: list[Candidate]) -> dict[str, Json]:
+    """Return what the covers of volumes say that this host cannot read."""
+    label = candidates[0].label
+    return {
+        "site": label.site,
+        "sequence": label.sequence,
+        "volumes_here": [one.name for one in candidates],
+        "volumes": label.count,
+        "locked": candidates[0].locked,
+        "verdict": "not verified: this host cannot read it",
+    }
+
+
 def _records(candidates: list[Candidate]) -> dict[str, bytes]:
     first: AirliftError | None = None
     for one in candidates:
         try:
-            with media.opened(one.path) as source:
+            with one.opened() as source:
                 return dict(read_front(source).records)
         except FormatError as error:
             first = first or error
@@ -132,14 +149,16 @@ def _verdict(records: dict[str, bytes], state: TrustState | None) -> str:
 
 
 def _print(one: dict[str, Json]) -> None:
-    here, releases = one["volumes_here"], one["releases"]
+    here, releases = one["volumes_here"], one.get("releases", [])
     assert isinstance(here, list)
     assert isinstance(releases, list)
-    output.line(
-        f"delivery {one['sequence']} to {one['site']}, issued {one['issued']} by {naming.show(str(one['operator']))}"
-    )
+    told = str(one.get("locked", ""))
+    if not told:
+        told = f"issued {one['issued']} by {naming.show(str(one['operator']))}"
+    output.line(f"delivery {one['sequence']} to {one['site']}, {told}")
     output.line(f"  verdict: {naming.show(str(one['verdict']))}")
-    output.line(f"  root: {one['root_fingerprint']}")
+    if "root_fingerprint" in one:
+        output.line(f"  root: {one['root_fingerprint']}")
     output.line(f"  {len(here)} volume file(s) here, {one['volumes']} in all")
     for release_table in releases:
         assert isinstance(release_table, dict)

@@ -144,6 +144,7 @@ def as_table(told: Policy) -> dict[str, Json]:
         "release_bytes": told.release_bytes,
         "file_bytes": told.file_bytes,
         "age_days": told.age_days,
+        "encrypted": told.encrypted,
     }
 
 
@@ -174,6 +175,7 @@ def lines(told: Policy) -> list[str]:
         ),
         f"the rest is approved by {told.approvers.threshold} of {people}",
         f"a lock needs {told.departures} of their approvals before it is exported",
+        *(["deliveries must come encrypted"] if told.encrypted else []),
     ]
 
 

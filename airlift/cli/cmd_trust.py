@@ -10,6 +10,7 @@ import click
 from airlift.artifact import Json
 from airlift.cli import (
     config,
+    encryption_key,
     keyring,
     output,
     site_key,
@@ -56,6 +57,7 @@ def command() -> None:
 
 for one in (
     site_key.command,
+    encryption_key.command,
     trust_check.command,
     trust_token.command,
     trust_people.rotate,

@@ -21,6 +21,7 @@ from airlift.registry.catalog import Catalog
 from airlift.registry.lock import BusyError, WriterLock
 from airlift.store.blobs import BlobStore
 from airlift.store.durable import Disk
+from airlift.trust import encryption_key
 from airlift.watch import deliveries
 from airlift.watch.aside import Consume
 from airlift.watch.deliveries import Deliveries
@@ -142,8 +143,12 @@ def command(
         teller = Teller(tell=tell, alarm=_alarm(alarm), metrics=metrics)
 
         def gate() -> Gate:
-            store = BlobStore(home / "store")
-            return Gate(store=store, catalog=catalog, incoming=home / "incoming")
+            return Gate(
+                store=BlobStore(home / "store"),
+                catalog=catalog,
+                incoming=home / "incoming",
+                keys=encryption_key.opener(home),
+            )
 
         desk = Lookout(quarantine=quarantine)
         post = Post(gate=gate, desk=desk, teller=teller, home=own)

@@ -7,12 +7,17 @@ import click
 
 from airlift import naming
 from airlift.artifact import Json
-from airlift.cli import chosen_site, config, output, site_key
+from airlift.cli import chosen_site, config, encryption_key, output, site_key
 from airlift.errors import RequestError, TrustError
+from airlift.format import canonical
+from airlift.format.fields import Fields
 from airlift.store.durable import read_file
+from airlift.trust import recipient
 from airlift.trust.enrolled import SiteKeys
 from airlift.trust.public import PublicKey
 from airlift.trust.publisher import Publisher
+from airlift.trust.recipient import Recipient
+from airlift.trust.recipients import Recipients
 from airlift.trust.site_key import decode_public
 
 _LIMIT = 64 << 10
@@ -38,19 +43,28 @@ def command(
     replace: bool,
     as_json: bool,
 ) -> None:
-    """Believe receipts and requests of the site NAME that the key in FILE signed.
+    """Take up a key that the site NAME made, which lies in FILE.
 
-    FILE comes from the site (`airlift trust site-key`). Its fingerprint must reach you
-    by another way, a telephone or paper, and is compared first. Nothing is signed.
+    From `airlift trust site-key`: receipts and requests that it signed are the site's.
+    From `airlift trust encryption-key`: deliveries can be encrypted to it. Its
+    fingerprint must reach you by another way than FILE, a telephone or paper, and is
+    compared first. Nothing is signed.
     """
     publisher = Publisher.open(home / "trust")
     site = chosen_site.choose(publisher, name)
     data = read_file(file, limit=_LIMIT, error=RequestError)
-    key = decode_public(data, name=naming.show(file.name))
-    known = SiteKeys(home / "ledger")
-    _compare(key, fingerprint, agreed=yes)
     by = (config.now(), config.actor())
-    changed = known.enrol(site, key, publisher, by=by, replace=replace)
+    key = _decoded(data, naming.show(file.name))
+    _compare(key, fingerprint, agreed=yes)
+    if isinstance(key, Recipient):
+        _refuse_other(key, site)
+        known = Recipients(home / "ledger")
+        changed = known.enrol(key, by=by, replace=replace)
+        use = f"deliveries to {site} can be encrypted to it"
+    else:
+        keys = SiteKeys(home / "ledger")
+        changed = keys.enrol(site, key, publisher, by=by, replace=replace)
+        use = f"receipts and requests it signs are {site}'s"
     if as_json:
         shown: dict[str, Json] = {
             "site": site,
@@ -60,12 +74,36 @@ def command(
         }
         output.as_json(shown)
         return
-    site_key.show_fingerprint(key)
-    what = "counts now" if changed else "counted already"
-    output.line(f"it {what}: receipts and requests it signs are {site}'s")
+    _show(key)
+    output.line(f"it {'counts now' if changed else 'counted already'}: {use}")
 
 
-def _compare(key: PublicKey, expected: str | None, *, agreed: bool) -> None:
+def _decoded(data: bytes, name: str) -> PublicKey | Recipient:
+    """Return the key of either use that *data* states.
+
+    Raises:
+        FormatError: It is neither.
+    """
+    top = Fields(canonical.decode(data, name=name, limit=_LIMIT), record=name)
+    if top.text("format") == recipient.FORMAT:
+        return recipient.decode(data, name=name)
+    return decode_public(data, name=name)
+
+
+def _refuse_other(key: Recipient, site: str) -> None:
+    if key.site != site:
+        problem = f"the key is of site `{key.site}`, not `{site}`"
+        raise RequestError(problem, hint=f"`airlift site enrol {key.site} FILE`")
+
+
+def _show(key: PublicKey | Recipient, *, err: bool = False) -> None:
+    if isinstance(key, Recipient):
+        encryption_key.show_fingerprint(key, err=err)
+    else:
+        site_key.show_fingerprint(key, err=err)
+
+
+def _compare(key: PublicKey | Recipient, expected: str | None, *, agreed: bool) -> None:
     if expected is not None:
         if key.fingerprint.matches(expected):
             return
@@ -77,7 +115,7 @@ def _compare(key: PublicKey, expected: str | None, *, agreed: bool) -> None:
         raise TrustError(problem, hint=hint)
     if agreed:
         return
-    site_key.show_fingerprint(key, err=True)
+    _show(key, err=True)
     question = "is this the fingerprint that the people at the site told you?"
     if not sys.stdin.isatty() or not click.confirm(f"airlift: {question}", err=True):
         problem = "the site key was not enrolled: nobody compared its fingerprint"

@@ -13,6 +13,7 @@ from airlift.inbound import media
 from airlift.inbound.arrival import Arrival
 from airlift.inbound.media import Candidate
 from airlift.inbound.whereabouts import Whereabouts
+from airlift.trust.encryption_key import NO_KEYS, Opener
 
 
 class NextMedium:
@@ -21,10 +22,13 @@ class NextMedium:
     Args:
         paths: Where media are mounted.
         incoming: Where deliveries are kept that are not complete.
+        keys: What opens volumes that are encrypted.
     """
 
-    def __init__(self, paths: Sequence[Path], incoming: Path) -> None:
-        self._paths, self._incoming = paths, incoming
+    def __init__(
+        self, paths: Sequence[Path], incoming: Path, keys: Opener = NO_KEYS
+    ) -> None:
+        self._paths, self._incoming, self._keys = paths, incoming, keys
         self._arrival: Arrival | None = None
         self._whereabouts: Whereabouts | None = None
 
@@ -87,7 +91,7 @@ class NextMedium:
     def _find(self, arrival: Arrival) -> Sequence[Candidate]:
         """Return what the medium that is in has of the delivery, if that is of any use."""
         try:
-            found = media.find(self._paths)
+            found = media.find(self._paths, self._keys)
         except RequestError as error:
             output.note(error.problem)
             return ()

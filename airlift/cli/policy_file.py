@@ -9,6 +9,7 @@ licences = ["MIT", "Apache-2.0", "llama3"]
 release = "200GB"                      # largest release
 file = "50GB"                          # largest file
 age-days = 30                          # from issue to import
+encrypted = true                       # deliveries must be encrypted to the site
 """
 
 import tomllib
@@ -30,7 +31,7 @@ T = TypeVar("T", bound=str)
 _LIMIT = 1 << 20
 _KEYS = (
     *("approvers", "threshold", "departures", "kinds", "classes", "licences"),
-    *("release", "file", "age-days"),
+    *("release", "file", "age-days", "encrypted"),
 )
 _HINT = "docs/trust.md shows an example"
 
@@ -70,6 +71,7 @@ def read(path: Path, *, site: str, version: int, now: str) -> Policy:
         release_bytes=_size(top, "release"),
         file_bytes=_size(top, "file"),
         age_days=top.number("age-days") if top.has("age-days") else None,
+        encrypted=top.flag("encrypted", default=False),
     )
     try:  # what no site would read must not be signed
         return policy.decode(policy.encode(made), name=shown)

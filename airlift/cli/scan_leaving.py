@@ -11,6 +11,7 @@ from airlift.format import scan as scans
 from airlift.format.scan import Scan
 from airlift.outbound import sidecars
 from airlift.outbound.ledger import Ledger
+from airlift.outbound.veil import Veils
 from airlift.store.durable import Disk
 from airlift.trust.publisher import Publisher
 
@@ -25,6 +26,7 @@ class Sent:
         name: What the names of its files begin with.
         unseen: How many of its volumes are too large for a common scanner.
         folder: Where its scans are kept here.
+        encrypted: Whether its volumes were written so that only the site can read them.
     """
 
     site: str
@@ -32,6 +34,7 @@ class Sent:
     name: str
     unseen: int
     folder: Path
+    encrypted: bool = False
 
 
 def find(home: Path, site: str | None, sequence: int | None) -> Sent:
@@ -53,6 +56,7 @@ def find(home: Path, site: str | None, sequence: int | None) -> Sent:
         name=sidecars.front(entry.record),
         unseen=len(large),
         folder=home / "scans",
+        encrypted=bool(Veils(ledger.folder).of(chosen, entry.sequence)),
     )
 
 
@@ -60,8 +64,13 @@ def keep(sent: Sent, scan: Scan, report: bytes, folder: Path | None) -> Path:
     """Write record and report here, and into *folder* too; return where the record is.
 
     Raises:
+        RequestError: The medium is not to tell what it holds, and the report does.
         StoreError: A disk refuses.
     """
+    if folder and sent.encrypted:
+        problem = "the delivery is encrypted, and the report tells what it holds"
+        hint = "leave --to out, and carry the report by another way"
+        raise RequestError(problem, hint=hint)
     disk, name = Disk(), f"{sent.name}.scan-{scan.report[:8]}"
     disk.make_folder(sent.folder, mode=0o700)
     for target in (sent.folder, folder or sent.folder):

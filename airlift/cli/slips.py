@@ -9,6 +9,7 @@ from airlift.outbound.departure import Departure
 from airlift.outbound.ledger import Ledger
 from airlift.outbound.slip import Slip
 from airlift.outbound.stowage import Stowages
+from airlift.outbound.veil import Veils
 from airlift.store.durable import Disk
 from airlift.trust.publisher import Publisher
 
@@ -32,13 +33,16 @@ def find(
     if entry is None:
         problem = f"the ledger knows no delivery {sequence} to {site}"
         raise RequestError(problem, hint="`airlift site list` tells the last one")
-    return slip.of(
+    made = slip.of(
         entry,
         publisher.delivered(site, sequence),
         Stowages(ledger.folder).of(site, sequence),
         medium=medium,
         code=expectation.code_after(entry.record, ledger, publisher),
     )
+    # Whichever way a medium was written: one slip that tells would be enough.
+    veils = Veils(ledger.folder).of(site, sequence)
+    return made.under(veils[-1]) if veils else made
 
 
 def page(made: Slip) -> bytes:
