@@ -5,7 +5,7 @@ import random
 import shutil
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -27,11 +27,12 @@ from airlift.progress import Progress, Silent
 from airlift.registry.catalog import Catalog
 from airlift.sources import connect
 from airlift.store.blobs import BlobStore
-from airlift.trust import keys
+from airlift.trust import encryption_key, keys, suites
 from airlift.trust.delivery import VerifiedRelease
 from airlift.trust.keys import UnlockedKey
 from airlift.trust.plan import RolePlan
 from airlift.trust.publisher import Publisher
+from airlift.trust.recipient import Recipient
 from airlift.trust.site import accept_root
 
 NOW = "2026-11-23T12:00:00Z"
@@ -111,6 +112,7 @@ class Connected:
         sparing: Sparing = NO_SPARES,
         pipe: BinaryIO | None = None,
         attester: Attester | None = None,
+        recipient: Recipient | None = None,
     ) -> Departure:
         """Make a delivery on *medium*."""
         order = Order(
@@ -125,6 +127,7 @@ class Connected:
             sparing=sparing,
             pipe=pipe,
             attester=attester,
+            recipient=recipient,
         )
         return departure.export(
             order, self.dock, [self.key], now=now, progress=Silent()
@@ -160,13 +163,20 @@ class Isolated:
 
     def land(self, *paths: Path, desk: Desk | None = None, now: str = NOW) -> Landed:
         """Import the one delivery that lies at *paths*."""
-        found = media.find(paths)
+        found = media.find(paths, self.gate.keys)
         groups = media.group(found.candidates)
         assert len(groups) == 1, groups
         faults: Sequence[Fault] = found.faults
         return landing.land(
             groups[0][1], self.gate, desk or Desk(), now=now, damaged=faults
         )
+
+    def encryption_key(self, suite: str = suites.DEFAULT) -> Recipient:
+        """Make a key that deliveries can be encrypted to; return its public half."""
+        site = self.catalog.trust_state().site
+        made = encryption_key.create(self.home, site, suite=suite)
+        self.gate = replace(self.gate, keys=encryption_key.opener(self.home))
+        return made.public
 
     def forget(self) -> None:
         """Forget what has arrived of deliveries that are not complete."""
