@@ -41,6 +41,7 @@ class _Program:
 
 
 PROGRAMS: Mapping[str, _Program] = {
+    "age": _Program("age", ("age", "--version")),
     "borg": _Program("borgbackup", ("borg", "--version")),
     "restic": _Program("restic", ("restic", "version")),
     "xdelta3": _Program("xdelta3", ("xdelta3", "-V")),
