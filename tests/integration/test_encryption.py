@@ -30,7 +30,8 @@ class World:
         self.connected = Side.connected(folder)
         self.isolated = self.connected.isolated(folder)
         (folder / "input").mkdir()
-        (folder / "input" / "a.bin").write_bytes(noise(3_000_000))
+        for number, name in enumerate(("a.bin", "b.bin", "c.bin")):
+            (folder / "input" / name).write_bytes(noise(1_000_000, number))
         self.manifest = folder / "wanted.toml"
         self.manifest.write_text(MANIFEST)
 
@@ -152,7 +153,7 @@ def decrypt(world: World, volume: Path, target: Path) -> None:
 def test_a_watch_takes_encrypted_volumes_and_their_spares(world: World) -> None:
     """Nobody watches, and a lost volume is still rebuilt."""
     world.enrol()
-    cut = ("--volume-size", "1100000", "--spare", "1")
+    cut = ("--volume-size", "1200000", "--spare", "1")
     world.connected.ok(*world.export("--encrypt", *cut))
     volumes = sorted(world.medium.glob("*.tar"))
     assert len(volumes) > 2
