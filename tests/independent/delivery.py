@@ -269,10 +269,10 @@ def _follows_policy(policy: bytes, past: Past) -> None:
 def read_policy(data: bytes) -> Mapping[str, Any]:
     """Return a site's policy, its form checked (section 4.5)."""
     value = parse(data, 256 << 10)
-    optional = ("kinds", "classes", "licences", *_LIMITS)
-    need(isinstance(value, dict) and set(optional) <= set(value), "a policy's keys")
+    stated = ("kinds", "classes", "licences", *_LIMITS)
+    need(isinstance(value, dict) and set(stated) <= set(value), "a policy's keys")
     need(value.get("encrypted", True) is True, "`encrypted` is said by leaving it out")
-    optional = (*optional, "encrypted")
+    optional = (*stated, "encrypted")
     plain = {key: value[key] for key in value if key not in optional}
     fields = {
         "format": str,
