@@ -1,6 +1,6 @@
 """Rebuilding what did not arrive from the spares that did, without being asked."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -65,10 +65,11 @@ class Mending:
         wanted = folder.names_of(delivery)
         return [one for one in found if one.outside.dispatch in wanted]
 
-    def done(self, delivery: str) -> None:
-        """Delete what was rebuilt of a delivery."""
-        self.tried.pop(delivery, None)
-        Disk().remove_tree(self._folder(delivery))
+    def done(self, names: Iterable[str]) -> None:
+        """Delete what was rebuilt of a delivery, by whatever *names* it went."""
+        for delivery in names:
+            self.tried.pop(delivery, None)
+            Disk().remove_tree(self._folder(delivery))
 
     def _folder(self, delivery: str) -> Path:
         return self.home / delivery[:32]

@@ -261,8 +261,7 @@ class Watch:
         """A delivery is recorded: tell, clear up, and look again at what waited."""
         news = delivery.state is not State.COMPLETE
         delivery.state, delivery.missing = State.COMPLETE, ()
-        for name in self.folder.names_of(delivery.id):
-            self._mending.done(name)
+        self._mending.done(self.folder.names_of(delivery.id))
         for item in self.folder.of(delivery.id):
             # Nobody needs a bad copy any more; it is no reason for an alarm.
             item.judge(Verdict.GOOD)
