@@ -14,7 +14,7 @@ to the site (``airlift.trust.recipient``):
 
 The salt makes the key one of this very content: what precedes the slabs names the digest
 of everything behind it, so no key ever meets two contents, however often a volume is
-written again. Source: docs/format.md, "Encrypted volumes"; docs/adr/0012.
+written again. Source: docs/format.md, "Encrypted volumes"; docs/adr/0015.
 """
 
 import hashlib

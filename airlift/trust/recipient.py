@@ -2,7 +2,7 @@
 
 It hides what media hold from whoever finds them, and vouches for nothing: anybody who
 has the public half can encrypt to it, and what comes out of it is verified like what was
-never encrypted. See docs/adr/0012.
+never encrypted. See docs/adr/0015.
 """
 
 from dataclasses import dataclass
