@@ -12,8 +12,10 @@ from airlift.audit import signatures
 from airlift.audit.answer import Answer, Options
 from airlift.audit.finding import About, Finding, Severity, Subject
 from airlift.audit.site import Site
+from airlift.digest import Sha256
 from airlift.registry.held import State
 from airlift.trust import clock, metadata, site_key
+from airlift.trust.denials import Denial, What
 from airlift.trust.expiry import expiries
 from airlift.trust.public import PublicKey
 from airlift.trust.verifier import ROOT_NOTICE_DAYS
@@ -24,7 +26,7 @@ NOTICE_DAYS: Final = 30
 """Days before a role other than the root expires from which that is a finding."""
 _COLUMNS: Final = (
     *("name", "role", "state", "until", "days_left", "signed_live", "signed"),
-    *("scheme", "since", "gone_in", "key"),
+    *("scheme", "since", "gone_in", "denied", "key"),
 )
 _APPROVERS: Final = "approvals here"
 _RECEIPTS: Final = "receipts"
@@ -73,12 +75,14 @@ def ask(site: Site, options: Options) -> Answer:
     broken = tuple(signatures.broken(site))
     book = _Book() if broken else _book(site)
     used = _used(site)
-    rows = tuple(_rows(site, book, used))
+    listed = site.catalog.custody().denials().entries
+    denied = {one.digest: one for one in listed if one.what is What.KEY}
+    rows = tuple(_rows(site, (book, used, denied)))
     wanted = tuple(one for one in rows if options.wants(*_names(one)))
     found = (
         *broken,
         *(() if broken else _expiring(site)),
-        *_gone(book, used),
+        *_gone(book, used, denied),
         *signatures.doubtful(site),
     )
     return Answer(
@@ -151,9 +155,11 @@ def _used(site: Site) -> Mapping[tuple[str, str], _Used]:
     return found
 
 
-def _rows(
-    site: Site, book: _Book, used: Mapping[tuple[str, str], _Used]
-) -> Iterator[Mapping[str, Json]]:
+_Known = tuple[_Book, Mapping[tuple[str, str], _Used], Mapping[Sha256, Denial]]
+
+
+def _rows(site: Site, known: _Known) -> Iterator[Mapping[str, Json]]:
+    book, used, denied = known
     today = site.clock.trusted
     for place in sorted(book.stands.keys() | used.keys()):
         (role, key_id), stand, by = place, book.stands.get(place), used.get(place)
@@ -162,7 +168,7 @@ def _rows(
             "kind": str(About.KEY),
             "name": (stand.key.name if stand else by.name if by else "") or key_id[:16],
             "role": role,
-            "state": "counts" if stand and not stand.gone else "counts no longer",
+            "state": _state(stand, denied.get(Sha256(key_id))),
             "until": until,
             "days_left": clock.days_from(today, until) if until else None,
             "signed_live": by.live if by else 0,
@@ -170,12 +176,30 @@ def _rows(
             "scheme": stand.key.scheme if stand else by.scheme if by else "",
             "since": stand.since if stand else "",
             "gone_in": stand.gone if stand else "",
+            "denied": _why(denied.get(Sha256(key_id))),
             "key": key_id,
         }
 
 
-def _gone(book: _Book, used: Mapping[tuple[str, str], _Used]) -> Iterator[Finding]:
+def _state(stand: _Stand | None, denied: Denial | None) -> str:
+    if denied:
+        return "denied"
+    return "counts" if stand and not stand.gone else "counts no longer"
+
+
+def _why(denied: Denial | None) -> str:
+    return f"{denied.since[:10]}: {denied.why}" if denied else ""
+
+
+def _gone(
+    book: _Book,
+    used: Mapping[tuple[str, str], _Used],
+    denied: Mapping[Sha256, Denial],
+) -> Iterator[Finding]:
     for (role, key_id), by in sorted(used.items()):
+        if (denial := denied.get(Sha256(key_id))) and by.live:
+            yield _denied(role, key_id, by, denial)
+            continue
         if role == metadata.ROOT:
             # A key that is replaced signs the root that replaces it, and no content.
             continue
@@ -199,6 +223,27 @@ def _gone(book: _Book, used: Mapping[tuple[str, str], _Used]) -> Iterator[Findin
                 },
                 controls=("SC-12", "CM-14"),
             )
+
+
+def _denied(role: str, key_id: str, by: _Used, denial: Denial) -> Finding:
+    name = by.name or key_id[:16]
+    return Finding(
+        kind=KIND,
+        rule=f"denied/{role}",
+        severity=Severity.HIGH,
+        subject=Subject(kind=About.KEY, name=name, digest=key_id),
+        title=(
+            f"the key of {name} is denied ({denial.why}), and signed for {by.live} live"
+            f" release(s) as {role}"
+        ),
+        evidence={
+            "key": key_id,
+            "since": denial.since,
+            "why": denial.why,
+            "releases": tuple(sorted(set(by.names))),
+        },
+        controls=("SC-12", "CM-14"),
+    )
 
 
 # --- what ends --------------------------------------------------------------------

@@ -25,7 +25,6 @@ from airlift.errors import (
     StoreError,
 )
 from airlift.format import canonical, state
-from airlift.trust import policy
 
 SCHEMA: Final = "airlift.audit/1"
 RUN_DIGITS: Final = 16
@@ -224,8 +223,9 @@ def _knowledge(
 def _policy(site: Site) -> Json:
     if site.policy is None:
         return None
-    digest = sha256(policy.encode(site.policy))
-    return {"version": site.policy.version, "sha256": digest}
+    # Of the record that was signed: the people in force may be fewer, where keys of
+    # theirs are denied.
+    return {"version": site.policy.version, "sha256": sha256(site.trust.policy)}
 
 
 def _inventory(site: Site) -> dict[str, Json]:

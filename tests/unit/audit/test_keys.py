@@ -12,6 +12,7 @@ from airlift.audit.answer import Options
 from airlift.audit.finding import Verdict
 from airlift.audit.questions import find
 from airlift.digest import sha256
+from airlift.trust.denials import Denial, What
 from airlift.trust.plan import RolePlan
 from airlift.trust.quorum import quorum
 from audited import NOW, World, model, rows, told
@@ -170,3 +171,24 @@ def test_a_catalogue_that_those_who_count_now_did_not_sign_is_a_finding(
     ((rule, severity, title),) = told(found)
     assert (rule.partition("/")[0], severity) == ("catalogue", "medium")
     assert title.startswith("nobody vouches for the newest catalogue any more: ")
+
+
+def test_a_denied_key_that_signed_what_is_live_weighs_more(world: World) -> None:
+    """It was stolen: what it signed may be the thief's."""
+    world.bring(model())
+    world.side.publisher.rotate(RolePlan.single(BOB.public), [ALICE, BOB], NOW)
+    world.side.signers = (BOB,)
+    stolen = Denial(
+        what=What.KEY, digest=ALICE.public.key_id, since=NOW, why="stolen in May"
+    )
+    world.side.publisher.deny([stolen], [BOB], NOW)
+    world.bring()
+    found = world.ask("keys")
+    assert {
+        one[1:] for one in rows(found, "name", "state", "denied") if one[0] == "alice"
+    } == {("denied", "2026-03-01: stolen in May")}
+    assert ("denied/targets", "high") in [one[:2] for one in told(found)]
+    assert (
+        "the key of alice is denied (stolen in May), and signed for 1 live release(s)"
+        " as targets"
+    ) in [title for _, _, title in told(found)]
