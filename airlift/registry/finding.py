@@ -1,6 +1,7 @@
 """What a person means by a name."""
 
 import re
+from collections.abc import Iterable
 
 from sqlalchemy import Connection, func, or_, select
 
@@ -88,7 +89,7 @@ def _called(
     if kind is not None:
         wanted.append(release.c.kind == kind.value)
     if not revision:
-        return rows.held(connection, *wanted)
+        return _newest(rows.held(connection, *wanted))
     refs = select(schema.release_ref.c.release).where(
         schema.release_ref.c.ref == revision
     )
@@ -97,7 +98,15 @@ def _called(
         newest = max(one.release.counter for one in found)
         return tuple(one for one in found if one.release.counter == newest)
     starts = func.substr(release.c.revision, 1, len(revision)) == revision
-    return rows.held(connection, *wanted, starts)
+    return _newest(rows.held(connection, *wanted, starts))
+
+
+def _newest(found: Iterable[Held]) -> tuple[Held, ...]:
+    """Return the newest release of each revision: one may come with more attested."""
+    best: dict[tuple[Kind, str], Held] = {}
+    for one in sorted(found, key=lambda held: held.release.counter, reverse=True):
+        best.setdefault((one.release.kind, one.release.revision), one)
+    return tuple(best.values())
 
 
 def _by_id(connection: Connection, reference: str) -> tuple[Held, ...]:
