@@ -59,9 +59,9 @@ def check(connection: Connection) -> None:
     """
     setting, trusted = schema.setting, schema.trusted
     asked = select(setting.c.value).where(setting.c.key == "denials")
-    data = bytes(connection.execute(asked).scalar_one_or_none() or b"")
+    data = _bytes(connection.execute(asked).scalar_one_or_none())
     named = select(trusted.c.content).where(trusted.c.name == "targets.json")
-    targets = bytes(connection.execute(named).scalar_one_or_none() or b"")
+    targets = _bytes(connection.execute(named).scalar_one_or_none())
     # Canonical JSON in one spelling: a look at the bytes is as good as a parse.
     vouched = sha256(data).encode() in targets if data else b'"deny/' not in targets
     digests = in_force(connection).digests(*_SERVED) if vouched else frozenset()
@@ -73,6 +73,11 @@ def check(connection: Connection) -> None:
         problem = "the registry does not deny what its signed deny list does"
         hint = "somebody has written in it: run `airlift rebuild`, and ask who"
         raise RegistryError(problem, hint=hint)
+
+
+def _bytes(value: bytes | str | None) -> bytes:
+    """Return what a column holds; whoever edits a database may leave text there."""
+    return value.encode() if isinstance(value, str) else bytes(value or b"")
 
 
 def events(
