@@ -232,4 +232,5 @@ def test_a_look_at_a_file_reads_a_page_of_it(tmp_path: Path) -> None:
     path.write_bytes(BODY)
     with media.opened(path) as source:
         source.take(512)
+        assert isinstance(source, VolumeFile)
         assert len(source._window) == 4096
