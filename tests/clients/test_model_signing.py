@@ -183,7 +183,9 @@ def test_both_refuse_another_key(stock: Stock) -> None:
     assert problem(model(FILES), signature, attesting.signatory(other.public))
 
 
-@pytest.mark.parametrize("curve", [ec.SECP256R1(), ec.SECP384R1()], ids=str)
+@pytest.mark.parametrize(
+    "curve", [ec.SECP256R1(), ec.SECP384R1()], ids=["P-256", "P-384"]
+)
 def test_airlift_takes_what_the_reference_signs(
     stock: Stock, curve: ec.EllipticCurve
 ) -> None:
