@@ -112,7 +112,7 @@ def verify(
     people = grace.given(approvals, delivery.id, state, at=at)
     if not people or clock.days_from(delivery.dispatch.issued, at) > grace.LATE_DAYS:
         raise late
-    names = tuple(one.by for one in people)
+    names = tuple(sorted(one.by for one in people))
     shown = ", ".join(naming.show(one) for one in names)
     line = f"{late.problem}; it is taken late by the word of {shown}"
     return replace(delivery, graced=names, warnings=(*delivery.warnings, line))

@@ -8,7 +8,7 @@ from pathlib import Path
 import airlift
 
 PACKAGE = Path(airlift.__file__).parent
-LOG = PACKAGE.parent / "docs" / "log.md"
+LOG = Path(__file__).parents[2] / "docs" / "log.md"
 
 
 def actions() -> Iterator[str]:
