@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, func, insert, select
 
-from airlift.errors import AirliftError
+from airlift.errors import FormatError, RequestError, TrustError
 from airlift.registry import log, rows, schema
 from airlift.trust import checkpoint, site_key
 from airlift.trust.site_key import SiteKey
@@ -110,11 +110,12 @@ def _key(home: Path) -> SiteKey | None:
     """Return the site's key where it can be used by nobody's leave; else None.
 
     A key that is damaged or encrypted must not keep an import from being recorded:
-    `airlift log verify` says how far the log is signed, and by whom.
+    `airlift log verify` says how far the log is signed, and by whom. One that the disk
+    does not give this once must: the log would end as if a checkpoint had been taken.
     """
     try:
         if site_key.read_public(home) is None:
             return None
         return site_key.load(home)
-    except AirliftError:
+    except (FormatError, RequestError, TrustError):
         return None

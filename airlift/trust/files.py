@@ -15,6 +15,19 @@ PRIVATE = 0o600
 SHARED = 0o644
 
 
+def there(path: Path) -> bool:
+    """Say whether anything is called *path*.
+
+    Raises:
+        StoreError: The disk does not tell.
+    """
+    try:
+        return path.exists()
+    except OSError as error:
+        problem = f"cannot look at {path}: {error.strerror}"
+        raise StoreError(problem, hint="check this disk, then try again") from error
+
+
 def read(path: Path, *, limit: int, what: str) -> bytes:
     """Return the bytes of the regular file *path*.
 

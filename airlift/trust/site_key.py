@@ -148,7 +148,7 @@ def read_public(home: Path) -> PublicKey | None:
         FormatError: The file is not a site key.
         StoreError: It cannot be read.
     """
-    if not (home / FILE).exists():
+    if not files.there(home / FILE):
         return None
     return _public(_fields(home), _SECRETS)
 

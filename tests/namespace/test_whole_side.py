@@ -45,6 +45,7 @@ JOURNEY = (
     "trust init --root ROOT --site plant7 --yes",
     "trust check ROOT",
     "trust site-key KEY",
+    "trust encryption-key SECRECY",
     "trust mark MARK",
     "inspect MEDIUM",
     "import MEDIUM --dry-run",
@@ -176,6 +177,7 @@ def test_no_command_of_the_isolated_side_makes_a_network_call(tmp_path: Path) ->
     places = {
         "ROOT": connected.home / "root.json",
         "KEY": tmp_path / "site-key.json",
+        "SECRECY": tmp_path / "encryption-key.json",
         "MARK": tmp_path / "elsewhere" / "mark",
         "MEDIUM": medium,
         "PLAIN": tmp_path / "plain",
