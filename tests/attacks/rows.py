@@ -342,6 +342,9 @@ ROWS: Final = (
         "the_second_form_of_an_ecdsa_signature_is_refused "
         "trailing_bytes_after_a_signature_are_refused",
         unit__trust__test_damage="signatures_on_a_curve_have_no_free_bits",
+        attacks__test_published="wycheproof_and_airlift_say_the_same_of_every_signature "
+        "of_valid_signatures_one_of_two_forms_is_metadata "
+        "wycheproof_and_the_library_under_ml_dsa_say_the_same",
     ),
     # --- parsing and canonical form -------------------------------------------------
     _row(
@@ -351,6 +354,8 @@ ROWS: Final = (
         unit__format__test_canonical="a_second_spelling_is_refused what_is_not_json_is_refused",
         unit__trust__test_damage="hostile_json_is_refused_calmly",
         attacks__test_json="no_invalid_json_is_read no_ambiguous_json_is_read",
+        attacks__test_published="no_file_that_is_no_json_is_read "
+        "of_json_the_one_canonical_form_without_floats_is_read",
     ),
     _row(
         "D2",

@@ -99,7 +99,7 @@ def unmet(row: Shown, ran: Iterable[Ran]) -> str:
         one.test for one in mine if one.outcome == "skipped" and not one.reason
     ]:
         return f"skipped without a word: {', '.join(sorted(set(mute)))}"
-    return ""
+    return "" if outcomes["passed"] else "all of its tests were skipped"
 
 
 def counted(row: Shown, ran: Iterable[Ran]) -> Mapping[str, int]:

@@ -44,6 +44,10 @@ GOOD = Ran("b.py::test_b", "passed")
             [Ran("a.py::test_a", "skipped"), GOOD],
             "skipped without a word: a.py::test_a",
         ),
+        (
+            [Ran(one, "skipped", "needs root") for one in ROW.tests],
+            "all of its tests were skipped",
+        ),
     ],
 )
 def test_a_row_is_shown_only_by_tests_that_ran(ran: list[Ran], told: str) -> None:
