@@ -68,6 +68,7 @@ class TokenKey:
             RequestError: The module or token is not there, or there is no such key.
             TrustError: The PIN is wrong, or the token holds another key.
         """
+        _need_one(self.place, pin)
         signer = _Signer(self.public, self.place, pin)
         opened = UnlockedKey(public=self.public, signer=signer)
         if not self.public.verifies(opened.sign(_TRIAL), _TRIAL):
@@ -92,6 +93,23 @@ class _Signer(HSMSigner):
         """Return the token's signature of *payload*."""
         return _asked(self._place, lambda: super(_Signer, self).sign(payload))
 
+    @classmethod
+    def count(cls, place: Place, pin: str) -> int:
+        """Return how many keys the token has at *place*: of the kind with the most.
+
+        Searched to the end: where it finds several, the library under this class leaves
+        its search open, and complains of it on standard error when it is collected.
+        """
+        from pkcs11 import Attribute, KeyType, ObjectClass  # noqa: PLC0415 - optional
+        from pkcs11.util import biginteger  # noqa: PLC0415 - optional
+
+        wanted = {Attribute.KEY_TYPE: KeyType.EC, Attribute.ID: biginteger(place.item)}
+        with cls._find_token(place.token).open(user_pin=pin) as session:
+            return max(
+                len(list(session.get_objects({**wanted, Attribute.CLASS: kind})))
+                for kind in (ObjectClass.PUBLIC_KEY, ObjectClass.PRIVATE_KEY)
+            )
+
 
 def enrol(name: str, place: Place, pin: str) -> TokenKey:
     """Return the key at *place* as that of the person *name*.
@@ -100,6 +118,7 @@ def enrol(name: str, place: Place, pin: str) -> TokenKey:
         RequestError: The module, token or key is not there, or *name* cannot be shown.
         TrustError: The PIN is wrong.
     """
+    _need_one(place, pin)
     _, key = _asked(
         place, lambda: HSMSigner.import_(place.item, place.token, lambda _: pin)
     )
@@ -158,6 +177,16 @@ def decode(data: bytes, *, name: str) -> TokenKey:
         module=top.text("module"), token=top.text("token"), item=top.number("object")
     )
     return TokenKey(public=found, place=place)
+
+
+def _need_one(place: Place, pin: str) -> None:
+    """Refuse a token with several keys at *place*: which of them signs is chance."""
+    if (count := _asked(place, lambda: _Signer.count(place, pin))) > 1:
+        problem = (
+            f"the token `{naming.show(place.token)}` has {count} keys under the id"
+            f" {place.item}"
+        )
+        raise RequestError(problem, hint="give each key in it an id of its own")
 
 
 def _asked(place: Place, ask: Callable[[], T]) -> T:
