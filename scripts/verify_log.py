@@ -1,6 +1,6 @@
 """Verify an exported log of airlift, without airlift: needs only ``cryptography``.
 
-    python verify_log.py FOLDER [--key VKEY] [--against CHECKPOINT]
+    python verify_log.py FOLDER [--key VKEY] [--cosigner VKEY] [--against CHECKPOINT]
 
 FOLDER is what `airlift log export` wrote. Every entry is hashed, the tree over all of
 them computed, every checkpoint's signature and root compared, and every proof followed.
@@ -8,6 +8,7 @@ Nothing in FOLDER is believed but what the key signed; FOLDER names the key itse
 compare that with one that came another way, and give it with --key (a C2SP verifier key:
 `NAME+HASH+BASE64`). Without --key the keys of FOLDER are used and shown. --against takes
 a checkpoint that was kept elsewhere: only that finds a log that was put back as a whole.
+What people cosigned is checked too; each --cosigner says whose key has to be among them.
 
 Exit code 0: everything agrees. 1: something does not; it is named. Written from RFC 6962
 and https://c2sp.org (signed-note, tlog-checkpoint, tlog-proof), not from airlift's code.
@@ -18,13 +19,18 @@ import base64
 import hashlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, mldsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 PROOF = "c2sp.org/tlog-proof@v1"
+ED25519, OTHER = b"\x04", b"\xffairlift/cosignature/1\0"
+"""The types of cosignatures: C2SP's of Ed25519 keys, and airlift's of all others."""
 Keys = dict[tuple[str, bytes], Ed25519PublicKey]
 """By name and key hash."""
 
@@ -109,7 +115,77 @@ def opened(data: bytes, keys: Keys) -> tuple[str, int, bytes]:
     raise Wrong("no key that is believed has signed the checkpoint")
 
 
-def check(folder: Path, stated: list[str], kept: list[Path]) -> dict[str, int]:
+def parse_cosigner(text: str) -> tuple[str, bytes, bytes]:
+    """Return name, hash and material (type and key) of the key of who cosigns."""
+    name, stated, coded = text.strip().split("+", 2)
+    raw = base64.b64decode(coded, validate=True)
+    found = hashlib.sha256(name.encode() + b"\n" + raw).digest()[:4]
+    if found.hex() != stated or not raw.startswith((ED25519, OTHER)):
+        raise Wrong(f"this is no key of who cosigns: {text!r}")
+    return name, found, raw
+
+
+def cosigned(material: bytes, signature: bytes, text: bytes) -> None:
+    """Return if *signature* is that of *text* by the key of a cosigner.
+
+    Raises:
+        InvalidSignature: It is not.
+    """
+    if material.startswith(ED25519):
+        Ed25519PublicKey.from_public_bytes(material[1:]).verify(signature, text)
+        return
+    key = load_der_public_key(material.removeprefix(OTHER))
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        found = hashes.SHA384() if key.key_size == 384 else hashes.SHA256()
+        key.verify(signature, text, ec.ECDSA(found))
+    elif isinstance(key, mldsa.MLDSA65PublicKey | mldsa.MLDSA87PublicKey):
+        key.verify(signature, b"tuf\x01" + hashlib.sha512(text).digest())
+    else:
+        raise Wrong(f"no cosigner has a key like this: {type(key).__name__}")
+
+
+def check_cosigned(
+    folder: Path, leaves: list[bytes], keys: Keys, must: Sequence[str]
+) -> int:
+    """Check every cosignature there is; return how many there are."""
+    listed = folder / "cosigners"
+    lines = listed.read_text().splitlines() if listed.exists() else []
+    known = [parse_cosigner(one) for one in lines if not one.startswith("#")]
+    by = {(name, hashed): raw for name, hashed, raw in known}
+    found = list(roots(leaves))
+    seen: list[tuple[str, bytes]] = []
+    for path in sorted((folder / "cosigned").glob("*")):
+        data = path.read_bytes()
+        _, size, root = opened(data, keys)
+        if path.name != f"{size:08d}" or found[size - 1 : size] != [root]:
+            raise Wrong(f"cosigned/{path.name}: the entries have another root")
+        seen += cosigners(data, by, path.name)
+    for name, hashed, raw in map(parse_cosigner, must):
+        if (name, hashed) not in seen or by[name, hashed] != raw:
+            raise Wrong(f"nothing here is cosigned by {name}")
+    return len(seen)
+
+
+def cosigners(
+    note: bytes, by: dict[tuple[str, bytes], bytes], place: str
+) -> Iterator[tuple[str, bytes]]:
+    """Yield name and hash of each key that has cosigned a checkpoint."""
+    text, _, signatures = note.partition(b"\n\n")
+    for line in signatures.decode().splitlines()[1:]:
+        _, name, coded = line.split(" ")
+        raw = base64.b64decode(coded, validate=True)
+        at, named = int.from_bytes(raw[4:12]), (name, raw[:4])
+        signed = b"cosignature/v1\ntime %d\n%s\n" % (at, text)
+        try:
+            cosigned(by[named], raw[12:], signed)
+        except (InvalidSignature, KeyError):
+            raise Wrong(f"cosigned/{place}: a cosignature is wrong") from None
+        yield named
+
+
+def check(
+    folder: Path, stated: list[str], kept: list[Path], must: Sequence[str] = ()
+) -> dict[str, int]:
     """Check everything in *folder*, and that *kept* are checkpoints of the same log.
 
     Raises:
@@ -122,6 +198,7 @@ def check(folder: Path, stated: list[str], kept: list[Path]) -> dict[str, int]:
         "entries": len(leaves),
         "checkpoints": check_notes(folder, leaves, keys, kept),
         "proofs": check_proofs(folder / "proofs", leaves, keys),
+        "cosignatures": check_cosigned(folder, leaves, keys, must),
     }
 
 
@@ -193,10 +270,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--key", action="append", default=[], help="a key believed")
+    parser.add_argument("--cosigner", action="append", default=[], help="whose must be")
     parser.add_argument("--against", action="append", default=[], type=Path)
     asked = parser.parse_args()
     try:
-        counted = check(asked.folder, asked.key, asked.against)
+        counted = check(asked.folder, asked.key, asked.against, asked.cosigner)
     except (Wrong, OSError, ValueError, KeyError, TypeError) as error:
         print(f"NOT AS IT WAS: {error}")
         return 1

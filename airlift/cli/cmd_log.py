@@ -8,7 +8,7 @@ import click
 
 from airlift import naming
 from airlift.artifact import Json
-from airlift.cli import cmd_list, config, log_export, output
+from airlift.cli import cmd_list, config, log_cosign, log_export, output
 from airlift.errors import TrustError
 from airlift.format import checkpoint as notes
 from airlift.inbound import log_check
@@ -93,6 +93,10 @@ def verify(home: Path, against: tuple[Path, ...], *, deep: bool, as_json: bool) 
         f"{told.size} events, root {told.root}; {told.checkpoints} checkpoints, "
         f"{found.elsewhere} from other places{deeper}"
     )
+    for one in found.cosigned:
+        doubt = "" if one.says else ", whose key has no say here now"
+        who = naming.show(one.by)
+        output.line(f"the first {one.size} cosigned by {who} at {one.at}{doubt}")
     if told.signed < told.size:
         output.note(
             f"warning: the last {told.size - told.signed} events are not covered by a"
@@ -151,6 +155,9 @@ def export(home: Path, folder: Path, *, as_json: bool) -> None:
     output.line(f"{written.size} events, root {checkpoint.root}: {folder}")
 
 
+command.add_command(log_cosign.command)
+
+
 def _opened(home: Path) -> "closing[Catalog]":
     # Whoever may write brings the tables of an older airlift up to date by this.
     return closing(Catalog.open(home, readonly=not os.access(home / FILE, os.W_OK)))
@@ -164,6 +171,10 @@ def _as_json(found: Checked) -> Json:
         "signed": told.signed,
         "checkpoints": told.checkpoints,
         "elsewhere": found.elsewhere,
+        "cosigned": [
+            {"size": one.size, "by": one.by, "at": one.at, "says": one.says}
+            for one in found.cosigned
+        ],
         "rows": found.rows,
         "faults": list(found.faults),
     }

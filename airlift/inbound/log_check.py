@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airlift import naming
-from airlift.errors import AirliftError, TrustError
+from airlift.errors import AirliftError, FormatError, TrustError
 from airlift.format import checkpoint as notes
-from airlift.format import receipt
+from airlift.format import cosignature, receipt
 from airlift.format.checkpoint import Checkpoint
 from airlift.format.dispatch import Dispatch
 from airlift.format.log_told import PROOFS, LogTold
 from airlift.registry.audit import Audited
+from airlift.registry.cosigning import Believed
 from airlift.registry.logbook import Logbook
 from airlift.registry.recompute import recompute
 from airlift.store.durable import names, read_file
@@ -30,6 +31,7 @@ class Checked:
     Attributes:
         audited: Of the log by itself.
         elsewhere: How many checkpoints from other places it was compared with.
+        cosigned: Who has cosigned how much of it.
         rows: How many rows of other tables were compared with what follows from the
             log and the signed records; None where that was not asked for.
         faults: All that is not as it was, in words.
@@ -37,6 +39,7 @@ class Checked:
 
     audited: Audited
     elsewhere: int
+    cosigned: tuple[Believed, ...]
     rows: int | None
     faults: tuple[str, ...]
 
@@ -63,10 +66,16 @@ def check(home: Path, against: Sequence[Path] = (), *, deep: bool = False) -> Ch
         for path, one in found
         if (problem := book.contradiction(one, naming.show(path.name)))
     ]
+    try:
+        cosigned = book.cosigned()
+    except (FormatError, TrustError) as error:
+        cosigned = ()
+        problems.append(error.problem)
     again = recompute(home, verify=verifier.verify) if deep else None
     return Checked(
         audited=audited,
         elsewhere=len(found),
+        cosigned=cosigned,
         rows=again.rows if again else None,
         faults=(*audited.faults, *problems, *(again.faults if again else ())),
     )
@@ -132,6 +141,7 @@ def _of_damaged(path: Path) -> Checkpoint | None:
 def _read(path: Path) -> Checkpoint | None:
     data = read_file(path, limit=sealed.LIMIT)
     if data.startswith(_MARK):
-        return notes.decode(data, name=path.name).checkpoint
+        note = cosignature.bare(data, name=path.name)
+        return notes.decode(note, name=path.name).checkpoint
     said = receipt.decode(sealed.record_of(data, name=path.name), name=path.name)
     return said.log.checkpoint if said.log else None

@@ -11,11 +11,14 @@ from airlift.errors import RequestError
 from airlift.format import dispatch, log_proof, merkle
 from airlift.format.checkpoint import Checkpoint
 from airlift.format.merkle import ReadNode
-from airlift.registry import audit, log, rows, sealing
+from airlift.registry import audit, cosigning, log, rows, sealing
 from airlift.registry.audit import Audited
+from airlift.registry.cosigning import Believed, Cosigned
 from airlift.registry.engine import FILE, Database
+from airlift.registry.held import Event
 from airlift.registry.records import Records
 from airlift.registry.sealing import Sealed
+from airlift.trust.keys import UnlockedKey
 from airlift.trust.public import PublicKey
 
 _HASHES = 4096
@@ -68,6 +71,47 @@ class Logbook:
         """
         with self._read() as connection:
             return _newest(connection)
+
+    def cosign(self, key: UnlockedKey, *, at: str, actor: str) -> Event:
+        """Return the event by which the holder of *key* cosigns the log.
+
+        Raises:
+            RequestError: They have done so, or the log is not signed to its end.
+            TrustError: The key has no say here.
+            RegistryError: The database cannot answer.
+        """
+        with self._read() as connection:
+            return cosigning.cosign(connection, key, at=at, actor=actor)
+
+    def to_cosign(self) -> Sealed:
+        """Return the checkpoint that whoever cosigns now cosigns.
+
+        Raises:
+            RequestError: The log is not signed to its end.
+            RegistryError: The database cannot answer.
+        """
+        with self._read() as connection:
+            return cosigning.subject(connection)
+
+    def cosigned(self) -> tuple[Believed, ...]:
+        """Return who has cosigned how much of the log, in the order of that.
+
+        Raises:
+            FormatError, TrustError: A cosignature does not fit the log.
+            RegistryError: The database cannot answer.
+        """
+        with self._read() as connection:
+            return tuple(cosigning.believed(connection))
+
+    def cosignatures(self) -> tuple[Cosigned, ...]:
+        """Return the cosignatures as they are in the log.
+
+        Raises:
+            FormatError: One is none that airlift wrote.
+            RegistryError: The database cannot answer.
+        """
+        with self._read() as connection:
+            return tuple(cosigning.recorded(connection))
 
     def entries(self, upto: int) -> Iterator[bytes]:
         """Yield the canonical bytes of the events up to number *upto*, in order.

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from hashlib import shake_256
 from pathlib import Path
@@ -33,7 +34,9 @@ FILES = {
     "ecdsa_secp256r1_sha256": ("ecdsa-sha2-nistp256", 484),
     "ecdsa_secp384r1_sha384": ("ecdsa-sha2-nistp384", 504),
 }
-LATTICE = {
+LATTICE: Mapping[
+    str, tuple[type[mldsa.MLDSA65PublicKey | mldsa.MLDSA87PublicKey], int]
+] = {
     "mldsa_65_verify": (mldsa.MLDSA65PublicKey, 210),
     "mldsa_87_verify": (mldsa.MLDSA87PublicKey, 241),
 }
@@ -130,7 +133,7 @@ WITH = {
     "mlkem1024-p384": (hpke.KEM.MLKEM1024_P384, hpke.KDF.HKDF_SHA384),
     "x25519": (hpke.KEM.X25519, hpke.KDF.HKDF_SHA256),
 }
-CIPHERS = {
+CIPHERS: Mapping[hpke.AEAD, type[AESGCM | ChaCha20Poly1305]] = {
     hpke.AEAD.CHACHA20_POLY1305: ChaCha20Poly1305,
     hpke.AEAD.AES_256_GCM: AESGCM,
 }

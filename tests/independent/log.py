@@ -10,26 +10,39 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, mldsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from independent.record import need, parse
 
 _LINE = 1 << 20
 _FILES = {"entries.jsonl", "checkpoint", "checkpoints", "keys", "policy", "proofs"}
+_COSIGNED = {"cosigned", "cosigners"}
+_OTHER = b"\xffairlift/cosignature/1\0"
 
 
-def verify(folder: Path, keys: Sequence[str], kept: Sequence[bytes] = ()) -> int:
+def verify(
+    folder: Path,
+    keys: Sequence[str],
+    kept: Sequence[bytes] = (),
+    *,
+    people: Sequence[str] = (),
+) -> int:
     """Return how many events the log in *folder* has, if all of it agrees.
 
     Args:
         folder: What was exported.
         keys: Lines as in its file `keys`, from somewhere else.
         kept: Checkpoints of the log from before.
+        people: Lines as in its file `cosigners`, from somewhere else: who has cosigned.
 
     Raises:
         RefusedError: Something does not.
     """
-    need({one.name for one in folder.iterdir()} == _FILES, "other files than there are")
+    there = {one.name for one in folder.iterdir()}
+    need(there in (_FILES, _FILES | _COSIGNED), "other files than there are")
     text = (folder / "entries.jsonl").read_bytes()
     need(text.endswith(b"\n"), "the last line is torn")
     log = _Log(text[:-1].split(b"\n"))
@@ -46,7 +59,60 @@ def verify(folder: Path, keys: Sequence[str], kept: Sequence[bytes] = ()) -> int
     need(sorted(proofs) == sorted(named), "not one proof for each event")
     for index, name in enumerate(named):
         log.proof(index, proofs[name].read_bytes(), known)
+    if there > _FILES:
+        _cosignatures(folder, log, known)
+    listed = _lines(folder / "cosigners") if there > _FILES else []
+    need(set(people) <= set(listed), "somebody has not cosigned", "trust")
     return len(log.leaves)
+
+
+def _lines(path: Path) -> list[str]:
+    return [one for one in path.read_text().splitlines() if one[:1] != "#"]
+
+
+def _cosignatures(
+    folder: Path, log: "_Log", known: dict[tuple[str, bytes], Ed25519PublicKey]
+) -> None:
+    """Check every cosignature in *folder*, and that each key listed made one."""
+    keys = {}
+    for line in _lines(folder / "cosigners"):
+        name, hashed, coded = line.split("+", 2)
+        material = _base64(coded)
+        found = _h(name.encode() + b"\n" + material)[:4]
+        need(found.hex() == hashed, "the cosigner's hash is another")
+        keys[name, found] = material
+    made = set()
+    for path in (folder / "cosigned").iterdir():
+        text, _, below = path.read_bytes().partition(b"\n\n")
+        first, *lines = below.decode().removesuffix("\n").split("\n")
+        size, _ = log.checkpoint(text + b"\n\n" + first.encode() + b"\n", known)
+        need(path.name == f"{size:08d}" and lines, f"{path.name} is of {size}")
+        for line in lines:
+            dash, name, coded = line.split(" ")
+            raw = _base64(coded)
+            need(dash == "\u2014" and (name, raw[:4]) in keys, "an unknown cosigner")
+            stamp = b"cosignature/v1\ntime %d\n" % int.from_bytes(raw[4:12], "big")
+            _cosigned(keys[name, raw[:4]], raw[12:], stamp + text + b"\n")
+            made.add((name, raw[:4]))
+    need(made == keys.keys(), "a key that cosigned nothing")
+
+
+def _cosigned(material: bytes, signature: bytes, message: bytes) -> None:
+    """Refuse a *signature* that is not of *message* by the key in *material*."""
+    try:
+        if material[0] == 4:
+            Ed25519PublicKey.from_public_bytes(material[1:]).verify(signature, message)
+            return
+        need(material.startswith(_OTHER), "a cosigner of an unknown kind")
+        key = load_der_public_key(material[len(_OTHER) :])
+        if isinstance(key, ec.EllipticCurvePublicKey):
+            size = {256: hashes.SHA256(), 384: hashes.SHA384()}[key.curve.key_size]
+            key.verify(signature, message, ec.ECDSA(size))
+        else:
+            assert isinstance(key, mldsa.MLDSA65PublicKey | mldsa.MLDSA87PublicKey)
+            key.verify(signature, b"tuf\1" + hashlib.sha512(message).digest())
+    except InvalidSignature:
+        need(condition=False, reason="a cosignature is wrong", word="trust")
 
 
 def _h(data: bytes) -> bytes:

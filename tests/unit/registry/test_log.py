@@ -275,7 +275,7 @@ def test_a_carried_log_is_verified_without_airlift(carried: Path, vkey: str) -> 
     """An auditor must not have to believe the program whose log it is."""
     assert shipped(carried, vkey) == (
         0,
-        f"{EVENTS} entries, 11 checkpoints, {EVENTS} proofs: all agree\n",
+        f"{EVENTS} entries, 11 checkpoints, {EVENTS} proofs, 0 cosignatures: all agree\n",
     )
     assert second.verify(carried, [vkey]) == EVENTS
 
