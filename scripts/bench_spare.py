@@ -21,8 +21,8 @@ from pathlib import Path
 from airlift.digest import Sha256
 from airlift.inbound import media
 from airlift.outbound import sparing
+from airlift.outbound.allotment import Sparing
 from airlift.outbound.cutting import WrittenVolume
-from airlift.outbound.sparing import Sparing
 from airlift.progress import Silent
 from corpus import CACHE
 from gap import Gap

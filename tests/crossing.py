@@ -19,10 +19,10 @@ from airlift.inbound.arrival import Arrival, Gate
 from airlift.inbound.landing import Landed
 from airlift.inbound.media import Candidate
 from airlift.outbound import departure
+from airlift.outbound.allotment import NO_SPARES, Sparing
 from airlift.outbound.attesting import Attester
 from airlift.outbound.departure import Departure, Dock, Order
 from airlift.outbound.ledger import Ledger
-from airlift.outbound.sparing import NO_SPARES, Sparing
 from airlift.progress import Progress, Silent
 from airlift.registry.catalog import Catalog
 from airlift.sources import connect

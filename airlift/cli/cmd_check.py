@@ -10,7 +10,7 @@ from airlift.cli import chosen_site, config, output
 from airlift.errors import FormatError, RequestError
 from airlift.format import selection
 from airlift.format.selection import Selection
-from airlift.outbound import checking
+from airlift.outbound import allotment, checking
 from airlift.outbound.checking import Checked
 from airlift.outbound.ledger import Entry, Ledger
 from airlift.outbound.stowage import Stowage, Stowages
@@ -99,6 +99,8 @@ def _tell_mount(found: Checked) -> None:
 def _again(entry: Entry, found: Checked, known: Stowage | None) -> str:
     """Return the command that writes what is bad once more."""
     site, sequence = entry.record.site, entry.record.sequence
+    if known and known.sparing.spares and allotment.spares_of(found.bad):
+        return f"airlift reissue {site} {sequence} --to FOLDER"
     ordinals = known.ordinals(found.bad) if known else ()
     if not known or len(ordinals) < len(found.bad):
         return f"airlift export --again {sequence} --site {site} --to FOLDER"

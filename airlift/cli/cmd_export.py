@@ -28,12 +28,12 @@ from airlift.errors import RequestError
 from airlift.format.parity import MOST
 from airlift.format.volume import DEFAULT_CAPACITY
 from airlift.outbound import bases, departure
+from airlift.outbound.allotment import Sparing
 from airlift.outbound.cutting import WrittenVolume
 from airlift.outbound.departure import Departure, Dock, Order
-from airlift.outbound.ledger import Ledger
+from airlift.outbound.ledger import Ledger, VolumeNote
 from airlift.outbound.nearby import Taking
 from airlift.outbound.packing import Packer
-from airlift.outbound.sparing import Sparing, WrittenSpare
 from airlift.store.blobs import BlobStore
 from airlift.trust.publisher import Publisher
 
@@ -269,7 +269,8 @@ def _show(
                 "answer": answer_told.as_table(record.answer, labels),
                 "resumed": done.resumed,
                 "volumes": [_as_json(one) for one in done.volumes],
-                "spares": [_as_json(one) for one in done.spares],
+                "spares": [_noted(one) for one in done.spares],
+                "media_beyond_spares": [str(one) for one in done.fatal],
             }
         )
         return
@@ -281,13 +282,15 @@ def _show(
         kept = "  (was there)" if written.kept else ""
         output.line(f"{written.label.file_name}  {output.size(written.size)}{kept}")
     for spare in done.spares:
-        output.line(f"{spare.label.file_name}  {output.size(spare.size)}")
+        output.line(f"{spare.name}  {output.size(spare.size)}")
     output.line(
         f"delivery {record.sequence} to {record.site}: {len(done.volumes)} volume(s), "
         f"{output.size(raw)} carried in {output.size(stored)}"
     )
     _tell(done, labels)
     if folders != (pipe.STANDARD,):
+        if done.spares:
+            drives_desk.show_losable(done.berths, done.fatal)
         drives_desk.show_berths(done.berths, folders)
 
 
@@ -306,5 +309,9 @@ def _tell(done: Departure, labels: tuple[str, ...]) -> None:
         output.line(line)
 
 
-def _as_json(one: WrittenVolume | WrittenSpare) -> Json:
+def _as_json(one: WrittenVolume) -> Json:
     return {"name": one.label.file_name, "size": one.size, "sha256": one.sha256}
+
+
+def _noted(one: VolumeNote) -> Json:
+    return {"name": one.name, "size": one.size, "sha256": one.sha256}

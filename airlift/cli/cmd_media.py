@@ -11,7 +11,7 @@ from airlift.cli import chosen_site, config, drives_desk, output
 from airlift.cli.capacity import Capacity
 from airlift.errors import FormatError, RequestError
 from airlift.format import selection
-from airlift.outbound import proving
+from airlift.outbound import allotment, proving
 from airlift.outbound.ledger import Ledger
 from airlift.outbound.proving import Proof
 from airlift.outbound.quay import NO_LIMIT
@@ -48,10 +48,14 @@ def list_(home: Path, site: str | None, sequence: int | None, *, as_json: bool) 
     output.table(rows, head=head)
     for one in known:
         if one.pending:
-            volumes = selection.ranges(one.ordinals(one.pending))
             output.line(
-                f"delivery {one.sequence}: volumes {volumes} are on no medium: `airlift "
-                f"reissue {name} {one.sequence} --to FOLDER` writes them"
+                f"delivery {one.sequence}: {allotment.shown(one.pending)} are on no "
+                f"medium: `airlift reissue {name} {one.sequence} --to FOLDER` writes them"
+            )
+        elif one.sparing.spares and len(one.berths) > 1 and one.fatal:
+            output.line(
+                f"delivery {one.sequence}: spares do not make up for a loss of medium "
+                f"{selection.ranges(one.fatal)}"
             )
 
 
@@ -78,16 +82,22 @@ def lost(home: Path, site: str, sequence: int, medium: int, *, as_json: bool) ->
     before = having[0]
     after = before.lose(medium, config.now())
     stowages.write(after)
-    wanted = after.ordinals(set(after.pending) - set(before.pending))
+    wanted = set(after.pending) - set(before.pending)
     if as_json:
-        output.as_json({"wanted": [str(one) for one in wanted]})
+        ordinals, spares = after.ordinals(wanted), allotment.spares_of(wanted)
+        output.as_json(
+            {
+                "wanted": [str(one) for one in ordinals],
+                "spares": [str(one) for one in spares],
+            }
+        )
         return
     if not wanted:
         output.line(f"medium {medium} is noted as lost; all it had is elsewhere too")
         return
     output.line(
         f"medium {medium} is noted as lost; `airlift reissue {name} {sequence} --to "
-        f"FOLDER` writes volumes {selection.ranges(wanted)} again"
+        f"FOLDER` writes {allotment.shown(wanted)} again"
     )
 
 
@@ -161,11 +171,19 @@ def _row(one: Stowage, berth: Berth) -> tuple[str, ...]:
     return (
         str(one.sequence),
         str(berth.number),
-        selection.ranges(one.ordinals(berth.files)) or "-",
+        _contents(berth),
         berth.written or "by hand",
         drives_desk.state(berth),
         berth.drive.shown() or "-",
     )
+
+
+def _contents(berth: Berth) -> str:
+    """Return what is on a medium: ``1-4``, ``5,S1`` with spares, ``-`` for nothing."""
+    volumes, spares = selection.ranges(allotment.volumes_of(berth.files)), ""
+    if found := allotment.spares_of(berth.files):
+        spares = "S" + selection.ranges(found).replace(",", ",S")
+    return ",".join(filter(None, (volumes, spares))) or "-"
 
 
 def _as_json(one: Stowage) -> Json:

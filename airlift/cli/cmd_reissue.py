@@ -8,7 +8,7 @@ from airlift.cli import chosen_site, config, drives_desk, output, pipe
 from airlift.errors import FormatError, RequestError
 from airlift.format import selection
 from airlift.format.selection import Selection
-from airlift.outbound import remaking
+from airlift.outbound import allotment, remaking
 from airlift.outbound.ledger import Ledger
 from airlift.outbound.remaking import Archive
 from airlift.store.blobs import BlobStore
@@ -37,7 +37,8 @@ def command(
 
     Of an import that lacks volumes, give the line that it prints: SITE, SEQUENCE and
     VOLUMES such as `7,12-14@1a2b3c4d`. Without VOLUMES, those are written that no
-    medium has: of a medium that was noted as lost, or of a run that was ended.
+    medium has: of a medium that was noted as lost, or of a run that was ended. Spares
+    that no medium has are written with them.
 
     Nothing is signed, and no key is needed. The store must still hold what the
     volumes are made of; what comes out is compared with what was written before.
@@ -68,12 +69,13 @@ def command(
                 "sequence": sequence,
                 "cutting": known.cutting,
                 "volumes": [str(one) for one in done.ordinals],
+                "spares": [str(one) for one in done.spares],
             }
         )
         return
     output.line(
-        f"volumes {selection.ranges(done.ordinals)} of delivery {sequence} to {name} "
-        "are written again, as they were"
+        f"{allotment.told(done.ordinals, done.spares)} of delivery {sequence} to "
+        f"{name} are written again, as they were"
     )
     drives_desk.show_berths(done.berths, folders)
 

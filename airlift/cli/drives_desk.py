@@ -87,7 +87,7 @@ class TerminalQuay:
             return
         for one in plan:
             output.note(
-                f"medium {one.number} at {_shown(one.folder)}: volumes {one.shown()}, "
+                f"medium {one.number} at {_shown(one.folder)}: {one.shown()}, "
                 f"{output.size(one.size)} of {output.size(one.free)} free"
             )
         if left:
@@ -114,6 +114,25 @@ def show_berths(berths: Sequence[Berth], folders: Sequence[Path]) -> None:
         output.line(f"next: unmount, mount again, and `airlift check {folder}`")
 
 
+def show_losable(berths: Sequence[Berth], fatal: Sequence[int]) -> None:
+    """Print which media may be lost, one at a time, and be made up for by spares.
+
+    Args:
+        berths: All media.
+        fatal: Numbers of those whose loss the spares could not make up for.
+    """
+    if sum(not one.lost for one in berths) < 2:
+        return
+    if not fatal:
+        output.line("any one medium may be lost: the spares make up for it")
+        return
+    output.line(
+        f"spares do not make up for a loss of medium {selection.ranges(fatal)}: it has "
+        "more volumes of a group than there are spares; --per-medium with as many as "
+        "a medium holds, or media of their own for spares, help"
+    )
+
+
 def line(one: Berth) -> str:
     """Return what is known of a medium."""
     drive = f"  ({one.drive.shown()})" if one.drive.shown() else ""
@@ -130,11 +149,10 @@ def state(one: Berth) -> str:
 
 
 def _need(wanted: Wanted) -> str:
-    volumes = selection.ranges(wanted.volumes)
     more = wanted.count - wanted.number + 1 if wanted.count else 0
     media_ = f", {more} more like the largest so far" if more else ""
     return (
-        f"volumes {volumes}, {output.size(wanted.size)}{media_}; "
+        f"{wanted.shown()}, {output.size(wanted.size)}{media_}; "
         f"a medium needs at least {output.size(wanted.least)} free"
     )
 

@@ -96,8 +96,8 @@ class SpareLabel:
     def file_name(self) -> str:
         """The name a spare is written under; never believed when read."""
         number = (self.group - 1) * self.spares + self.index
-        front = f"AIRLIFT-{self.site}-{self.sequence:06d}"
-        return f"{front}.S{number:04d}-of-{self.groups * self.spares:04d}{SUFFIX}"
+        total = self.groups * self.spares
+        return file_name(self.site, self.sequence, number, total)
 
     def sibling(self, index: int) -> "SpareLabel":
         """Return the label of another spare of the group."""
@@ -107,6 +107,11 @@ class SpareLabel:
         """Return the file name of the volume *ordinal*."""
         front = f"AIRLIFT-{self.site}-{self.sequence:06d}"
         return f"{front}.{ordinal:04d}-of-{self.count:04d}.tar"
+
+
+def file_name(site: str, sequence: int, number: int, total: int) -> str:
+    """Return the name that spare *number* of *total* of a delivery is written under."""
+    return f"AIRLIFT-{site}-{sequence:06d}.S{number:04d}-of-{total:04d}{SUFFIX}"
 
 
 def rows_of(size: int) -> int:
@@ -139,8 +144,13 @@ def groups_of(count: int, groups: int) -> list[range]:
         count: Volumes, from 1.
         groups: How many groups are wanted, from 1.
     """
-    number = min(count, max(groups, -(-count // WIDEST)))
+    number = group_count(count, groups)
     return [range(first, count + 1, number) for first in range(1, number + 1)]
+
+
+def group_count(count: int, groups: int) -> int:
+    """Return how many groups there are where *groups* are wanted for *count* volumes."""
+    return min(count, max(groups, -(-count // WIDEST)))
 
 
 def identity(label: SpareLabel) -> bytes:

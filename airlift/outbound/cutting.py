@@ -1,16 +1,14 @@
 """Cutting: finished parts become volume files on a medium (docs/format.md, "Volumes").
 
-A volume is written under a ``.part`` name, synced, renamed, and its folder synced: a
-name without ``.part`` is a whole volume, whatever interrupts the writing. One that is
-already there whole is not written again.
+A name without ``.part`` is a whole volume (``putting``), whatever interrupts the
+writing. One that is already there whole is not written again.
 """
 
 import contextlib
-import errno
 import hashlib
 import itertools
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,13 +18,13 @@ from blake3 import blake3
 from airlift import lanes
 from airlift.crew import Stop
 from airlift.digest import Sha256, sha256
-from airlift.errors import MediumError, RequestError, StoreError
+from airlift.errors import RequestError, StoreError
 from airlift.format import framing, head, volume
 from airlift.format.head import PartHead, Slab
 from airlift.format.packing import PackingList
 from airlift.format.volume import Label, Run
 from airlift.lanes import Lane
-from airlift.outbound import hashing
+from airlift.outbound import hashing, putting
 from airlift.outbound.packing import Packer
 from airlift.outbound.slabs import CODED, Hold, Slots
 from airlift.outbound.spool import StoredSlabs
@@ -34,7 +32,6 @@ from airlift.outbound.windows import Windows
 from airlift.progress import Advance, Progress
 from airlift.store import direct
 from airlift.store.blobs import SMALL
-from airlift.store.durable import Disk
 
 _CHUNK = 4 << 20
 
@@ -128,11 +125,11 @@ class Cutter:
             # anything inside; what is counted as written must be what was meant.
             if written.sha256 == (expected or self.digest(label, _unseen)):
                 return written
-            with _medium(path):
+            with putting.refusing(path):
                 path.unlink()
         return self._write(label, path, advance)
 
-    def pieces(self, label: Label) -> Iterator[bytes | memoryview]:
+    def pieces(self, label: Label) -> Generator[bytes | memoryview, None, None]:
         """Yield the bytes of the volume *label* in order; each lasts until the next.
 
         Raises:
@@ -161,7 +158,7 @@ class Cutter:
     def _keep(self, label: Label, path: Path, advance: Advance) -> WrittenVolume:
         """Hash a volume that is already there, and refuse any other file."""
         front, size = self._opening(label), self.size(label)
-        with _medium(path), path.open("rb") as stream:
+        with putting.refusing(path), path.open("rb") as stream:
             if os.fstat(stream.fileno()).st_size != size or (
                 stream.read(len(front)) != front
             ):
@@ -171,21 +168,8 @@ class Cutter:
         return WrittenVolume(label=label, path=path, size=size, sha256=found, kept=True)
 
     def _write(self, label: Label, path: Path, advance: Advance) -> WrittenVolume:
-        unfinished = path.with_name(path.name + ".part")
         size = self.size(label)
-        try:
-            with _medium(unfinished):
-                with unfinished.open("wb", buffering=0) as out:
-                    found = self._fill(label, out.fileno(), size, advance)
-                    assert os.fstat(out.fileno()).st_size == size
-                    os.fsync(out.fileno())
-                unfinished.rename(path)
-            _sync(path.parent)
-        except MediumError:
-            # Its room may be what a smaller volume needs.
-            with contextlib.suppress(OSError):
-                unfinished.unlink(missing_ok=True)
-            raise
+        found = putting.create(path, lambda out: self._fill(label, out, size, advance))
         return WrittenVolume(
             label=label, path=path, size=size, sha256=found, kept=False
         )
@@ -193,7 +177,9 @@ class Cutter:
     def _fill(self, label: Label, out: int, size: int, advance: Advance) -> Sha256:
         """Write all bytes of a volume to the file *out*; return their digest."""
         stop = Stop()
-        return self._run(label, Windows(out, size, advance, stop).put, stop)
+        found = self._run(label, Windows(out, size, advance, stop).put, stop)
+        assert os.fstat(out).st_size == size
+        return found
 
     def _run(
         self, label: Label, put: Callable[[memoryview, int], None], stop: Stop
@@ -360,35 +346,5 @@ def _places(cargo: Cargo) -> list[tuple[int, int, int]]:
     return found
 
 
-@contextlib.contextmanager
-def _medium(path: Path) -> Iterator[None]:
-    """Say of what goes wrong in the block that the medium refuses *path*."""
-    try:
-        yield
-    except OSError as error:
-        raise medium_error(error, path) from error
-
-
-def _sync(folder: Path) -> None:
-    try:
-        Disk().sync_folder(folder)
-    except StoreError as error:
-        raise MediumError(error.problem, hint=error.hint) from error
-
-
 def _unseen(_: int) -> None:
     """Watch no progress."""
-
-
-def medium_error(error: OSError, path: Path) -> MediumError:
-    """Return what to tell the operator when the medium refuses a write."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        problem = f"{path.parent} is full: {path.name} could not be finished"
-        hint = "make room or choose another folder, then run the same command again"
-    elif error.errno == errno.EFBIG:
-        problem = f"{path.name} is larger than the file system of {path.parent} allows"
-        hint = "choose a smaller --volume-size, for example fat32"
-    else:
-        problem = f"cannot write {path}: {error.strerror}"
-        hint = "check the medium, then run the same command again"
-    return MediumError(problem, hint=hint)

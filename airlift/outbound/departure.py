@@ -30,19 +30,19 @@ from airlift.outbound import (
     loading,
     witness,
 )
+from airlift.outbound.allotment import NO_SPARES, Sparing
 from airlift.outbound.attesting import Attester
 from airlift.outbound.cutting import Cargo, WrittenVolume
 from airlift.outbound.fetching import fetch
 from airlift.outbound.fitting import Fit
 from airlift.outbound.lading import Where
-from airlift.outbound.ledger import Entry, Ledger
+from airlift.outbound.ledger import Entry, Ledger, VolumeNote
+from airlift.outbound.lot import Lot
 from airlift.outbound.mounts import mount_of
 from airlift.outbound.numbering import number
 from airlift.outbound.packing import Packed, Packer
 from airlift.outbound.quay import Media
-from airlift.outbound.sparing import NO_SPARES, Sparing, WrittenSpare
 from airlift.outbound.stowage import Berth, Stowages
-from airlift.outbound.stowing import Lot
 from airlift.outbound.veil import Veils
 from airlift.payload import gate
 from airlift.progress import Progress
@@ -122,6 +122,7 @@ class Departure:
     Attributes:
         resumed: Whether an earlier, unfinished export of the same was finished.
         berths: The media that its volumes lie on, as far as that is known.
+        fatal: Numbers of those whose loss its spares could not make up for.
         code: What the site should print once it took this; empty where the ledger
             does not know all that was sent.
     """
@@ -131,9 +132,10 @@ class Departure:
     releases: tuple[Release, ...]
     packed: Packed
     volumes: tuple[WrittenVolume, ...]
-    spares: tuple[WrittenSpare, ...]
+    spares: tuple[VolumeNote, ...]
     resumed: bool
     berths: tuple[Berth, ...] = ()
+    fatal: tuple[int, ...] = ()
     code: str = ""
 
 
@@ -187,9 +189,11 @@ def export(
         capacity=order.capacity,
         signers=signers,
         stowages=Stowages(dock.ledger.folder),
+        spool=dock.spool,
         resume=_resume(order),
         code=expectation.code_after(signed.record, dock.ledger, dock.publisher),
         encrypted=veil is not None,
+        sparing=order.sparing,
     )
     where = Where(
         folder=order.folder,
@@ -213,6 +217,7 @@ def export(
         spares=laden.spares,
         resumed=signed.resumed,
         berths=laden.berths,
+        fatal=laden.fatal,
         code=lot.code,
     )
 

@@ -5,7 +5,7 @@ encrypted by whichever worker has it, hashed in order and put in its place.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 
 from airlift import lanes
@@ -90,7 +90,7 @@ class EncryptingCutter(Cutter):
         made = self._cover(label, label.dispatch)
         return Layout(len(cover.member(cover.encode(made))), made.size).total
 
-    def pieces(self, label: Label) -> Iterator[bytes | memoryview]:
+    def pieces(self, label: Label) -> Generator[bytes | memoryview, None, None]:
         """Yield the bytes of the file in order; each lasts until the next.
 
         Raises:

@@ -6,9 +6,9 @@ from airlift.digest import sha256
 from airlift.format import dispatch, volume
 from airlift.format.dispatch import Dispatch
 from airlift.format.volume import Cut, Label
-from airlift.outbound import sparing
+from airlift.outbound import allotment
+from airlift.outbound.allotment import Sparing
 from airlift.outbound.cutting import Cargo, Cutter
-from airlift.outbound.sparing import Sparing
 from airlift.outbound.veil import Veil
 
 
@@ -42,7 +42,7 @@ def fit(
     while True:
         labels = _cut(cargo, record, capacity, wanted.veil)
         sizes = {label.file_name: cutter.size(label) for label in labels}
-        spares = sparing.sizes(sizes, record.site, wanted.sparing)
+        spares = allotment.sizes(sizes, record.site, record.sequence, wanted.sparing)
         over = max(spares.values(), default=0) - wanted.capacity
         if over <= 0:
             return labels, sizes | spares

@@ -8,15 +8,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from airlift.errors import RequestError
-from airlift.outbound import berthing, medium, pouring, sidecars, sparing, stowage
+from airlift.outbound import (
+    allotment,
+    berthing,
+    medium,
+    pouring,
+    sidecars,
+    sparing,
+    stowage,
+)
+from airlift.outbound.allotment import NO_SPARES, Sparing
 from airlift.outbound.cutting import WrittenVolume
 from airlift.outbound.ledger import VolumeNote
+from airlift.outbound.lot import Lot
 from airlift.outbound.quay import Media
 from airlift.outbound.sidecars import Beside
-from airlift.outbound.sparing import NO_SPARES, Sparing, WrittenSpare
+from airlift.outbound.sparing import WrittenSpare
 from airlift.outbound.stowage import Berth, Stowage, Stowages
-from airlift.outbound.stowing import Lot, Stowing
+from airlift.outbound.stowing import Stowing
 from airlift.progress import Progress
 
 
@@ -48,12 +57,14 @@ class Laden:
         spares: All spares.
         files: Both, as the ledger notes them.
         berths: The media that they lie on.
+        fatal: Numbers of those whose loss the spares could not make up for.
     """
 
     volumes: tuple[WrittenVolume, ...]
-    spares: tuple[WrittenSpare, ...] = ()
+    spares: tuple[VolumeNote, ...] = ()
     files: tuple[VolumeNote, ...]
     berths: tuple[Berth, ...] = ()
+    fatal: tuple[int, ...] = ()
 
 
 def lade(
@@ -104,18 +115,16 @@ def _known(lot: Lot, stowages: Stowages) -> Stowage:
 
 def _spread(lot: Lot, where: Where, progress: Progress) -> Laden:
     assert where.media
-    if where.sparing.spares:
-        problem = "spares are made of volumes that lie in one folder"
-        hint = (
-            "export to one folder with --spare, and copy whole files to media; "
-            "`airlift check` notes which are where"
-        )
-        raise RequestError(problem, hint=hint)
-    names = [one.file_name for one in lot.labels]
-    known = _known(lot, lot.stowages)
-    wanted = known.pending if where.goes_on and known.pending else names
-    known, written = Stowing(lot, where.media, progress).stow(wanted)
-    fresh = {one.label.file_name: one for one in written}
+    stowing = Stowing(lot, where.media, progress)
+    known = _known(lot, lot.stowages).with_sparing(lot.sparing)
+    wanted: set[str] = {one.file_name for one in lot.labels}
+    spares: set[str] = set(stowing.spares)
+    if where.goes_on and known.pending:
+        wanted = set(known.pending)
+        spares = {one for one in spares if not any(known.holding(one))}
+    stowed = stowing.stow(wanted | spares)
+    known = stowed.known
+    fresh = {one.label.file_name: one for one in stowed.volumes}
     volumes = []
     for label in lot.labels:
         noted = known.noted(label.file_name)
@@ -129,10 +138,13 @@ def _spread(lot: Lot, where: Where, progress: Progress) -> Laden:
             kept=True,
         )
         volumes.append(fresh.get(noted.name, elsewhere))
+    noted_spares = tuple(one for one in known.files if allotment.spares_of([one.name]))
     return Laden(
         volumes=tuple(volumes),
-        files=tuple(map(note_of, volumes)),
+        spares=noted_spares,
+        files=(*map(note_of, volumes), *noted_spares),
         berths=known.berths,
+        fatal=known.fatal if noted_spares else (),
     )
 
 
@@ -144,15 +156,17 @@ def _noted(
     now: str,
 ) -> Laden:
     """Write the small files beside what was written at once, and note all of it."""
+    noted = [note_of(one) for one in spares]
     beside = Beside(
         volumes=[note_of(one) for one in volumes],
-        spares=[note_of(one) for one in spares],
+        spares=noted,
         code=lot.code,
         encrypted=lot.encrypted,
     )
     small = sidecars.make(lot.record, beside, lot.signers)
     files = tuple(beside.files())
-    known = replace(_known(lot, lot.stowages).learned(files), beside=small)
+    known = _known(lot, lot.stowages).with_sparing(lot.sparing)
+    known = replace(known.learned(files), beside=small)
     if folder:
         sidecars.write(folder, small)
         names = tuple(sorted(one.name for one in files))
@@ -163,7 +177,7 @@ def _noted(
     lot.stowages.write(known)
     return Laden(
         volumes=tuple(volumes),
-        spares=tuple(spares),
+        spares=tuple(noted),
         files=files,
         berths=known.berths,
     )

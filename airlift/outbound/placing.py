@@ -1,6 +1,7 @@
 """Placing: which volumes go to which medium, before anything is written."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,6 +32,10 @@ class Room:
     device: Device
     most: int
 
+    def after(self, sizes: Iterable[int]) -> "Room":
+        """Return it with files of *sizes* placed, as far as `most` goes."""
+        return Room(self.device, self.most - sum(one + CLUSTER for one in sizes))
+
 
 def place(sizes: Mapping[str, int], rooms: Sequence[Room]) -> list[list[str]]:
     """Return the names that go to each of *rooms*; what fits nowhere is in none.
@@ -52,6 +57,44 @@ def place(sizes: Mapping[str, int], rooms: Sequence[Room]) -> list[list[str]]:
                 left[index] -= needed
                 room.device.free -= needed
                 break
+    return placed
+
+
+def spread(
+    sizes: Mapping[str, int],
+    rooms: Sequence[Room],
+    here: Sequence[Iterable[str]],
+    group_of: Callable[[str], int],
+    most: int,
+) -> list[list[str]]:
+    """Return the names that go to each of *rooms*, away from others of their group.
+
+    Each goes to the one, of those with room for it, that has the fewest of its group.
+    What fits nowhere is in none.
+
+    Args:
+        sizes: Bytes of each file, in the order in which they are placed.
+        rooms: The media, in order; what is placed is taken off what is free.
+        here: The names that are on each medium.
+        group_of: Returns the group of a file by its name.
+        most: Files of a group that a medium may have.
+    """
+    placed: list[list[str]] = [[] for _ in rooms]
+    left = [room.most for room in rooms]
+    counts = [Counter(map(group_of, names)) for names in here]
+    for name, size in sizes.items():
+        needed, group = size + CLUSTER, group_of(name)
+        fit = [
+            (counts[index][group], index)
+            for index, room in enumerate(rooms)
+            if needed <= min(left[index], room.device.free)
+        ]
+        count_here, index = min(fit, default=(most, 0))
+        if count_here < most:
+            placed[index].append(name)
+            counts[index][group] += 1
+            left[index] -= needed
+            rooms[index].device.free -= needed
     return placed
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from airlift.format import selection
+from airlift.outbound import allotment
 
 NO_LIMIT: Final = 2**62
 """Bytes: more than any medium has."""
@@ -19,8 +19,9 @@ class Loading:
         number: Of the medium.
         folder: Where it is mounted.
         volumes: Ordinals of the volumes that go there.
-        size: Bytes of those.
+        size: Bytes of all that goes there.
         free: Bytes it has free.
+        spares: Numbers of the spares that go there.
     """
 
     number: int
@@ -28,10 +29,11 @@ class Loading:
     volumes: tuple[int, ...]
     size: int
     free: int
+    spares: tuple[int, ...] = ()
 
     def shown(self) -> str:
-        """Return which volumes, for a person."""
-        return selection.ranges(self.volumes)
+        """Return which volumes and spares, for a person."""
+        return allotment.told(self.volumes, self.spares)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,9 +47,10 @@ class Wanted:
         count: How many there will be, by the size of those so far; 0 where none was
             seen yet.
         volumes: Ordinals of the volumes that have no medium yet.
-        size: Bytes of those.
+        size: Bytes of those, and of the spares.
         least: Bytes of the smallest of them: a medium with less is of no use.
         folders: Where it may be mounted.
+        spares: Numbers of the spares that have no medium yet.
     """
 
     site: str
@@ -58,6 +61,11 @@ class Wanted:
     size: int
     least: int
     folders: tuple[Path, ...]
+    spares: tuple[int, ...] = ()
+
+    def shown(self) -> str:
+        """Return which volumes and spares, for a person."""
+        return allotment.told(self.volumes, self.spares)
 
 
 class Quay(Protocol):

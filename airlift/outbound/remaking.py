@@ -6,7 +6,7 @@ Only blobs that the wanted volumes hold are packed again.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from airlift import naming
@@ -19,14 +19,14 @@ from airlift.format.head import PartHead
 from airlift.format.packing import PackingList
 from airlift.format.selection import Selection
 from airlift.format.volume import Label
-from airlift.outbound import denied, encrypting, stowing
+from airlift.outbound import allotment, denied, encrypting, stowing
 from airlift.outbound.cutting import Cargo, Cutter
 from airlift.outbound.ledger import Ledger
+from airlift.outbound.lot import Lot
 from airlift.outbound.packing import Packer
 from airlift.outbound.quay import Media
 from airlift.outbound.recipe import Recipe
 from airlift.outbound.stowage import Berth, Stowage, Stowages
-from airlift.outbound.stowing import Lot
 from airlift.outbound.veil import Veils
 from airlift.progress import Progress
 from airlift.store.blobs import BlobStore
@@ -83,11 +83,13 @@ class Reissued:
     Attributes:
         record: Of the delivery.
         ordinals: Of the volumes that this run wrote.
+        spares: Numbers of the spares that it wrote.
         berths: The media that have volumes of the delivery.
     """
 
     record: Dispatch
     ordinals: tuple[int, ...]
+    spares: tuple[int, ...]
     berths: tuple[Berth, ...]
 
 
@@ -112,7 +114,11 @@ def reissue(
         StoreError: What they are made of is gone or changed, or a disk fails.
         IncompleteError: Some have no medium yet.
     """
-    remade = remake(known, chosen, archive, progress)
+    # What waits for a medium is written with what is asked for.
+    waiting = known.ordinals(known.pending) if chosen.ordinals else ()
+    every = tuple(sorted({*chosen.ordinals, *waiting}))
+    spares = [one for one in known.pending if allotment.spares_of([one])]
+    remade = remake(known, replace(chosen, ordinals=every), archive, progress, spares)
     lot = Lot(
         record=remade.record,
         cutter=remade.cutter,
@@ -120,15 +126,17 @@ def reissue(
         capacity=known.capacity,
         signers=(),
         stowages=archive.stowages,
+        spool=archive.spool,
         resume=f"`airlift reissue {known.site} {known.sequence} --to FOLDER` goes on",
     )
-    names = [one.file_name for one in remade.wanted]
-    known, written = stowing.Stowing(lot, media, progress).stow(names)
+    names = [*(one.file_name for one in remade.wanted), *spares]
+    stowed = stowing.Stowing(lot, media, progress).stow(names)
     remade.packer.clear()
     return Reissued(
         record=remade.record,
-        ordinals=tuple(one.label.ordinal for one in written),
-        berths=known.berths,
+        ordinals=tuple(one.label.ordinal for one in stowed.volumes),
+        spares=stowed.spares,
+        berths=stowed.known.berths,
     )
 
 
@@ -159,9 +167,20 @@ def find(site: str, sequence: int, chosen: Selection, stowages: Stowages) -> Sto
 
 
 def remake(
-    known: Stowage, chosen: Selection, archive: Archive, progress: Progress
+    known: Stowage,
+    chosen: Selection,
+    archive: Archive,
+    progress: Progress,
+    spares: Sequence[str] = (),
 ) -> Remade:
     """Pack what *chosen* volumes hold once more; return what writes them.
+
+    Args:
+        known: Of the cutting, as `find` returned it.
+        chosen: Which volumes; none for those that are known to lie nowhere.
+        archive: What they are made of.
+        progress: Who wants to know.
+        spares: Names of spares, whose volumes can be made too then.
 
     Raises:
         RequestError: There are no such volumes, or nothing is asked for.
@@ -172,9 +191,18 @@ def remake(
     plain = volume.labels(filed.record, dispatch_id, known.ends)
     veil, labels = Veils(archive.ledger.folder).cut_as(plain, known.cutting)
     wanted = _wanted(known, chosen, labels)
+    if not wanted and not spares:
+        problem = (
+            f"every volume of delivery {known.sequence} to {known.site} is on a medium"
+        )
+        hint = "name volumes, or the medium that is lost: `airlift media lost`"
+        raise RequestError(problem, hint=hint)
+    needed = {one.ordinal for one in wanted}
+    needed |= {*allotment.needed(spares, len(labels), known.sparing)}
     blobs = {
         blob.sha256
-        for one in wanted
+        for one in labels
+        if one.ordinal in needed
         for _, blob, _ in volume.spanned(filed.listing, one.first, one.end)
     }
     _check_held(filed, blobs, archive.store)
@@ -235,23 +263,16 @@ def _wanted(
     if beyond := [one for one in chosen.ordinals if one > count]:
         problem = f"there is no volume {selection.ranges(beyond)}: the last is {count}"
         raise RequestError(problem, hint="read the line again")
-    pending = {one.file_name for one in labels} & set(known.pending)
     if not known.beside:
         problem = f"the export of delivery {known.sequence} was never finished"
         raise RequestError(problem, hint="run the same `airlift export` again")
     asked = set(chosen.ordinals)
-    found = [
+    pending = set(known.pending)
+    return [
         one
         for one in labels
         if (one.ordinal in asked if asked else one.file_name in pending)
     ]
-    if not found:
-        problem = (
-            f"every volume of delivery {known.sequence} to {known.site} is on a medium"
-        )
-        hint = "name volumes, or the medium that is lost: `airlift media lost`"
-        raise RequestError(problem, hint=hint)
-    return found
 
 
 def _check_held(filed: _Filed, blobs: set[Sha256], store: BlobStore) -> None:

@@ -2,26 +2,30 @@
 
 The volumes are read back from the medium, every one once and in step with the others,
 and compared with what was written on the way: a spare of wrong bytes would be found
-out on the day it is needed.
+out on the day it is needed. Where they lie on media that are not there, they are made
+once more instead, and compared in the same way.
 """
 
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 
 from airlift.digest import Sha256
-from airlift.errors import RequestError, StoreError
+from airlift.errors import AirliftError, RequestError, StoreError
 from airlift.format import galois, parity
 from airlift.format.galois import Bytes
 from airlift.format.parity import STRIPE, Protected, SpareLabel
+from airlift.format.volume import Label
 from airlift.lookahead import ahead
-from airlift.outbound.cutting import WrittenVolume, medium_error
+from airlift.outbound import putting
+from airlift.outbound.allotment import Sparing
+from airlift.outbound.cutting import WrittenVolume
 from airlift.progress import Advance, Progress
 from airlift.store import direct
 from airlift.store.durable import FLAGS, Disk, failing, let_go
@@ -30,24 +34,6 @@ _ROWS: Final = 32
 """Rows worked on at once: reads of 2 MiB, and 30 MiB of memory with three spares."""
 _RING: Final = 8
 """Buffers of the reading ahead, which has six under way at most."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sparing:
-    """How many spare volumes to make.
-
-    Attributes:
-        spares: Of each group, which is how many of its volumes may be lost; 0 for
-            none.
-        per_medium: Volumes that one medium will hold; as many groups are made, so
-            that a lost medium is one loss in each.
-    """
-
-    spares: int = 0
-    per_medium: int = 1
-
-
-NO_SPARES: Final = Sparing()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,23 +46,29 @@ class WrittenSpare:
     sha256: Sha256
 
 
-def sizes(volumes: Mapping[str, int], site: str, wanted: Sparing) -> dict[str, int]:
-    """Return the bytes of each spare by a name, before any volume is written.
+Read: TypeAlias = Callable[[memoryview, int], int]
+"""Reads the next bytes of a file, as many as it is told, to the front of memory; returns
+how many there are, fewer only at the end. The memory begins at a page, and what is
+behind those bytes may be written."""
 
-    Args:
-        volumes: The bytes of each volume by its file name, in order.
-        site: Stands in the names.
-        wanted: How many.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A volume that spares are made of.
+
+    Attributes:
+        label: As the medium shows it.
+        size: Its bytes.
+        sha256: What it was written as.
+        open: Returns what reads it front to back, closed with the stack.
+        differs: What to raise if it is not what it was written as, given its digest.
     """
-    if not wanted.spares or not volumes:
-        return {}
-    lengths = list(volumes.values())
-    found = {}
-    for number, ordinals in enumerate(_groups(len(lengths), wanted), 1):
-        size = parity.size_of([lengths[one - 1] for one in ordinals])
-        for index in range(wanted.spares):
-            found[f"{site}.{number}.{index}{parity.SUFFIX}"] = size
-    return found
+
+    label: Label
+    size: int
+    sha256: Sha256
+    open: Callable[[contextlib.ExitStack], Read]
+    differs: Callable[[str], AirliftError]
 
 
 def write(
@@ -91,27 +83,79 @@ def write(
     """
     if not wanted.spares or not volumes:
         return []
+    written: list[WrittenSpare] = []
+    with progress.task("writing spares", sum(one.size for one in volumes)) as advance:
+        for number, ordinals in enumerate(wanted.groups(len(volumes)), 1):
+            members = [_read_back(volumes[one - 1]) for one in ordinals]
+            written += write_group(members, number, wanted, folder, advance)
+    return written
+
+
+def write_group(
+    members: Sequence[Member],
+    group: int,
+    wanted: Sparing,
+    folder: Path,
+    advance: Advance,
+) -> list[WrittenSpare]:
+    """Write the spares of one group of volumes into *folder*; return them in order.
+
+    Args:
+        members: The volumes of the group, in order.
+        group: Which of the cutting, from 1.
+        wanted: How many.
+        folder: There already.
+        advance: Told of bytes of volumes that were read.
+
+    Raises:
+        RequestError: More are wanted of a group than there can be.
+        StoreError: As `write`.
+    """
     if wanted.spares > parity.MOST:
         problem = f"{wanted.spares} spares are more than the {parity.MOST} there can be"
         raise RequestError(
             problem, hint="`--per-medium` makes groups with as many each"
         )
-    groups = _groups(len(volumes), wanted)
-    written: list[WrittenSpare] = []
-    with progress.task("writing spares", sum(one.size for one in volumes)) as advance:
-        for number, ordinals in enumerate(groups, 1):
-            members = [volumes[one - 1] for one in ordinals]
-            label = _label(members, number, len(groups), wanted.spares)
-            written += _Group(members, label, folder).write(advance)
-    return written
+    groups = len(wanted.groups(members[0].label.count))
+    label = _label(members, group, groups, wanted.spares)
+    return _Group(members, label, folder).write(advance)
 
 
-def _groups(count: int, wanted: Sparing) -> list[range]:
-    return parity.groups_of(count, wanted.per_medium)
+def _read_back(volume: WrittenVolume) -> Member:
+    """Return a volume that lies on a medium that is in."""
+
+    def opened(stack: contextlib.ExitStack) -> Read:
+        with failing("read", volume.path):
+            fd = os.open(volume.path, os.O_RDONLY | FLAGS)
+        stack.callback(let_go, fd)
+        direct.past_cache(fd)
+        at = 0
+
+        def read(view: memoryview, length: int) -> int:
+            nonlocal at
+            with failing("read", volume.path):
+                got = direct.read_into(fd, view, at, length)
+            at += got
+            return got
+
+        return read
+
+    def differs(_: str) -> AirliftError:
+        problem = f"{volume.path} does not read back as it was written"
+        hint = "delete it and run the same command again, on a better medium"
+        return StoreError(problem, hint=hint)
+
+    return Member(
+        label=volume.label,
+        size=volume.size,
+        sha256=volume.sha256,
+        open=opened,
+        differs=differs,
+    )
 
 
 def _label(
-    members: Sequence[WrittenVolume], group: int, groups: int, spares: int
+    members: Sequence[Member], group: int, groups: int, spares: int
 ) -> SpareLabel:
     label = members[0].label
     return SpareLabel(
@@ -153,7 +197,7 @@ class _Out:
         try:
             direct.write_from(self.fd, view, self.at)
         except OSError as error:
-            raise medium_error(error, self.path) from error
+            raise putting.medium_error(error, self.path) from error
         self.at += len(view)
 
 
@@ -161,7 +205,7 @@ class _Group:
     """Makes the spares of one group of volumes."""
 
     def __init__(
-        self, members: Sequence[WrittenVolume], label: SpareLabel, folder: Path
+        self, members: Sequence[Member], label: SpareLabel, folder: Path
     ) -> None:
         self._members, self._label, self._folder = members, label, folder
         self._hashers = [hashlib.sha256() for _ in members]
@@ -171,7 +215,7 @@ class _Group:
     def write(self, advance: Advance) -> list[WrittenSpare]:
         """Write all of them, and give them their names once they are durable."""
         with contextlib.ExitStack() as opened:
-            files = [self._volume(one.path, opened) for one in self._members]
+            files = [one.open(opened) for one in self._members]
             outs = [self._out(n, opened) for n in range(1, self._label.spares + 1)]
             for out in outs:
                 out.put(parity.encode_head(out.label))
@@ -181,13 +225,6 @@ class _Group:
             for out in outs:
                 out.put(parity.encode_head(out.label))
             return [self._publish(out) for out in outs]
-
-    def _volume(self, path: Path, opened: contextlib.ExitStack) -> int:
-        with failing("read", path):
-            fd = os.open(path, os.O_RDONLY | FLAGS)
-        opened.callback(let_go, fd)
-        direct.past_cache(fd)
-        return fd
 
     def _out(self, index: int, opened: contextlib.ExitStack) -> _Out:
         label = replace(self._label, index=index)
@@ -202,13 +239,13 @@ class _Group:
         return _Out(label, path, fd, parity.identity(label), hashlib.sha256())
 
     def _rows(
-        self, start: int, files: Sequence[int], outs: Sequence[_Out], advance: Advance
+        self, start: int, files: Sequence[Read], outs: Sequence[_Out], advance: Advance
     ) -> None:
         """Write the rows from *start* on, as many as are worked on at once."""
         count = min(_ROWS, self._label.rows - start)
         sums = np.zeros((count, len(outs), STRIPE), np.uint8)
         tags = [b""] * len(files)
-        for index, view, got in self._read(start, count, files):
+        for index, view, got in self._read(count, files):
             self._hashers[index].update(view[:got])
             tags[index] = self._add(view, count, sums)
             advance(got)
@@ -230,9 +267,9 @@ class _Group:
         return b"".join(tags)
 
     def _read(
-        self, start: int, count: int, files: Sequence[int]
+        self, count: int, files: Sequence[Read]
     ) -> Iterator[tuple[int, memoryview, int]]:
-        """Yield these rows of each volume, last volume first, zeros behind its end.
+        """Yield the next rows of each volume, last volume first, zeros behind its end.
 
         With its index in the group, and how many bytes are its own.
         """
@@ -241,9 +278,7 @@ class _Group:
         def read(turn: int) -> tuple[int, memoryview, int]:
             index = len(files) - 1 - turn
             view = self._ring[turn % _RING]
-            path = self._members[index].path
-            with failing("read", path):
-                got = direct.read_into(files[index], view, start * STRIPE, length)
+            got = files[index](view, length)
             view[got:length] = bytes(length - got)
             return index, view, got
 
@@ -256,10 +291,9 @@ class _Group:
             StoreError: A volume does not read back as it was written.
         """
         for one, hasher in zip(self._members, self._hashers, strict=True):
-            if hasher.hexdigest() != one.sha256:
-                problem = f"{one.path} does not read back as it was written"
-                hint = "delete it and run the same command again, on a better medium"
-                raise StoreError(problem, hint=hint)
+            found = hasher.hexdigest()
+            if found != one.sha256:
+                raise one.differs(found)
 
     def _publish(self, out: _Out) -> WrittenSpare:
         path = self._folder / out.label.file_name

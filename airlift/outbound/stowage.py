@@ -5,7 +5,7 @@ export to several media goes on wherever it was stopped, and so that lost volume
 be made again: it holds the cut points, the digests, and the small files beside them.
 """
 
-import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,9 +13,11 @@ from typing import Final
 
 from airlift.artifact import Json
 from airlift.digest import Sha256
-from airlift.format import canonical, parity
+from airlift.format import canonical
 from airlift.format.fields import Fields
 from airlift.format.volume import Cut, Label
+from airlift.outbound import allotment
+from airlift.outbound.allotment import NO_SPARES, Sparing
 from airlift.outbound.drives import Drive
 from airlift.outbound.ledger import VolumeNote
 from airlift.store.durable import Disk, read_file
@@ -23,7 +25,6 @@ from airlift.store.durable import Disk, read_file
 FORMAT: Final = "airlift/stowage/1"
 _LIMIT: Final = 64 << 20
 _SUFFIX: Final = ".stowage"
-_VOLUME: Final = re.compile(r"\.(\d+)-of-\d+\.tar\Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +73,10 @@ class Stowage:
         ends: Where each volume ends, in order.
         files: Volumes and spares whose bytes are known, in order.
         beside: The small files that go with them to every medium, by name.
-        pending: Names of volumes that are to be written on some medium.
+        pending: Names of volumes and spares that are to be written on some medium.
         berths: The media, in order of their numbers.
+        sparing: How many spares it has; none too where they were made by an airlift
+            that kept no note of that.
     """
 
     site: str
@@ -85,6 +88,7 @@ class Stowage:
     beside: Mapping[str, str]
     pending: tuple[str, ...] = ()
     berths: tuple[Berth, ...] = ()
+    sparing: Sparing = NO_SPARES
 
     def noted(self, name: str) -> VolumeNote | None:
         """Return what is known of the file *name*."""
@@ -100,8 +104,7 @@ class Stowage:
 
     def ordinals(self, names: Iterable[str]) -> tuple[int, ...]:
         """Return which volumes *names* are, in order; spares are none."""
-        found = (int(match[1]) for name in names if (match := _VOLUME.search(name)))
-        return tuple(sorted(found))
+        return allotment.volumes_of(names)
 
     def learned(self, notes: Iterable[VolumeNote]) -> "Stowage":
         """Return it with what is known of some files."""
@@ -115,12 +118,58 @@ class Stowage:
         return replace(self, berths=tuple(others[one] for one in sorted(others)))
 
     def waiting(self, names: Iterable[str]) -> "Stowage":
-        """Return it with the volumes among *names* to be written besides what is.
+        """Return it with *names* to be written besides what is.
 
-        A spare is made of volumes that lie together, not once more on its own.
+        But for spares of which it is not known what they are made of.
         """
-        volumes = (name for name in names if not name.endswith(parity.SUFFIX))
-        return replace(self, pending=tuple(sorted({*self.pending, *volumes})))
+        known = (
+            name
+            for name in names
+            if self.sparing.spares or not allotment.spares_of([name])
+        )
+        return replace(self, pending=tuple(sorted({*self.pending, *known})))
+
+    def with_sparing(self, sparing: Sparing) -> "Stowage":
+        """Return it with spares as *sparing* says, if it says that there are any.
+
+        Other spares count no longer, and the small files are to name these.
+        """
+        if not sparing.spares or sparing == self.sparing:
+            return self
+
+        def volumes(names: Iterable[str]) -> tuple[str, ...]:
+            return tuple(one for one in names if not allotment.spares_of([one]))
+
+        return replace(
+            self,
+            sparing=sparing,
+            files=tuple(one for one in self.files if volumes([one.name])),
+            beside={},
+            pending=volumes(self.pending),
+            berths=tuple(
+                replace(one, files=volumes(one.files), bad=volumes(one.bad))
+                for one in self.berths
+            ),
+        )
+
+    @property
+    def fatal(self) -> tuple[int, ...]:
+        """Numbers of the media whose loss the spares could not make up for.
+
+        One medium at a time, of those that are not lost yet.
+        """
+        here = [one for one in self.berths if not one.lost]
+        having = Counter(name for one in here for name in set(one.files))
+        lacking = set(self.pending)
+        return tuple(
+            berth.number
+            for berth in here
+            if allotment.beyond(
+                {*lacking, *(one for one in berth.files if having[one] == 1)},
+                len(self.ends),
+                self.sparing,
+            )
+        )
 
     def lose(self, number: int, now: str) -> "Stowage":
         """Return it with a medium lost, and what is on no other one to be written."""
@@ -203,6 +252,10 @@ def _encode(one: Stowage) -> Json:
         {"name": file.name, "size": file.size, "sha256": file.sha256}
         for file in one.files
     ]
+    sparing: Json = {
+        "spares": one.sparing.spares,
+        "per_medium": one.sparing.per_medium,
+    }
     return {
         "format": FORMAT,
         "site": one.site,
@@ -214,6 +267,7 @@ def _encode(one: Stowage) -> Json:
         "beside": dict(one.beside),
         "pending": one.pending,
         "berths": [_encode_berth(berth) for berth in one.berths],
+        "sparing": sparing,
     }
 
 
@@ -255,6 +309,16 @@ def _decode(path: Path) -> Stowage:
         beside={key: beside.text(key) for key in beside.names()},
         pending=top.texts("pending"),
         berths=tuple(_berth(one) for one in top.tables("berths")),
+        sparing=_sparing(top),
+    )
+
+
+def _sparing(top: Fields) -> Sparing:
+    if not top.has("sparing"):
+        return NO_SPARES  # written before spares could be made again
+    told = top.table("sparing")
+    return Sparing(
+        spares=told.number("spares"), per_medium=told.number("per_medium", least=1)
     )
 
 

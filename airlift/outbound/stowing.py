@@ -1,7 +1,7 @@
 """Stowing: the volumes of a delivery go to several media, or to one after the other.
 
     pending volumes -> which fit where -> written, one thread a device -> noted, each
-    as soon as it is durable -> the small files -> the next medium
+    as soon as it is durable -> spares, made of all -> the small files -> the next medium
 
 What a medium that fails, fills up or is pulled did not get goes to the next. What is
 noted as written was synced before; a run that ends anywhere goes on from the notes.
@@ -10,15 +10,13 @@ noted as written was synced before; a run that ends anywhere goes on from the no
 import contextlib
 import threading
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import NoReturn
 
 from airlift import naming
 from airlift.crew import Stop, work
-from airlift.digest import Sha256
 from airlift.errors import (
     AirliftError,
     IncompleteError,
@@ -26,46 +24,41 @@ from airlift.errors import (
     RequestError,
     StoreError,
 )
-from airlift.format import medium_note, selection
-from airlift.format.dispatch import Dispatch
-from airlift.format.medium_note import MediumNote
+from airlift.format import medium_note
 from airlift.format.volume import Label
-from airlift.outbound import placing, sidecars, stowage
+from airlift.outbound import (
+    allotment,
+    ordering,
+    placing,
+    sidecars,
+    stock,
+    stowage,
+    summing,
+)
 from airlift.outbound.berthing import Berthing, Place
-from airlift.outbound.cutting import Cutter, WrittenVolume
+from airlift.outbound.cutting import WrittenVolume
 from airlift.outbound.ledger import VolumeNote
+from airlift.outbound.lot import Lot
+from airlift.outbound.ordering import Apart
 from airlift.outbound.quay import Loading, Media, Wanted
-from airlift.outbound.sidecars import Beside
-from airlift.outbound.stowage import Stowage, Stowages
+from airlift.outbound.stock import Stock
+from airlift.outbound.stowage import Stowage
 from airlift.progress import Advance, Progress
-from airlift.trust.keys import UnlockedKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lot:
-    """What is to be stowed.
+class Stowed:
+    """What was done.
 
     Attributes:
-        record: Of the delivery.
-        cutter: Makes its volumes.
-        labels: Of all volumes of the cutting.
-        capacity: Most bytes of each.
-        signers: Sign the digests of the volumes; none where that was done before.
-        stowages: Where it is noted what lies where.
-        resume: The command that goes on after an end of any kind.
-        code: What the site should print once it took all; may be empty.
-        encrypted: Whether only the site can read the volumes.
+        known: Where everything lies now.
+        volumes: Those that this run wrote, in order.
+        spares: Numbers of those that this run wrote.
     """
 
-    record: Dispatch
-    cutter: Cutter
-    labels: Sequence[Label]
-    capacity: int
-    signers: Sequence[UnlockedKey]
-    stowages: Stowages
-    resume: str
-    code: str = ""
-    encrypted: bool = False
+    known: Stowage
+    volumes: tuple[WrittenVolume, ...]
+    spares: tuple[int, ...]
 
 
 class Stowing:
@@ -82,24 +75,31 @@ class Stowing:
         found = lot.stowages.read(first.site, first.sequence, first.cutting)
         self._lot, self._media, self._quay = lot, media, media.quay
         self._progress = progress
-        self._stowage = found or stowage.begin(lot.labels, lot.capacity)
+        self._stowage = (found or stowage.begin(lot.labels, lot.capacity)).with_sparing(
+            lot.sparing
+        )
         self._labels = {one.file_name: one for one in lot.labels}
         # Of a volume that is noted, nothing may be at hand to make it of.
         sizes = {one.name: one.size for one in self._stowage.files}
-        self._sizes = {
+        volumes = {
             one.file_name: sizes.get(one.file_name) or lot.cutter.size(one)
             for one in lot.labels
         }
+        self._stock = Stock(lot.ware(self._stowage.sparing), volumes, progress)
+        self._sizes = volumes | self._stock.sizes
         self._berthing = Berthing(self._sizes, media.most)
-        self._written: dict[str, WrittenVolume] = {}
+        self._written: dict[str, WrittenVolume | None] = {}
         self._failures: list[str] = []
         self._largest = 0
         self._lock = threading.Lock()
 
-    def stow(self, names: Iterable[str]) -> tuple[Stowage, list[WrittenVolume]]:
-        """Write the volumes *names*, and all that were pending; return what is known.
+    @property
+    def spares(self) -> tuple[str, ...]:
+        """The names of the spares that the lot asks for."""
+        return tuple(self._stock.sizes) if self._lot.sparing.spares else ()
 
-        With the volumes that this run wrote.
+    def stow(self, names: Iterable[str]) -> Stowed:
+        """Write the volumes and spares *names*, and all that were pending.
 
         Raises:
             IncompleteError: Media failed or are used up; what was written is noted.
@@ -110,7 +110,7 @@ class Stowing:
         failed: set[Path] = set()
         filled: set[Path] = set()
         began = self._media.wait
-        while self._stowage.pending:
+        while self._left():
             places = self._places(failed)
             orders = self._orders(places)
             if not began:
@@ -118,7 +118,7 @@ class Stowing:
                 began = True
             if any(orders):
                 self._tell(places, orders)
-                self._write(places, orders)
+                self._load(places, orders)
                 self._finish(places)
                 failed |= {one.folder for one in places if one.failed}
                 filled |= {one.folder for one in places if one.touched}
@@ -127,8 +127,12 @@ class Stowing:
             self._ask()
             failed.clear()
             filled.clear()
-        written = self._written
-        return self._stowage, [written[one] for one in self._labels if one in written]
+        written = (self._written.get(one) for one in self._labels)
+        return Stowed(
+            known=self._stowage,
+            volumes=tuple(one for one in written if one),
+            spares=allotment.spares_of(self._written),
+        )
 
     def _note(self, known: Stowage) -> None:
         self._stowage = known
@@ -138,9 +142,6 @@ class Stowing:
         """Return the bytes of what is to be written, in order."""
         pending = set(self._stowage.pending)
         return {name: size for name, size in self._sizes.items() if name in pending}
-
-    def _ordinals(self, names: Iterable[str]) -> tuple[int, ...]:
-        return tuple(sorted(self._labels[name].ordinal for name in names))
 
     # --- which medium gets what --------------------------------------------------
 
@@ -175,21 +176,18 @@ class Stowing:
         if not gone:
             return
         known = self._stowage.with_berth(place.berth)
-        gone &= self._labels.keys()
+        gone &= self._sizes.keys()
         self._note(known.waiting(one for one in gone if not any(known.holding(one))))
-        volumes = selection.ranges(self._ordinals(gone))
-        self._quay.trouble(f"{place.shown} no longer has volumes {volumes}")
+        self._quay.trouble(f"{place.shown} no longer has {allotment.shown(gone)}")
 
     def _orders(self, places: Sequence[Place]) -> list[list[str]]:
-        """Return what each medium is to get: first what already lies on it."""
-        left, here = self._left(), []
-        for place in places:
-            found = [name for name in left if (place.folder / name).exists()]
-            for name in found:
-                del left[name]
-            here.append(found)
-        more = placing.place(left, self._berthing.rooms(places))
-        return [[*one, *two] for one, two in zip(here, more, strict=True)]
+        """Return what each medium is to get."""
+        sparing = self._stowage.sparing
+        # Where another may still be brought, none is lost with what it protects.
+        most = sparing.spares if self._media.wait else len(self._sizes)
+        apart = Apart(sparing=sparing, count=len(self._labels), most=most)
+        rooms = self._berthing.rooms(places)
+        return ordering.orders(self._left(), places, rooms, apart)
 
     def _check_room(
         self, places: Sequence[Place], orders: Sequence[Sequence[str]]
@@ -201,8 +199,8 @@ class Stowing:
         names = ", ".join(
             f"{naming.show(str(one.folder))} ({one.free} bytes free)" for one in places
         )
-        missing = selection.ranges(self._ordinals(left))
-        problem = f"no room for volumes {missing}, {sum(left.values())} bytes: {names}"
+        missing = allotment.shown(left)
+        problem = f"no room for {missing}, {sum(left.values())} bytes: {names}"
         hint = (
             "name more media with --to, or be asked for them with --wait; "
             "nothing was written"
@@ -224,10 +222,11 @@ class Stowing:
             sequence=self._lot.record.sequence,
             number=number,
             count=number - 1 + more if more else 0,
-            volumes=self._ordinals(left),
+            volumes=allotment.volumes_of(left),
             size=sum(left.values()),
             least=min(left.values()),
             folders=self._media.folders,
+            spares=allotment.spares_of(left),
         )
 
     # --- what a person is told ---------------------------------------------------
@@ -237,9 +236,10 @@ class Stowing:
             Loading(
                 number=place.berth.number,
                 folder=place.folder,
-                volumes=self._ordinals(names),
+                volumes=allotment.volumes_of(names),
                 size=sum(self._sizes[name] for name in names),
                 free=place.free,
+                spares=allotment.spares_of(names),
             )
             for place, names in zip(places, orders, strict=True)
             if names
@@ -249,12 +249,18 @@ class Stowing:
         self._quay.loading(plan, self._wanted(left, after) if left else None)
 
     def _complain(self, places: Sequence[Place]) -> None:
-        least = min(self._left().values())
+        left = self._left()
+        least = min(left.values())
         for one in places:
             problem = (
                 f"{one.shown} has {one.free} bytes free, "
                 f"the smallest volume that is left needs {least}"
             )
+            if not allotment.volumes_of(left) and one.free > least:
+                problem = (
+                    f"{one.shown} has volumes of the same groups as "
+                    f"{allotment.shown(left)}, which would be lost with them"
+                )
             self._quay.trouble(problem)
 
     def _ask(self) -> None:
@@ -267,13 +273,29 @@ class Stowing:
         if self._media.wait and self._quay.bring(self._wanted(left)):
             return
         record = self._lot.record
-        missing = selection.ranges(self._ordinals(left))
-        what = f"volumes {missing} of delivery {record.sequence} to {record.site}"
+        what = f"{allotment.shown(left)} of delivery {record.sequence} to {record.site}"
         problem = "; ".join([f"{what} are on no medium yet", *self._failures])
         hint = f"what was written counts; with another medium, {self._lot.resume}"
         raise IncompleteError(problem, hint=hint)
 
     # --- writing -----------------------------------------------------------------
+
+    def _load(self, places: Sequence[Place], orders: Sequence[Sequence[str]]) -> None:
+        """Write the volumes, and then the spares, which are made of all volumes."""
+        volumes = [[one for one in names if one in self._labels] for names in orders]
+        if any(volumes):
+            self._write(places, volumes)
+        spares = [[one for one in names if one not in self._labels] for names in orders]
+        if wanted := [one for names in spares for one in names]:
+            self._learn()
+            self._stock.make(wanted, self._stowage.noted)
+            self._write(places, spares)
+
+    def _learn(self) -> None:
+        """Find out what all volumes and spares are; the small files name their digests."""
+        known, lot = self._stowage, self._lot
+        known = summing.learn(known, lot, self._sizes, self._stock, self._progress)
+        self._note(known)
 
     def _write(self, places: Sequence[Place], orders: Sequence[Sequence[str]]) -> None:
         """Write to all media at once, to folders of one device one after the other."""
@@ -300,9 +322,9 @@ class Stowing:
     ) -> None:
         for place, names in jobs:
             with self._refusals(place):
-                for name in names:
+                for name in () if place.failed else names:
                     stop.check()
-                    self._volume(place, name, advance)
+                    self._file(place, name, advance)
 
     @contextlib.contextmanager
     def _refusals(self, place: Place) -> Iterator[None]:
@@ -314,21 +336,36 @@ class Stowing:
             self._failures.append(error.problem)
             self._quay.trouble(error.problem)
 
-    def _volume(self, place: Place, name: str, advance: Advance) -> None:
-        label, noted = self._labels[name], self._stowage.noted(name)
-        expected = noted.sha256 if noted else None
+    def _file(self, place: Place, name: str, advance: Advance) -> None:
+        noted = self._stowage.noted(name)
         place.check_in()
-        done = self._lot.cutter.put(label, place.folder, advance, expected)
-        place.check_in(done.path)
-        if expected and done.sha256 != expected:
-            _differs(done, expected)
-        note = VolumeNote(name=name, size=done.size, sha256=done.sha256)
+        if label := self._labels.get(name):
+            note = self._volume(place, label, noted, advance)
+        else:
+            assert noted
+            path = self._stock.put(noted, place.folder, advance)
+            place.check_in(path)
+            note = noted
         with self._lock:
             place.touched = True
             place.berth = place.berth.with_file(name, self._quay.now())
             known = self._stowage.learned([note]).with_berth(place.berth)
             self._note(known.done(name))
-            self._written[name] = done
+            self._written.setdefault(name, None)
+
+    def _volume(
+        self, place: Place, label: Label, noted: VolumeNote | None, advance: Advance
+    ) -> VolumeNote:
+        """Write a volume; return what it is."""
+        expected = noted.sha256 if noted else None
+        done = self._lot.cutter.put(label, place.folder, advance, expected)
+        place.check_in(done.path)
+        if noted and done.sha256 != noted.sha256:
+            # It is not the one that was made before.
+            done.path.unlink(missing_ok=True)
+            raise stock.comes_out(noted, done.sha256)
+        self._written[label.file_name] = done
+        return VolumeNote(name=label.file_name, size=done.size, sha256=done.sha256)
 
     # --- the small files ---------------------------------------------------------
 
@@ -336,9 +373,11 @@ class Stowing:
         """Write the small files to the media, which may be taken out after that."""
         touched = [one for one in places if one.touched and not one.failed]
         if touched and not self._stowage.beside:
-            self._sum_up()
+            self._learn()
+            self._note(summing.sum_up(self._stowage, self._lot))
         for place in touched:
-            text = medium_note.encode(self._medium_note(place.berth.number))
+            number = place.berth.number
+            text = medium_note.encode(summing.note_of_medium(self._stowage, number))
             name = f"{sidecars.front(self._lot.record)}.{sidecars.MEDIUM}"
             try:
                 sidecars.write(place.folder, {**self._stowage.beside, name: text})
@@ -346,53 +385,6 @@ class Stowing:
                 place.failed = error.problem
                 self._quay.trouble(f"{place.shown}: {error.problem}")
 
-    def _sum_up(self) -> None:
-        """Make the small files, which name the digests of all volumes.
-
-        Those that are not written yet are hashed now: the media that are in may be
-        gone when they are.
-        """
-        known = self._stowage
-        unknown = [one for name, one in self._labels.items() if not known.noted(name)]
-        total = sum(self._sizes[one.file_name] for one in unknown)
-        with self._progress.task("hashing the other volumes", total) as advance:
-            notes = [
-                VolumeNote(
-                    name=one.file_name,
-                    size=self._sizes[one.file_name],
-                    sha256=self._lot.cutter.digest(one, advance),
-                )
-                for one in unknown
-            ]
-        known = known.learned(notes)
-        ordered = [note for name in self._labels if (note := known.noted(name))]
-        lot = self._lot
-        beside = Beside(volumes=ordered, code=lot.code, encrypted=lot.encrypted)
-        made = sidecars.make(lot.record, beside, lot.signers)
-        self._note(replace(known, beside=made))
-
-    def _medium_note(self, number: int) -> MediumNote:
-        known = self._stowage
-        return MediumNote(
-            site=known.site,
-            sequence=known.sequence,
-            cutting=known.cutting,
-            number=number,
-            media={
-                one.number: self._ordinals(self._labels.keys() & set(one.files))
-                for one in known.berths
-                if not one.lost
-            },
-        )
-
 
 def _device(job: tuple[Place, Sequence[str]]) -> int:
     return job[0].device
-
-
-def _differs(done: WrittenVolume, expected: Sha256) -> NoReturn:
-    """Refuse a volume that is not the one that was made before."""
-    done.path.unlink(missing_ok=True)
-    problem = f"{done.path.name} comes out as {done.sha256}, it was {expected}"
-    hint = "another airlift or zstd made it: use that one, or make a new delivery"
-    raise StoreError(problem, hint=hint)

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from airlift.artifact import Pinned
+from airlift.outbound.allotment import Sparing
 from airlift.outbound.departure import Departure
-from airlift.outbound.sparing import Sparing
 from airlift.trust.publisher import Publisher
 from crossing import Connected, Crossing, noise
 

@@ -24,8 +24,8 @@ from airlift.format.selection import Selection
 from airlift.inbound import landing, media
 from airlift.inbound.decrypting import LockedError
 from airlift.outbound import remaking
+from airlift.outbound.allotment import Sparing
 from airlift.outbound.remaking import Archive
-from airlift.outbound.sparing import Sparing
 from airlift.progress import Silent
 from airlift.repair import repairing
 from airlift.trust import encryption_key, suites

@@ -13,7 +13,7 @@ from airlift.errors import RequestError
 from airlift.format import parity
 from airlift.format.parity import HEAD, STRIPE
 from airlift.inbound import media
-from airlift.outbound.sparing import Sparing
+from airlift.outbound.allotment import Sparing
 from airlift.progress import Silent
 from airlift.repair import repairing
 from airlift.repair.outcome import Mended
@@ -51,7 +51,7 @@ class Stick:
     @property
     def spares(self) -> list[str]:
         """File names of the spares, in order."""
-        return [one.label.file_name for one in self.departure.spares]
+        return [one.name for one in self.departure.spares]
 
 
 class Bench:
@@ -370,6 +370,7 @@ def test_volumes_shrink_so_that_spares_fit_too(tmp_path: Path) -> None:
     stick = Stick(tmp_path)
     capacity = SIZE + (500 << 10)
     assert all(one.size <= capacity for one in stick.departure.spares)
-    assert [one.size for one in stick.departure.spares] == [
-        one.label.size for one in stick.departure.spares
-    ]
+    assert {one.name: one.size for one in stick.departure.spares} == {
+        one.path.name: one.label.size
+        for one in media.find([stick.crossing.medium]).spares
+    }

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from airlift.cli.main import run
-from airlift.outbound.sparing import Sparing
+from airlift.outbound.allotment import Sparing
 from crossing import Crossing, noise
 
 SIZE = 2_000_000

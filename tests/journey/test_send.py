@@ -11,8 +11,8 @@ from airlift import hook
 from airlift.errors import RequestError, StoreError
 from airlift.hook import Hook
 from airlift.outbound import drop_state, dropping
+from airlift.outbound.allotment import Sparing
 from airlift.outbound.dropping import Dropped, Dropping, Link
-from airlift.outbound.sparing import Sparing
 from airlift.progress import Silent
 from crossing import NOW, Crossing, Isolated, noise
 from watched import CUT, Drop

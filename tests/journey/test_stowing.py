@@ -15,11 +15,11 @@ from airlift.errors import FormatError, IncompleteError, RequestError, StoreErro
 from airlift.format import medium_note
 from airlift.format.selection import Selection
 from airlift.outbound import checking, departure, remaking
+from airlift.outbound.allotment import NO_SPARES, Sparing
 from airlift.outbound.checking import Checked
 from airlift.outbound.departure import Departure, Order
 from airlift.outbound.quay import NO_LIMIT, Loading, Media, Wanted
 from airlift.outbound.remaking import Archive, Reissued
-from airlift.outbound.sparing import Sparing
 from airlift.outbound.stowage import Stowage, Stowages
 from airlift.progress import Silent
 from crossing import NOW, Crossing, noise, weights
@@ -81,6 +81,7 @@ class Yard:
         again: int = 0,
         pinned: Sequence[Pinned] | None = None,
         capacity: int = CUT,
+        sparing: Sparing = NO_SPARES,
     ) -> Departure:
         """Export to *folders*."""
         media = Media(folders=folders, quay=carrier or Carrier(), most=most, wait=wait)
@@ -92,6 +93,7 @@ class Yard:
             capacity=capacity,
             operator="alice",
             again=again,
+            sparing=sparing,
         )
         side = self.crossing.connected
         return departure.export(
@@ -179,9 +181,9 @@ def test_volumes_are_spread_over_media_and_none_is_lost(yard: Yard) -> None:
     (plan, left) = carrier.plans[0]
     assert left is None
     assert [(one.number, one.shown()) for one in plan] == [
-        (1, "1-2"),
-        (2, "3-4"),
-        (3, "5"),
+        (1, "volumes 1-2"),
+        (2, "volumes 3-4"),
+        (3, "volumes 5"),
     ]
     assert len(done.volumes) == 5
     yard.crossing.isolated.land(a, b, c)
@@ -391,24 +393,6 @@ def test_a_volume_that_is_there_with_other_bytes_is_written_again(yard: Yard) ->
     assert volumes(stick) == good
 
 
-def test_spares_are_not_spread(yard: Yard) -> None:
-    """They are made of volumes that are read back together."""
-    media = Media(folders=(yard.stick("a"), yard.stick("b")), quay=Carrier())
-    order = Order(
-        pinned=(yard.model,),
-        site="plant7",
-        folder=yard.stick("a"),
-        media=media,
-        capacity=CUT,
-        operator="alice",
-        sparing=Sparing(spares=1),
-    )
-    side = yard.crossing.connected
-    with pytest.raises(RequestError) as caught:
-        departure.export(order, side.dock, [side.key], now=NOW, progress=Silent())
-    assert caught.value.problem == "spares are made of volumes that lie in one folder"
-
-
 # --- volumes once more ---------------------------------------------------------------
 
 
@@ -508,6 +492,18 @@ def test_a_lost_medium_is_written_again(yard: Yard) -> None:
     assert caught.value.problem == (
         "every volume of delivery 1 to plant7 is on a medium"
     )
+
+
+def test_what_waits_is_written_with_what_is_asked_for(yard: Yard) -> None:
+    """A trip with volume 2 is the trip that volume 4 was waiting for."""
+    a, again = yard.stick("a"), yard.stick("again")
+    yard.export(a)
+    name = yard.stowage().files[3].name
+    yard.stowages.write(yard.stowage().waiting([name]))
+    assert yard.reissue(2, to=again).ordinals == (2, 4)
+    assert volumes(again) == {
+        one: data for one, data in volumes(a).items() if ".0002" in one or one == name
+    }
 
 
 def test_what_lies_on_another_medium_too_is_not_lost(yard: Yard) -> None:

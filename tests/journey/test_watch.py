@@ -11,7 +11,7 @@ import pytest
 
 import policies
 from airlift.format import release
-from airlift.outbound.sparing import Sparing
+from airlift.outbound.allotment import Sparing
 from airlift.trust.denials import Denial, What
 from airlift.watch.aside import Consume
 from airlift.watch.deliveries import State
@@ -197,7 +197,7 @@ def test_a_spare_alone_brings_a_delivery_of_one_volume(
     done = connected.export(tmp_path / "m", pinned, sparing=Sparing(spares=1))
     drop.crossing.isolated = isolated
     drop.restart()
-    drop.put(done.spares[0].path)
+    drop.put(tmp_path / "m" / done.spares[0].name)
     assert drop.settle()[-1] == "delivery 1 to plant7: complete; live set 1"
     assert drop.carried() == {"a.bin": noise(100_000)}
 
