@@ -33,6 +33,7 @@ from vectors.cases import (
     records,
     resigned,
 )
+from vectors.encrypted import encrypted
 from vectors.pieces import pieced, pieced_heads
 from vectors.running import (
     FOLDER,
@@ -67,6 +68,8 @@ def write_delivery(case: Case, folder: Path) -> None:
         }
     if case.invalid is not None:
         table["invalid"] = list(case.invalid)
+    if case.keys:
+        table["keys"] = list(case.keys)
     home = folder / "deliveries" / case.name
     home.mkdir(parents=True)
     (home / "root.json").write_bytes(case.root)
@@ -99,7 +102,7 @@ def make(folder: Path) -> None:
     """Make every vector in the empty *folder*."""
     with tempfile.TemporaryDirectory() as scratch:
         groups = (good, pieced, changed, resigned, mistrusted, out_of_order, attested)
-        for group in groups:
+        for group in (*groups, encrypted):
             for case in group(Path(scratch)):
                 write_delivery(case, folder)
         listed = listings(Path(scratch))

@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -10,7 +11,9 @@ import numpy as np
 import zstandard
 from blake3 import blake3
 
+from independent.covered import Key, uncovered
 from independent.delivery import Delivery, Site, believe
+from independent.framing import header
 from independent.parts import Head, build, read_head
 from independent.record import (
     RefusedError,
@@ -58,6 +61,7 @@ def read(
     *,
     past: Past | None = None,
     held: Mapping[str, bytes] | None = None,
+    keys: Sequence[Key] = (),
 ) -> Read:
     """Read one delivery out of its volume files.
 
@@ -66,6 +70,7 @@ def read(
         reader: Who reads, by which root and clock.
         past: What the reader remembers of deliveries taken before.
         held: Blobs the reader holds already, by digest.
+        keys: What the reader can decrypt with.
 
     Raises:
         RefusedError: Anything is wrong, or not all of it is here.
@@ -74,15 +79,17 @@ def read(
     signed: Mapping[str, bytes] = {}
     found = _Found()
     for path in volumes:
-        with path.open("rb") as stream:
-            volume = _Volume(stream)
-            if delivery is None:
-                delivery, signed = (
-                    believe(volume.files, reader, past or Past()),
-                    volume.files,
-                )
-            need(volume.files == signed, f"{path.name}: other signed files")
-            volume.take(delivery, reader, found)
+        data, cover = uncovered(path.read_bytes(), keys)
+        volume = _Volume(BytesIO(data))
+        if cover:
+            cover.check(volume.label)
+        if delivery is None:
+            delivery, signed = (
+                believe(volume.files, reader, past or Past()),
+                volume.files,
+            )
+        need(volume.files == signed, f"{path.name}: other signed files")
+        volume.take(delivery, reader, found)
     need(delivery, "no volume", "incomplete")
     assert delivery
     blobs = dict(held or {})
@@ -190,7 +197,7 @@ class _Volume:
         size = sum(stored for stored, _, _ in table_[start:stop])
         whole = (start, stop) == (0, len(table_))
         suffix = "" if whole else f".{start:04d}"
-        self._expect(_header(f"blobs/sha256/{part['sha256']}{suffix}", size))
+        self._expect(header(f"blobs/sha256/{part['sha256']}{suffix}", size))
         for at, (stored, raw, check) in enumerate(table_[start:stop], start):
             data = self._take(stored)
             same = (
@@ -210,13 +217,13 @@ class _Volume:
         except ValueError:
             name, size = "", -1
         need(name and 0 <= size <= limit, "no header, or too large a member")
-        need(_header(name, size) == found, "a header in another form")
+        need(header(name, size) == found, "a header in another form")
         data = self._take(size)
         self._expect(bytes(-size % 512))
         return name, data
 
     def _member(self, name: str, size: int) -> bytes:
-        self._expect(_header(name, size))
+        self._expect(header(name, size))
         data = self._take(size)
         self._expect(bytes(-size % 512))
         return data
@@ -231,13 +238,6 @@ class _Volume:
         self._pushed = b""
         need(len(data) == size, "the volume ends too soon")
         return data
-
-
-def _header(name: str, size: int) -> bytes:
-    front = name.encode().ljust(100, b"\0") + b"0000644\0" + b"0000000\0" * 2
-    front += b"%011o\0" % size + b"0" * 11 + b"\0"
-    back = (b"0" + bytes(100) + b"ustar\0" + b"00").ljust(512 - 156, b"\0")
-    return front + b"%06o\0 " % (sum(front) + sum(back) + 8 * 32) + back
 
 
 def read_label(data: bytes) -> Mapping[str, Any]:

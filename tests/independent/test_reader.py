@@ -1,5 +1,6 @@
 """Two readers, one document: they read the same, and refuse the same."""
 
+import json
 import random
 import subprocess
 import sys
@@ -11,9 +12,11 @@ from airlift.digest import Sha256, sha256
 from airlift.errors import AirliftError
 from airlift.trust import denials
 from airlift.trust.denials import Denial, DenyList, What
+from airlift.trust.suites import SUITES
 from answering import Answering
 from crossing import MODEL, NOW, Crossing
 from independent import denying, reader
+from independent.covered import Key
 from independent.delivery import Site, believe
 from independent.reader import read
 from independent.record import RefusedError
@@ -107,6 +110,29 @@ def test_a_delivery_that_quotes_the_log_of_its_site_is_read(tmp_path: Path) -> N
     one = read([volume.path for volume in first.volumes], site)
     two = read([volume.path for volume in second.volumes], site, past=one.delivery.past)
     assert two.files == gap.current()
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_what_is_encrypted_to_a_site_is_read(tmp_path: Path, suite: str) -> None:
+    """Whoever has the document and the site's key needs no airlift to decrypt."""
+    crossing = Crossing(tmp_path)
+    connected, isolated = crossing.connected, crossing.isolated
+    site = Site(name="plant7", root=connected.publisher.root_bytes(), now=NOW)
+    told = isolated.encryption_key(suite)
+    sent = connected.export(
+        crossing.medium,
+        connected.folder("acme/m", FILES),
+        recipient=told,
+        capacity=4_500_000,
+    )
+    paths = [one.path for one in sent.volumes]
+    assert len(paths) > 1
+    (kept,) = json.loads((isolated.home / "encryption-keys").read_bytes())["keys"]
+    key = Key(suite=suite, private=bytes.fromhex(kept["secret"]))
+    assert key.key_id == told.key_id
+    assert read(paths, site, keys=[key]).files == {"acme/m": FILES}
+    with pytest.raises(RefusedError, match=r"^trust: encrypted to another key$"):
+        read(paths, site)
 
 
 def test_what_builds_on_an_earlier_delivery_is_read(tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ class Case:
     after: Sequence[str] = ()
     files: Mapping[str, Mapping[str, bytes]] | None = None
     invalid: Sequence[str] | None = None
+    keys: Sequence[Mapping[str, str]] = ()
 
 
 def good(folder: Path) -> Iterator[Case]:

@@ -2,17 +2,21 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from airlift.errors import AirliftError, FormatError
 from airlift.format import block, dispatch, head, packing, release, volume
 from airlift.inbound import media
+from airlift.trust.encryption_key import EncryptionKey, Opener
+from airlift.trust.recipient import Recipient
+from airlift.trust.suites import SUITES
 from crossing import Isolated
 from independent import delivery as second_delivery
 from independent import parts as second_parts
 from independent import reader as second
+from independent.covered import Key
 from independent.delivery import Site
 from independent.record import RefusedError, sha256
 from independent.trust import Past
@@ -67,6 +71,12 @@ class Vector:
         return [read(self.folder.parent / name) for name in self.table["after"]]
 
     @property
+    def keys(self) -> list[tuple[str, bytes]]:
+        """The keys that the reader has: suite, and the private key."""
+        listed = self.table.get("keys", ())
+        return [(one["suite"], bytes.fromhex(one["private"])) for one in listed]
+
+    @property
     def record(self) -> bytes:
         """The bytes of a record."""
         return (self.folder / "record").read_bytes()
@@ -88,6 +98,7 @@ def airlift_takes(vector: Vector, home: Path) -> Outcome:
     """Import a delivery into a new isolated side in *home*."""
     root = (vector.folder / "root.json").read_bytes()
     site = Isolated(home, root, vector.table["site"])
+    site.gate = replace(site.gate, keys=_opener(vector))
     for one in vector.before:
         _land(site, one)
     try:
@@ -104,8 +115,24 @@ def airlift_takes(vector: Vector, home: Path) -> Outcome:
     return Outcome(word="ok", files=files, invalid=tuple(invalid))
 
 
+def _opener(vector: Vector) -> Opener:
+    return Opener(
+        tuple(
+            EncryptionKey(
+                public=Recipient(
+                    site=vector.table["site"],
+                    suite=suite,
+                    public=SUITES[suite].half(private),
+                ),
+                secret=private,
+            )
+            for suite, private in vector.keys
+        )
+    )
+
+
 def _land(site: Isolated, vector: Vector) -> dict[str, dict[str, str]]:
-    found = media.find(vector.volumes)
+    found = media.find(vector.volumes, site.gate.keys)
     if found.faults or not found.candidates:
         raise FormatError("; ".join(map(str, found.faults)) or "no volume is here")
     landed = site.land(*vector.volumes, now=vector.table["now"])
@@ -126,7 +153,8 @@ def second_takes(vector: Vector) -> Outcome:
     try:
         for one in [*vector.before, vector]:
             site = Site(name=vector.table["site"], root=root, now=one.table["now"])
-            found = second.read(one.volumes, site, past=past, held=held)
+            keys = [Key(suite=suite, private=raw) for suite, raw in one.keys]
+            found = second.read(one.volumes, site, past=past, held=held, keys=keys)
             past = found.delivery.past
             for files in found.files.values():
                 held |= {sha256(data): data for data in files.values()}

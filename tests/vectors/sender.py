@@ -135,15 +135,19 @@ class Sent:
 
     def volumes(self, *cuts: Cut) -> list[bytes]:
         """Return its volumes, cut at *cuts*."""
-        listing = _listing(self.packed)
+        return [self.volume(label) for label in self.labels(*cuts)]
+
+    def labels(self, *cuts: Cut) -> list[Label]:
+        """Return the labels of its volumes, cut at *cuts*."""
         last = Cut(sum(len(one.blob.parts) for one in self.packed), 0)
         record = replace(
             _anything(), sequence=int(self.dispatch_name[:-5].split("/")[-1])
         )
-        labels = volume.labels(record, sha256(self.dispatch), [*cuts, last])
-        return [self._volume(label, listing) for label in labels]
+        return volume.labels(record, sha256(self.dispatch), [*cuts, last])
 
-    def _volume(self, label: Label, listing: PackingList) -> bytes:
+    def volume(self, label: Label) -> bytes:
+        """Return the volume that *label* is of."""
+        listing = _listing(self.packed)
         out = _member(volume.LABEL, volume.encode_label(label))
         for name in sorted(self.records):
             out += _member(f"airlift/{name}", self.records[name])
