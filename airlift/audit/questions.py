@@ -165,8 +165,14 @@ OF_ONE: Final = (
         title="where one thing came from, and who let it in",
         controls=("SR-4", "AU-10"),
     ),
+    Question(
+        id="Q15",
+        name="controls",
+        title="which controls the answers are evidence for",
+    ),
 )
-"""Questions about something that has to be named; asked by their own subcommands only."""
+"""Questions that their own subcommands ask and `run` does not: about something that has
+to be named, or about the other questions."""
 
 
 def find(name: str) -> Question:

@@ -15,6 +15,7 @@ from airlift.artifact import Json
 from airlift.audit import report
 from airlift.audit.answer import Answer
 from airlift.audit.finding import Severity, Verdict
+from airlift.audit.plain import plain
 from airlift.audit.report import Report
 from airlift.cli import output
 from airlift.store.durable import Disk
@@ -112,21 +113,6 @@ def _csv(columns: tuple[str, ...], rows: Iterable[Mapping[str, Json]]) -> str:
     for row in rows:
         writer.writerow([_safe(plain(row.get(key))) for key in columns])
     return stream.getvalue()
-
-
-def plain(value: Json) -> str:
-    """Return a value of a table as text: exact, nothing left out."""
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "yes" if value else "no"
-        case list() | tuple():
-            return " ".join(plain(one) for one in value)
-        case Mapping():
-            return " ".join(f"{key}={plain(one)}" for key, one in value.items())
-        case _:
-            return str(value)
 
 
 def _safe(text: str) -> str:

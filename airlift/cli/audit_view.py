@@ -17,9 +17,10 @@ from airlift.audit import report
 from airlift.audit.answer import Answer
 from airlift.audit.clock import Knowledge
 from airlift.audit.finding import Finding, Severity, Verdict
+from airlift.audit.plain import plain
 from airlift.audit.questions import Question
 from airlift.audit.report import Report
-from airlift.cli import audit_out, output
+from airlift.cli import output
 from airlift.errors import FINDINGS, TOO_OLD
 from airlift.format import state
 
@@ -94,7 +95,7 @@ def _head(key: str) -> str:
 def _cell(key: str, value: Json, width: int | None) -> str:
     if isinstance(value, int) and not isinstance(value, bool) and key.endswith("bytes"):
         return output.size(value)
-    text = naming.show(audit_out.plain(value)) or "-"
+    text = naming.show(plain(value)) or "-"
     if width is None:
         return text
     if _HEX.fullmatch(text):

@@ -26,6 +26,9 @@ _COMMANDS: Final = {
     "verify": "audit_verify",
     "trace": "audit_trace",
     "log": "audit_log",
+    "controls": "audit_controls",
+    "export": "audit_export",
+    "check": "audit_check",
     "schema": "audit_schema",
 }
 """Subcommand to the module of this package that has it as ``command``, as shown."""

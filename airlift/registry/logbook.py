@@ -157,6 +157,28 @@ class Logbook:
             for index in range(sealed.size):
                 yield _proof(index, sealed, read)
 
+    def proven(
+        self, most: int, upto: int
+    ) -> Iterator[tuple[int, bytes, tuple[bytes, ...]]]:
+        """Yield number, canonical bytes and inclusion proof of the newest events.
+
+        Args:
+            most: At most so many.
+            upto: None after this number; none that the newest checkpoint is of before.
+
+        Raises:
+            RequestError: No checkpoint was signed so far.
+            RegistryError: The database cannot answer.
+        """
+        with self._read() as connection:
+            sealed = _newest(connection)
+            read = lru_cache(_HASHES)(log.reader(connection))
+            last = min(upto, sealed.size)
+            first = max(0, last - most)
+            for one in rows.events_after(connection, first, last - first):
+                hashes = merkle.inclusion(one.number - 1, sealed.size, read)
+                yield one.number, log.entry(one), hashes
+
     def consistency(self, old: int, new: int) -> tuple[bytes, ...]:
         """Return the proof that the log of *new* events begins with that of *old*.
 

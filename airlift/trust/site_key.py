@@ -16,7 +16,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+    Ed25519PrivateKey,
+    Ed25519PublicKey,
+)
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from securesystemslib.signer import (  # type: ignore[attr-defined]
     CryptoSigner,
     SSlibKey,
@@ -49,6 +53,8 @@ class Purpose(StrEnum):
 
     RECEIPT = "airlift/receipt/1"
     REQUEST = "airlift/request/1"
+    EVIDENCE = "airlift/evidence/1"
+    """The list of digests of an evidence pack (docs/audit.md)."""
 
     def message(self, payload: bytes) -> bytes:
         """Return what is signed: the purpose, a zero byte, the payload."""
@@ -185,6 +191,13 @@ def load(home: Path, phrase: Phrase | None = None) -> SiteKey:
 def encode_public(key: PublicKey) -> bytes:
     """Return the bytes of the small file that carries *key* to the connected side."""
     return canonical.encode({"format": public.SITE_FORMAT, **public.table(key)})
+
+
+def pem(key: PublicKey) -> str:
+    """Return a site's public key as other programs read it (RFC 8410, PEM)."""
+    found = Ed25519PublicKey.from_public_bytes(bytes.fromhex(key.public))
+    encoding, form = Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
+    return found.public_bytes(encoding, form).decode()
 
 
 def decode_public(data: bytes, *, name: str = "site key") -> PublicKey:
