@@ -206,27 +206,32 @@ def log(found: dict[str, bytes], site: str, key: Ed25519PublicKey) -> str:
     return f"{len(lines)} events, each in the log of {size} that the checkpoint states"
 
 
+def check(pack: Path, key_file: Path) -> list[str]:
+    """Return what a sound pack says of itself, a line each."""
+    site, key = read_key(key_file)
+    found = files(pack)
+    for name in (*sorted(UNLISTED), *NEEDED):
+        if name not in found:
+            raise Wrong(f"{name} is missing")
+    signed(found, key)
+    if wrong := list(differing(found)):
+        raise Wrong("; ".join(wrong))
+    told = [report(found["report.json"], site), log(found, site, key)]
+    return [*told, f"{len(found)} files, each as it was signed"]
+
+
 def main(arguments: list[str]) -> int:
     """Check one pack; return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="Check an evidence pack of airlift.")
     parser.add_argument("pack", type=Path)
     parser.add_argument("--key", type=Path, required=True)
     given = parser.parse_args(arguments)
     try:
-        site, key = read_key(given.key)
-        found = files(given.pack)
-        for name in (*sorted(UNLISTED), *NEEDED):
-            if name not in found:
-                raise Wrong(f"{name} is missing")
-        signed(found, key)
-        wrong = list(differing(found))
-        if wrong:
-            raise Wrong("; ".join(wrong))
-        told = [report(found["report.json"], site), log(found, site, key)]
+        told = check(given.pack, given.key)
     except (Wrong, OSError, ValueError, KeyError, TypeError, binascii.Error) as error:
         print(f"NOT as it was signed: {error}")
         return 1
-    print(*told, f"{len(found)} files, each as it was signed", sep="\n")
+    print(*told, sep="\n")
     return 0
 
 
