@@ -52,6 +52,13 @@ class Shell:
         said = self._capture.readouterr()
         return Done(code, said.out, said.err)
 
+    def bare(self, *arguments: str | Path) -> Done:
+        """Run one command that has no home."""
+        self._capture.readouterr()
+        code = main.run([*map(str, arguments)])
+        said = self._capture.readouterr()
+        return Done(code, said.out, said.err)
+
     def good(self, *arguments: str | Path) -> Done:
         """Run one command, which must succeed."""
         done = self(*arguments)

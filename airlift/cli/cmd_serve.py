@@ -16,6 +16,7 @@ from airlift.cli import config, knowledge, output, service
 from airlift.errors import RequestError
 from airlift.registry.catalog import Catalog
 from airlift.registry.overview import Overview
+from airlift.registry.reports import Reports
 from airlift.serve import Catalogue, Means, dialects
 from airlift.serve.access.control import Access
 from airlift.serve.access.file import AccessFile
@@ -162,7 +163,7 @@ def command(
         KeptDigests(home / "derived") as kept,
         Derived(shelf, kept, wanted=oci_image.layers, say=output.note) as derived,
     ):
-        catalogue = Catalogue(records=overview, clock=config.now)
+        catalogue = Catalogue(records=overview, clock=config.now, reports=Reports(home))
         means = Means(
             advisories=(upstream, config.now),
             digests=derived,

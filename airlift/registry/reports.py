@@ -13,6 +13,7 @@ from airlift.digest import Sha256, sha256
 from airlift.errors import AirliftError
 from airlift.format import pack
 from airlift.store.durable import Disk, names, read_file, there
+from airlift.trust import site_key
 
 FOLDER: Final = "reports"
 REPORT: Final = "report.json"
@@ -88,16 +89,56 @@ def read(home: Path, name: str) -> bytes | None:
 
 
 def report(home: Path, name: str) -> dict[str, Any] | None:
-    """Return the report in the pack *name*; None where it cannot be read as one.
+    """Return the report in the pack *name*, if the site's key of today signed it.
 
-    It is shown, not believed: `airlift audit check` says whether the site signed it.
+    None where it did not: who can write the folder must not be able to write reports.
+    `airlift audit check`, with an earlier key, says more.
     """
     try:
-        data = read(home, name)
+        data, key = read(home, name), site_key.read_public(home)
         files = pack.decode(data or b"", name=name)[1]
     except AirliftError:
         return None
-    if files.get(pack.DIGESTS) != pack.list_digests(files) or REPORT not in files:
+    listed, signature = files.get(pack.DIGESTS, b""), files.get(pack.SIGNATURE, b"")
+    if key is None or REPORT not in files or listed != pack.list_digests(files):
+        return None
+    if not site_key.verifies(key, site_key.Purpose.EVIDENCE, listed, signature):
         return None
     found: dict[str, Any] = json.loads(files[REPORT])
     return found
+
+
+class Reports:
+    """The recorded packs of a site, for whoever shows them; safe from any thread.
+
+    Args:
+        home: The site's folder.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._known: tuple[str, dict[str, Any] | None] = ("", None)
+
+    def recorded(self) -> tuple[Recorded, ...]:
+        """Return the packs, the newest first.
+
+        Raises:
+            StoreError: The folder cannot be read.
+        """
+        return recorded(self._home)
+
+    def report(self, name: str) -> dict[str, Any] | None:
+        """Return the report in a pack; None where this site's key did not sign it."""
+        # A pack never changes under its name, and the newest is what is asked for.
+        known = self._known
+        if known[0] != name:
+            self._known = known = (name, report(self._home, name))
+        return known[1]
+
+    def pack(self, name: str) -> bytes | None:
+        """Return the bytes of a pack; None where there is none of that name.
+
+        Raises:
+            StoreError: It cannot be read.
+        """
+        return read(self._home, name)

@@ -13,7 +13,7 @@ from airlift.serve.distribution.ollama import OllamaLibrary
 from airlift.serve.hub.huggingface import HuggingFace
 from airlift.serve.hub.xet import Xet
 from airlift.serve.page.dialect import Page
-from airlift.serve.records import Records
+from airlift.serve.records import Records, Reports
 from airlift.serve.wheels.simple_index import SimpleIndex
 
 
@@ -34,10 +34,12 @@ class Catalogue:
     Attributes:
         records: Everything held, live or not.
         clock: Returns the time, ``YYYY-MM-DDThh:mm:ssZ``.
+        reports: Audits that were recorded; None where none can be.
     """
 
     records: Records
     clock: Callable[[], str]
+    reports: Reports | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +72,14 @@ def dialects(means: Means | None = None) -> tuple[Dialect, ...]:
     libraries = (*oci.libraries(means.digests), OllamaLibrary())
     catalogue = means.catalogue
     return (
-        *([Page(catalogue.records, catalogue.clock)] if catalogue else []),
+        *(_pages(catalogue) if catalogue else []),
         *([Osv(*means.advisories)] if means.advisories else []),
         SimpleIndex(),
         Distribution(libraries),
         *([Xet()] if means.xet else []),
         HuggingFace(xet=means.xet),
     )
+
+
+def _pages(catalogue: Catalogue) -> list[Dialect]:
+    return [Page(catalogue.records, catalogue.clock, catalogue.reports)]

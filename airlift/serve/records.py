@@ -1,12 +1,13 @@
 """What people are shown beyond what is live: everything held, and how it came."""
 
 from collections.abc import Iterable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from airlift.artifact import ReleaseFile
 from airlift.digest import Sha256
 from airlift.registry.held import Delivered, Event, Generation, Held
 from airlift.registry.overview import Knowledge, Stored
+from airlift.registry.reports import Recorded
 from airlift.registry.scans import Attached
 from airlift.trust.attestation import Judged
 
@@ -60,4 +61,20 @@ class Records(Protocol):
 
     def knowledge(self) -> Knowledge:
         """Return what the site believes, as far as people ask."""
+        ...
+
+
+class Reports(Protocol):
+    """Audits that were recorded here. Reads only; safe from any thread."""
+
+    def recorded(self) -> tuple[Recorded, ...]:
+        """Return the evidence packs, the newest first."""
+        ...
+
+    def report(self, name: str) -> dict[str, Any] | None:
+        """Return the report in a pack; None where this site's key did not sign it."""
+        ...
+
+    def pack(self, name: str) -> bytes | None:
+        """Return the bytes of a pack; None where there is none of that name."""
         ...

@@ -27,7 +27,7 @@ AXE = "axe-core@4.14.1"
 LONG = "attack/" + "W" * 200
 PAGES = (
     *("/", "/-/models", "/-/models?q=nothing+here", "/-/wheels", "/-/wheels/foo-bar"),
-    *("/-/imports", "/-/imports/1", "/-/storage", "/-/no-such-page"),
+    *("/-/imports", "/-/imports/1", "/-/storage", "/-/audit", "/-/no-such-page"),
     *(f"/-/models/gguf/{GGUF}", f"/-/models/model/{LLM}", "/-/models/model/org/waits"),
     f"/-/models/model/{LONG}",
 )

@@ -110,6 +110,7 @@ def _render(ask: Ask, template: str, values: Mapping[str, object], tab: str) -> 
         "site": ask.view.snapshot.site,
         "tab": tab,
         "version": __version__,
+        "whole": ask.view.whole,
     }
     return rendering.render(template, frame | dict(values))
 

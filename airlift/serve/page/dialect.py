@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from urllib.parse import unquote
 
 from airlift.serve.dialect import Answer, Request, Shelf
-from airlift.serve.page import answers, sheets, views
+from airlift.serve.page import answers, audits, sheets, views
 from airlift.serve.page.answers import Ask
 from airlift.serve.page.links import BELOW, SIGN_IN
-from airlift.serve.records import Records
+from airlift.serve.records import Records, Reports
 from airlift.serve.wheels import wheel_index
 from airlift.serve.wheels.wheel_index import WheelIndex
 
@@ -26,10 +26,16 @@ class Page:
     Args:
         records: What is held, live or not.
         clock: Returns the time, ``YYYY-MM-DDThh:mm:ssZ``.
+        reports: Audits that were recorded; None where none can be.
     """
 
-    def __init__(self, records: Records, clock: Callable[[], str]) -> None:
-        self._records, self._clock = records, clock
+    def __init__(
+        self,
+        records: Records,
+        clock: Callable[[], str],
+        reports: Reports | None = None,
+    ) -> None:
+        self._records, self._clock, self._reports = records, clock, reports
         self._latest = views.Latest(records)
         self._lock = threading.Lock()
         self._wheels: tuple[Shelf, int, WheelIndex] | None = None
@@ -74,7 +80,7 @@ class Page:
             case ["releases", release_id]:
                 return sheets.release(ask, release_id, self._records.files)
             case _:
-                return _below(ask, parts)
+                return _below(ask, parts, self._reports)
 
     def _index(self, shelf: Shelf) -> WheelIndex:
         # The number is read before the set: if the set changes in between, the
@@ -89,8 +95,10 @@ class Page:
             return index
 
 
-def _below(ask: Ask, parts: Sequence[str]) -> Answer:
+def _below(ask: Ask, parts: Sequence[str], reports: Reports | None) -> Answer:
     match parts:
+        case ["audit", *name]:
+            return audits.answer(ask, reports, "/".join(name))
         case ["wheels", project]:
             return sheets.project(ask, project)
         case ["imports", sequence]:

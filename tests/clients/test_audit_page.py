@@ -1,0 +1,115 @@
+"""An audit as people see it, in a real Chromium: the page, and the report in a pack."""
+
+import io
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from airlift.audit.pack import evidence, html
+from airlift.registry import reports
+from airlift.registry.overview import Overview
+from airlift.registry.reports import Reports
+from airlift.serve.http.server import running
+from airlift.serve.http.settings import ServeSettings
+from airlift.serve.page.dialect import Page
+from audited import TODAY
+from clients.browser import DESK, PHONE, Browser, browsing
+from clients.test_page import AXE, complaints, opened
+from evidence import Audited
+from wire import clock
+
+pytestmark = pytest.mark.clients
+
+
+@pytest.fixture(scope="module")
+def audited(tmp_path_factory: pytest.TempPathFactory) -> Audited:
+    """A site with a recorded audit."""
+    one = Audited(tmp_path_factory.mktemp("site"))
+    one.hear()
+    with one.world.site() as site:
+        made = one.made(site)
+        data = evidence.seal(made, one.key, bom=False)
+        (one.home.parent / "report.html").write_bytes(html.encode(made))
+    reports.record(one.home, reports.name_of(TODAY, made.run_id), data)
+    return one
+
+
+@pytest.fixture(scope="module")
+def url(audited: Audited) -> Iterator[str]:
+    """The address of its page of audits."""
+    with (
+        closing(Overview.open(audited.home)) as overview,
+        audited.world.catalog() as catalog,
+    ):
+        shelf = catalog.shelf(audited.world.store)
+        table = (Page(overview, clock, Reports(audited.home)),)
+        settings = ServeSettings(port=0)
+        log = io.StringIO()
+        with running(shelf, settings, log=log, clock=clock, table=table) as address:
+            yield f"{address}/-/audit"
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """One browser for all tests."""
+    with browsing(tmp_path_factory.mktemp("profile")) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def axe(environments: Path) -> str:
+    """The program that looks for what keeps people out."""
+    home = environments / AXE.replace("@", "-")
+    source = home / "node_modules" / "axe-core" / "axe.min.js"
+    if not source.exists():
+        quiet = ("--no-save", "--ignore-scripts", "--no-audit", "--no-fund")
+        home.mkdir(parents=True, exist_ok=True)
+        run = ["npm", "install", *quiet, "--prefix", str(home), AXE]
+        subprocess.run(run, check=True, capture_output=True)
+    return source.read_text()
+
+
+def addresses(audited: Audited, url: str) -> tuple[str, str]:
+    """Return where the page is, and the report as a file."""
+    return url, (audited.home.parent / "report.html").as_uri()
+
+
+@pytest.mark.parametrize(
+    ("size", "dark"), [(DESK, False), (PHONE, True)], ids=["desk", "phone-dark"]
+)
+def test_nobody_is_kept_out_of_an_audit(
+    browser: Browser,
+    audited: Audited,
+    url: str,
+    axe: str,
+    size: tuple[int, int],
+    *,
+    dark: bool,
+) -> None:
+    """Contrast, names, headings, landmarks: every rule axe has."""
+    for address in addresses(audited, url):
+        with opened(browser, size=size, dark=dark) as tab:
+            tab.open(address)
+            assert complaints(tab, axe) == [], address
+
+
+def test_an_audit_fits_a_phone(browser: Browser, audited: Audited, url: str) -> None:
+    """At 360 pixels: tables scroll by themselves, the page never does."""
+    for address in addresses(audited, url):
+        with opened(browser, size=PHONE) as tab:
+            tab.open(address)
+            wide = tab.run("document.documentElement.scrollWidth")
+            assert wide <= PHONE[0], address
+
+
+def test_the_report_is_open_in_print(browser: Browser, audited: Audited) -> None:
+    """What lies folded on paper cannot be unfolded."""
+    with opened(browser) as tab:
+        tab.open((audited.home.parent / "report.html").as_uri())
+        closed = tab.run("document.querySelectorAll('details:not([open])').length")
+        assert closed == 0
+        shown = tab.run("getComputedStyle(document.querySelector('h1')).fontSize")
+        assert shown == "24px", "its own style counts under its policy"
