@@ -43,7 +43,8 @@ def command(
 ) -> None:
     """Isolated side: show this site's own key; write its public half to TARGET.
 
-    The key signs receipts and requests, and nothing else. It is made when it is first
+    The key signs what the site says itself: receipts, requests, checkpoints of its log
+    and evidence of audits. It decides nothing about deliveries. It is made when it is first
     needed, readable by its owner only, so that an import nobody watches can sign. The
     connected side enrols the public half: `airlift site enrol`.
     """

@@ -48,6 +48,9 @@ ALSO = (
     "audit models",
     "audit diff",
     "audit log",
+    "audit export",
+    "audit check",
+    "audit controls",
 )
 """More of them, which the watched crossing does not run."""
 OUT = (

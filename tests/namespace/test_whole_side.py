@@ -87,9 +87,12 @@ JOURNEY = (
     "audit run",
     "audit bundles",
     "audit changes REPORT",
+    "audit controls",
     "audit cross",
     "audit denied",
     "audit diff acme/m acme/m",
+    "audit export --out PACK --record",
+    "audit check PACK --key KEY",
     "audit models",
     "audit freshness",
     "audit hosts",
@@ -126,6 +129,7 @@ for line in json.loads(sys.argv[1]):
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
         try:
             homeless = line[0] in ("repair", "client-env") or line[1:2] == ["schema"]
+            homeless = homeless or line[:2] == ["audit", "check"]
             code = run([*line, *([] if homeless else ["--home", sys.argv[2]])])
         except SystemExit as error:
             code = error.code
@@ -185,6 +189,7 @@ def test_no_command_of_the_isolated_side_makes_a_network_call(tmp_path: Path) ->
         "REPORT": tmp_path / "report.txt",
         "CLIENT": tmp_path / "client",
         "PHRASE": connected.phrase,
+        "PACK": tmp_path / "evidence.tar",
         "SEEN": tmp_path / "seen.json",
         "PROOFS": tmp_path / "proofs",
         "LOGS": tmp_path / "logs",
