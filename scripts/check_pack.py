@@ -30,7 +30,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 PURPOSE = b"airlift/evidence/1\0"
 RECORD = 512
 UNLISTED = {"DIGESTS", "DIGESTS.sig"}
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}", re.ASCII)
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
 NEEDED = ("report.json", "log-slice.jsonl", "log-checkpoint")
 
 

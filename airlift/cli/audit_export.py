@@ -22,6 +22,8 @@ from airlift.trust import site_key
 from airlift.trust.site_key import SiteKey
 
 _PACK: Final = "pack"
+_EARLIER: Final = 50
+"""Recorded reports that a trend is drawn of: a year of weeks."""
 _FORMS: Final[dict[str, tuple[str, Callable[[Made], bytes]]]] = {
     "json": ("json", lambda made: made.encoded),
     "html": ("html", html.encode),
@@ -53,7 +55,7 @@ _FORMS: Final[dict[str, tuple[str, Callable[[Made], bytes]]]] = {
     type=click.Choice(boms.CYCLONEDX),
     default=boms.CYCLONEDX[0],
     show_default=True,
-    help="Version of CycloneDX, with --format cyclonedx.",
+    help="Version of CycloneDX.",
 )
 @click.option("--no-bom", is_flag=True, help="Leave bills of material out of the pack.")
 @click.option(
@@ -114,8 +116,11 @@ def command(
     with audit_frame.open_asked(asked) as site:
         made = _made(site, asked)
         if form == _PACK:
-            phrase = _phrase(home, passphrase_fd, passphrase_file)
-            data, ending = evidence.seal(made, phrase, bom=not no_bom), "tar"
+            key = _key(home, passphrase_fd, passphrase_file)
+            data, ending = (
+                evidence.seal(made, key, bom=None if no_bom else cyclonedx),
+                "tar",
+            )
         elif form == "cyclonedx":
             data, ending = boms.cyclonedx(made, cyclonedx), _FORMS[form][0]
         else:
@@ -134,14 +139,14 @@ def _made(site: Site, asked: audit_frame.Asked) -> Made:
 
 
 def _earlier(site: Site) -> tuple[Told, ...]:
-    """Return the reports recorded before the moment that is asked about."""
-    listed = reversed(reports.recorded(site.home))
+    """Return the newest reports recorded before the moment that is asked about."""
+    listed = reversed(reports.recorded(site.home)[:_EARLIER])
     until = site.as_of or site.now
     found = (reports.report(site.home, one.name) for one in listed if one.time < until)
     return tuple(one for one in found if one is not None)
 
 
-def _phrase(home: Path, fd: int | None, file: Path | None) -> SiteKey:
+def _key(home: Path, fd: int | None, file: Path | None) -> SiteKey:
     def phrase() -> str:
         return config.passphrase(fd, file, what="the site's key")
 

@@ -24,7 +24,7 @@ LIMIT: Final = 1 << 30
 MEMBERS: Final = 100
 """Most members that are read; a pack has some 15."""
 
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}", re.ASCII)
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
 _LINE: Final = re.compile(r"([0-9a-f]{64})  ([^ \n]+)\n", re.ASCII)
 
 

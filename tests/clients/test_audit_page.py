@@ -31,7 +31,7 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Audited:
     one.hear()
     with one.world.site() as site:
         made = one.made(site)
-        data = evidence.seal(made, one.key, bom=False)
+        data = evidence.seal(made, one.key, bom=None)
         (one.home.parent / "report.html").write_bytes(html.encode(made))
     reports.record(one.home, reports.name_of(TODAY, made.run_id), data)
     return one

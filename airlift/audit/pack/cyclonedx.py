@@ -162,7 +162,7 @@ def _elsewhere(made: Made, held: Iterable[Component]) -> Iterator[Component]:
     seen: set[str] = set()
     for one in _found(made):
         subject = one["subject"]
-        purl = subject["purl"]
+        purl = _spelled(subject["purl"])
         if purl and purl not in known and purl not in seen:
             seen.add(purl)
             yield Component(
@@ -173,6 +173,11 @@ def _elsewhere(made: Made, held: Iterable[Component]) -> Iterator[Component]:
                 purl=PackageURL.from_string(purl),
                 properties=_properties(state="not held", hosts=subject["hosts"]),
             )
+
+
+def _spelled(purl: str) -> str:
+    """Return a package URL as the library spells it; empty for none."""
+    return str(PackageURL.from_string(purl)) if purl else ""
 
 
 def _references(found: Iterable[Component]) -> dict[str, list[str]]:
@@ -191,8 +196,7 @@ def _vulnerabilities(
 ) -> Iterator[Vulnerability]:
     refs = _references(components)
     for one in _found(made):
-        purl = one["subject"]["purl"]
-        targets = refs.get(str(PackageURL.from_string(purl)), []) if purl else []
+        targets = refs.get(_spelled(one["subject"]["purl"]), [])
         fix = one["fix"]
         yield Vulnerability(
             bom_ref=one["id"],

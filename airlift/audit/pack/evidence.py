@@ -29,13 +29,15 @@ _KEYS_FORMAT: Final = "airlift/evidence-keys/1"
 _WAIVERS_FORMAT: Final = "airlift/evidence-waivers/1"
 
 
-def contents(made: Made, key: PublicKey, *, bom: bool = True) -> dict[str, bytes]:
+def contents(
+    made: Made, key: PublicKey, *, bom: str | None = boms.CYCLONEDX[0]
+) -> dict[str, bytes]:
     """Return the files of the pack by name, all but digests and signature.
 
     Args:
         made: The audit.
         key: The key that is to sign.
-        bom: Also with the bills of material, which need the extra ``bom``.
+        bom: Version of CycloneDX; None for no bills of material, which need an extra.
 
     Raises:
         RequestError: The extra is not installed, or no checkpoint was signed.
@@ -52,7 +54,7 @@ def contents(made: Made, key: PublicKey, *, bom: bool = True) -> dict[str, bytes
         "waivers.json": _line(waivers(made.site)),
     }
     if bom:
-        found["bom.cdx.json"] = boms.cyclonedx(made)
+        found["bom.cdx.json"] = boms.cyclonedx(made, bom)
         found["bom.spdx3.json"] = boms.spdx3(made)
     if made.site.catalogues:
         newest = made.site.catalogues[0]
@@ -63,8 +65,13 @@ def contents(made: Made, key: PublicKey, *, bom: bool = True) -> dict[str, bytes
     return found
 
 
-def seal(made: Made, key: SiteKey, *, bom: bool = True) -> bytes:
+def seal(made: Made, key: SiteKey, *, bom: str | None = boms.CYCLONEDX[0]) -> bytes:
     """Return the bytes of the pack, its digests signed by *key*.
+
+    Args:
+        made: The audit.
+        key: The site's own.
+        bom: As ``contents`` has it.
 
     Raises:
         RequestError: *key* is another site's, or as ``contents``.

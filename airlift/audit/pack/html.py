@@ -12,7 +12,7 @@ from typing import Any, Final
 import segno
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from airlift import __version__
+from airlift import __version__, naming
 from airlift.audit import controls
 from airlift.audit.pack import plots
 from airlift.audit.pack.made import Made, Told
@@ -70,8 +70,8 @@ def _templates() -> Environment:
 
 
 def cell(value: object) -> str:
-    """Return a value of a table as a reader sees it: exact, control characters told."""
-    return words.show(plain(value)) or "-"  # type: ignore[arg-type]
+    """Return a value of a table as a reader sees it: whole, what acts on a reader told."""
+    return naming.show(plain(value)) or "-"  # type: ignore[arg-type]
 
 
 def short(value: object) -> str:

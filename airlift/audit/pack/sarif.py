@@ -38,7 +38,7 @@ def encode(made: Made) -> bytes:
     driver = {
         "name": "airlift",
         "version": __version__,
-        "rules": [_rule(kind, made.told["questions"]) for kind in kinds],
+        "rules": [_rule(kind, made.told) for kind in kinds],
     }
     run = {
         "tool": {"driver": driver},
@@ -57,14 +57,11 @@ def encode(made: Made) -> bytes:
     return json.dumps(told, ensure_ascii=False, sort_keys=True).encode() + b"\n"
 
 
-def _rule(kind: str, questions: list[Told]) -> Told:
-    asked = sorted({q["title"] for q in questions if kind in _kinds(q)})
-    text = f"airlift audit: {kind}" + (f" ({'; '.join(asked)})" if asked else "")
+def _rule(kind: str, told: Told) -> Told:
+    ids = {one["id"] for one in told["findings"] if one["kind"] == kind}
+    asked = [one["title"] for one in told["questions"] if ids & {*one["findings"]}]
+    text = f"{kind}: {'; '.join(asked)}" if asked else kind
     return {"id": kind, "shortDescription": {"text": text}}
-
-
-def _kinds(question: Told) -> tuple[str, str]:
-    return question["name"], question["name"].removesuffix("s")
 
 
 def _invocation(made: Made) -> dict[str, Any]:
@@ -114,8 +111,9 @@ def _location(subject: Told) -> Told:
     parts = [subject["kind"], subject["name"]]
     if version := subject["version"]:
         parts.append(version)
-    # Of a path, so that no part can lead above the base.
-    uri = "/".join(quote(part.replace("..", "%2E%2E"), safe="/@+~%") for part in parts)
+    # No part of a name may lead above the base.
+    uri = "/".join(quote(part, safe="/@+~") for part in parts)
+    uri = uri.replace("..", "%2E%2E")
     label = "@".join(parts[1:])
     return {
         "physicalLocation": {"artifactLocation": {"uri": uri, "uriBaseId": _BASE}},

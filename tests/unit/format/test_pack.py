@@ -56,7 +56,7 @@ def test_what_follows_its_end_is_refused() -> None:
     assert caught.value.problem == told
 
 
-@pytest.mark.parametrize("name", ["", "..", "a/b", "-x", "a b", "x" * 41, "\u00e4"])
+@pytest.mark.parametrize("name", ["", "..", "a/b", "-x", "a b", "x" * 64, "\u00e4"])
 def test_a_name_that_leads_elsewhere_is_none(name: str) -> None:
     """A member may be unpacked by anything, to anywhere."""
     assert not pack.is_name(name)

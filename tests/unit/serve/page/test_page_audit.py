@@ -33,7 +33,7 @@ class Shown:
         """Record an audit of ``TODAY``; return the name of its pack."""
         with self.audited.world.site() as site:
             made = self.audited.made(site)
-            data = evidence.seal(made, self.audited.key, bom=False)
+            data = evidence.seal(made, self.audited.key, bom=None)
         name = reports.name_of(TODAY, made.run_id)
         reports.record(self.home, name, data)
         return name
