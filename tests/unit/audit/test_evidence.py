@@ -14,9 +14,11 @@ import pytest
 
 import check_pack
 from airlift.audit.pack import checking, evidence, html
+from airlift.audit.pack.made import Made
 from airlift.errors import RequestError
 from airlift.format import pack
 from airlift.trust import site_key
+from audited import World
 from evidence import HOSTILE, Audited
 
 ALWAYS = [
@@ -205,8 +207,17 @@ def test_the_inventory_has_a_line_for_each_release_and_file(
     ]
 
 
-def test_a_site_without_a_checkpoint_makes_no_pack(audited: Audited) -> None:
+def test_a_site_without_a_checkpoint_makes_no_pack(tmp_path: Path) -> None:
     """A log that nothing vouches for is no evidence, and must not look like some."""
+    world = World(tmp_path)
+    key = site_key.create(world.home, "plant7")
+    with world.report("inventory") as found, pytest.raises(RequestError) as caught:
+        evidence.seal(Made(report=found), key)
+    assert caught.value.problem == "no checkpoint of this log was signed yet"
+
+
+def test_the_key_of_another_site_signs_no_pack(audited: Audited) -> None:
+    """It would be evidence of another site than it says."""
     with audited.world.site() as site:
         other = dataclasses.replace(audited.key.public, name="plant8")
         made = audited.made(site)
