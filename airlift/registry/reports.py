@@ -17,6 +17,8 @@ from airlift.trust import site_key
 
 FOLDER: Final = "reports"
 REPORT: Final = "report.json"
+SCHEMA: Final = "airlift.audit/1"
+"""Of the reports that can be shown; one of a later airlift is not guessed at."""
 _NAME: Final = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{16}\.tar", re.ASCII)
 
 
@@ -105,7 +107,7 @@ def report(home: Path, name: str) -> dict[str, Any] | None:
     if not site_key.verifies(key, site_key.Purpose.EVIDENCE, listed, signature):
         return None
     found: dict[str, Any] = json.loads(files[REPORT])
-    return found
+    return found if found.get("schema") == SCHEMA else None
 
 
 class Reports:
