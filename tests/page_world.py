@@ -163,7 +163,7 @@ def targets(one: World) -> list[str]:
     """Return the path of every page there is."""
     return [
         *("/", "/-/models", "/-/wheels", "/-/wheels/foo-bar", "/-/imports"),
-        *("/-/imports/1", "/-/storage"),
+        *("/-/imports/1", "/-/storage", "/-/audit"),
         *(f"/-/releases/{release}" for release in one.ids.values()),
     ]
 
