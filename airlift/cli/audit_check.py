@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from airlift import naming
+from airlift.artifact import Json
 from airlift.audit.pack import checking
 from airlift.cli import config, output
 from airlift.errors import FormatError
@@ -37,7 +38,9 @@ def command(source: Path, key_file: Path, *, as_json: bool) -> int:
     found = checking.check(checking.read(source), key)
     sound = all(one.is_sound for one in found)
     if as_json:
-        rows = [{"name": one.name, "state": one.state, "why": one.why} for one in found]
+        rows: list[Json] = [
+            {"name": one.name, "state": one.state, "why": one.why} for one in found
+        ]
         output.as_json({"site": key.name, "sound": sound, "parts": rows})
     else:
         output.table(

@@ -42,6 +42,7 @@ def _module(name: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if (error.name or "").startswith(_OURS):
             raise
-        problem = f"bills of material need the package `{error.name}`"
+        wanted = (error.name or name).partition(".")[0]
+        problem = f"bills of material need the package `{wanted}`"
         hint = "`pip install 'airlift[bom]'`, or leave them out: --no-bom"
         raise RequestError(problem, hint=hint) from error

@@ -134,7 +134,7 @@ def log_slice(site: Site) -> Iterator[bytes]:
     events = site.events()
     upto = events[-1].number if events else 0
     for number, entry, proof in Logbook(site.home).proven(EVENTS, upto):
-        hashes = [base64.b64encode(one).decode() for one in proof]
+        hashes: list[Json] = [base64.b64encode(one).decode() for one in proof]
         told: Json = {"number": number, "entry": entry.decode(), "proof": hashes}
         yield _line(told)
 

@@ -89,6 +89,8 @@ def encode(made: Made, key: PublicKey | None = None) -> bytes:
     source = _templates().loader
     assert source is not None
     style, _, _ = source.get_source(_templates(), "report.css")
+    # It is escaped like all else, so it has none of what escaping changes.
+    assert not {*style} & {*"<>&'\""}, style
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     told = made.told
     values: dict[str, Any] = {

@@ -55,7 +55,8 @@ def ages(sources: Sequence[dict[str, Any]], bounds: dict[str, Any]) -> list[Bar]
 def bound(days: int, sources: Sequence[dict[str, Any]], bounds: dict[str, Any]) -> int:
     """Return where *days* lies in the drawing of ``ages``."""
     known = [one["age_days"] for one in sources if one["age_days"] is not None]
-    return round(days / max([*known, bounds["ageing_days"], 1]) * WIDTH)
+    most: int = max([*known, bounds["ageing_days"], 1])
+    return round(days / most * WIDTH)
 
 
 def steps(told: Iterable[tuple[str, int]]) -> Steps | None:

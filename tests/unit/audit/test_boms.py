@@ -154,7 +154,7 @@ def test_spdx_reads_back_as_what_was_written(audited: Audited) -> None:
         data = boms.spdx3(audited.made(site))
     found = spdx.SHACLObjectSet()
     spdx.JSONLDDeserializer().read(io.BytesIO(data), found)
-    models = {one.name: one for one in found.foreach_type(spdx.ai_AIPackage)}
+    models = {str(one.name): one for one in found.foreach_type(spdx.ai_AIPackage)}
     assert sorted(models) == ["org/base", "org/hostile", "org/model"]
     wheels = [
         one.software_packageUrl

@@ -52,7 +52,7 @@ def test_what_follows_its_end_is_refused() -> None:
     """Readers of tar stop at the end, and would never show it."""
     with pytest.raises(FormatError) as caught:
         pack.decode(pack.encode(TOP, FILES) + bytes(512))
-    told = "pack: bytes in it are not as airlift writes them, or are cut off"
+    told = "pack: at byte 2560 is not a header airlift writes"
     assert caught.value.problem == told
 
 
