@@ -46,7 +46,8 @@ def decode(data: bytes, *, name: str = "pack") -> tuple[str, dict[str, bytes]]:
     Raises:
         FormatError: It is not, byte for byte, what ``encode`` makes of them.
     """
-    offset, top, files = 0, "", {}
+    offset, top = 0, ""
+    files: dict[str, bytes] = {}
     body = len(data) - len(framing.END)
     while offset < body and len(files) < MEMBERS:
         told, size = _header(data[offset : offset + framing.RECORD], offset, name)
