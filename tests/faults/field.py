@@ -12,6 +12,8 @@ from airlift.inbound.arrival import Gate
 from airlift.inbound.own_key import Maker
 from airlift.registry.catalog import Catalog
 from airlift.store.blobs import BlobStore
+from airlift.trust import keys
+from authority import CHEAP
 from crossing import NOW, Crossing, Isolated, noise, weights
 from handmade import Run, built, send, whole
 
@@ -26,6 +28,7 @@ FILES = {
 """Small, coded, and of several slabs, so that several workers write at once."""
 PIECES = (Run(5), Run(5 << 20, NOISE), Run(2000, NOISE, 100, 4))
 """One more file is put together of one that comes with it."""
+PHRASE = "correct horse"
 ZYGOTE = Path(__file__).parent / "zygote.py"
 
 
@@ -58,6 +61,8 @@ class Field:
         files = {**FILES, "made.bin": MADE}
         made = built(MADE, PIECES)
         send(crossing.connected, "acme/m", files, [*whole_, made]).write(self.medium)
+        keys.save(folder, crossing.connected.key, PHRASE, cost=CHEAP)
+        self.key = folder / "alice.key"
         self.count = 0
         environment = {**os.environ, "PYTHONPATH": str(ZYGOTE.parent.parent)}
         if library:
@@ -77,17 +82,25 @@ class Field:
         shutil.copytree(self.template, home)
         return home
 
-    def begin(self, home: Path, kill_at: int = 0, *, torn: bool = False) -> int:
+    def begin(
+        self,
+        home: Path,
+        kill_at: int = 0,
+        *,
+        torn: bool = False,
+        what: Path | None = None,
+    ) -> int:
         """Start a process that will import; return its number.
 
         Args:
             home: Of the isolated side.
             kill_at: The change of the disk that it dies at, where it has the shim.
             torn: Whether half of that change is made.
+            what: The file of a key, whose holder cosigns the log instead.
         """
         assert self.zygote.stdin
         assert self.zygote.stdout
-        told = (home, self.medium, kill_at, int(torn))
+        told = (home, what or self.medium, kill_at, int(torn))
         self.zygote.stdin.write("\t".join(map(str, told)) + "\n")
         self.zygote.stdin.flush()
         return int(self.zygote.stdout.readline())
