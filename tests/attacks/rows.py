@@ -62,6 +62,7 @@ ROWS: Final = (
         "swaps in a volume of an older delivery (C)",
         "known by content; the one that is missing is named",
         journey__test_crossing="a_volume_of_an_older_delivery_does_not_stand_in",
+        attacks__test_swaps="no_volume_of_another_delivery_stands_in",
         unit__trust__test_replay="no_mixture_of_two_deliveries_is_believed",
     ),
     _row(
@@ -560,6 +561,7 @@ ROWS: Final = (
         unit__registry__test_log="a_database_and_records_put_back_are_found_by_the_checkpoint_beside "
         "a_whole_host_put_back_is_found_by_what_was_carried_away",
         journey__test_log="a_host_put_back_is_found_at_the_next_delivery",
+        unit__registry__test_cosigning="a_cosigned_note_finds_a_log_that_was_put_back",
     ),
     _row(
         "H5",
@@ -589,6 +591,8 @@ ROWS: Final = (
         "both_verifiers_find_every_change_of_a_carried_log what_is_refused_is_in_the_log",
         unit__format__test_merkle="every_event_of_every_size_is_proved_and_nothing_else "
         "every_log_is_proved_to_go_on_from_every_earlier_one",
+        unit__registry__test_cosigning="a_history_written_anew_with_the_sites_key_has_no_cosignature "
+        "both_verifiers_find_what_was_changed_of_cosignatures",
         unit__registry__test_mark="a_copy_that_lacks_one_line_of_the_log_is_refused",
     ),
     _row(
