@@ -1,16 +1,17 @@
 """Q4a: what upstream has newer, how far behind that is, and what catching up takes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
 from packaging.version import Version as Number
 
 from airlift.artifact import Json, Pinned, PinnedFile
-from airlift.audit import upstreams
+from airlift.audit import risk, upstreams
 from airlift.audit.answer import Answer, Options
 from airlift.audit.finding import Finding, Fix, Severity
 from airlift.audit.site import Site
+from airlift.audit.urgency import Urgency
 from airlift.format import advisory
 from airlift.format.catalogue_entries import Item, Package
 from airlift.inbound.news import Finding as Piece
@@ -22,7 +23,7 @@ KIND: Final = "outdated"
 """The family of its findings."""
 _COLUMNS: Final = (
     *("number", "name", "have", "newest", "delta_bytes", "behind", "days", "class"),
-    *("closes", "licence", "full_bytes", "kind", "as_of"),
+    *("closes", "licence", "full_bytes", "risk", "kind", "as_of"),
 )
 _CLASSES: Final = {
     # Told from names and digests alone: tensors are read once both are here.
@@ -32,19 +33,20 @@ _CLASSES: Final = {
 
 
 def ask(site: Site, options: Options) -> Answer:
-    """Return a row for each held thing of which upstream has a newer one."""
+    """Return a row for each held thing of which upstream has a newer one.
+
+    What is most pressing comes first.
+    """
     pieces = list(upstreams.held(site))
     wanted = [one for one in pieces if options.wants(*names(one))]
     late = [one for one in wanted if one.news is News.NEWER]
-    rows = tuple(_row(site, one) for one in late)
+    ranked = sorted(_ranked(site, late), key=lambda each: -sum(each[2].values()))
     return Answer(
         question="Q4a",
         as_of=site.made.issued if site.made else "",
         columns=_COLUMNS,
-        rows=rows,
-        findings=tuple(
-            _finding(site, one, row) for one, row in zip(late, rows, strict=True)
-        ),
+        rows=tuple({**row, "risk": risk.shown(parts)} for _, row, parts in ranked),
+        findings=tuple(_finding(site, *each) for each in ranked),
         unknown=(
             *options.absent(map(names, pieces)),
             *upstreams.unknown(site, wanted),
@@ -63,10 +65,26 @@ def names(one: Piece) -> tuple[str, ...]:
     )
 
 
-def _row(site: Site, one: Piece) -> Mapping[str, Json]:
+_Ranked = tuple[Piece, Mapping[str, Json], Mapping[str, int]]
+"""What is late, its row without its rank, and the parts of that."""
+
+
+def _ranked(site: Site, late: Iterable[Piece]) -> Iterator[_Ranked]:
+    urgency = Urgency(site)
+    for one in late:
+        entry = _entry(site, one)
+        row = _row(site, one, entry)
+        since = _since(one, entry)
+        yield one, row, urgency.parts(one, extent=str(row["class"]), since=since)
+
+
+def _entry(site: Site, one: Piece) -> Item | Package:
     assert site.made is not None
     assert one.number is not None, one
-    entry = site.made.entry(one.number)
+    return site.made.entry(one.number)
+
+
+def _row(site: Site, one: Piece, entry: Item | Package) -> Mapping[str, Json]:
     return {
         "number": one.number,
         "kind": str(upstreams.subject(site, one).kind),
@@ -171,7 +189,9 @@ def _licence(site: Site, one: Piece, entry: Item | Package) -> str:
     return "" if have == comes else f"{have or 'none'} -> {comes or 'none'}"
 
 
-def _finding(site: Site, one: Piece, row: Mapping[str, Json]) -> Finding:
+def _finding(
+    site: Site, one: Piece, row: Mapping[str, Json], parts: Mapping[str, int]
+) -> Finding:
     closes = row["closes"]
     label = one.asked or one.name
     steps = f"{row['behind']} behind" if row["behind"] else "behind"
@@ -186,7 +206,10 @@ def _finding(site: Site, one: Piece, row: Mapping[str, Json]) -> Finding:
         severity=Severity.MEDIUM if closes or row["licence"] else Severity.LOW,
         subject=upstreams.subject(site, one),
         title=title,
-        evidence={key: row[key] for key in ("class", "closes", "licence", "as_of")},
+        evidence={
+            **{key: row[key] for key in ("class", "closes", "licence", "as_of")},
+            "risk": dict(parts),
+        },
         fix=Fix(to=one.newest, delta_bytes=one.bytes, in_catalogue=True),
         arrived_in=upstreams.arrived_in(site, one),
         controls=("SI-2",),

@@ -12,6 +12,8 @@ from airlift.trust import clock
 
 EXPLOITED: Final = 1000
 WITHDRAWN: Final = 300
+BEHAVIOUR: Final = 20
+"""Of an update that changes behaviour and no weights."""
 MONTHS: Final = 24
 """Most months of age that count, one point each."""
 _SEVERITIES: Final[Mapping[Severity, int]] = {

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import advised
 import catalogues
 from airlift.artifact import Json
 from airlift.audit.finding import Fix, Verdict
@@ -154,6 +155,49 @@ def test_advisories_that_the_newest_closes_are_named(stocked: World) -> None:
         "medium",
         "demo is 2 behind for 104 days: packages; the newest closes an advisory",
     )
+
+
+def test_what_is_most_pressing_comes_first(stocked: World) -> None:
+    """Whoever has room for three of thirty reads from the top; the parts are shown."""
+    own: dict[str, Json] = {
+        "kev": {"as_of": WEEK, "added": "2026-02-02"},
+        "epss": {"as_of": WEEK, "score": "0.5", "percentile": "0.9"},
+    }
+    worst = advised.osv(
+        "CVE-2026-1", fixed="1.1", severity=advised.scored(advised.V9_8)
+    )
+    # The newest has it too: moving there helps nobody.
+    stays = advised.osv("CVE-2026-2", fixed="", severity=advised.scored(advised.V9_8))
+    config = KnownFile(path="config.json", size=700, sha256=catalogues.digest("new"))
+    stocked.hear(
+        catalogue(
+            replace(NEWER, files=(config,)),
+            packages=(package(),),
+            advisories=advised.listed(
+                advised.carried(worst, own), advised.carried(stays)
+            ),
+        )
+    )
+    found = stocked.ask("outdated")
+    assert rows(found, "name", "closes", "risk") == [
+        ("demo", ["CVE-2026-1"], "1453 = kev 1000 + critical 400 + epss 50 + age 3"),
+        ("org/model", [], "20 = behaviour 20"),
+    ]
+    assert found.findings[1].evidence["risk"] == {
+        "kev": 0,
+        "epss": 0,
+        "withdrawn": 0,
+        "behaviour": 20,
+        "age": 0,
+    }
+
+
+def test_what_upstream_took_back_is_pressing(stocked: World) -> None:
+    """What is yanked should be moved away from, however small the step."""
+    stocked.hear(catalogue(packages=(yanked(),)))
+    assert rows(stocked.ask("outdated"), "name", "risk") == [
+        ("demo", "303 = withdrawn 300 + age 3")
+    ]
 
 
 def test_nothing_is_current_without_a_catalogue(stocked: World) -> None:
