@@ -1,10 +1,13 @@
 """Commands of airlift, run in this process or as their own."""
 
+import fcntl
 import json
 import os
 import pty
+import struct
 import subprocess
 import sys
+import termios
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,3 +96,25 @@ def answering(answer: str, *arguments: str | Path) -> Done:
     finally:
         os.close(ours)
         os.close(theirs)
+
+
+def terminal(*arguments: str, columns: int = 80, lines: int = 24) -> list[str]:
+    """Return what a terminal of that size shows of a command."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", lines, columns, 0, 0))
+    # The size of the terminal, not of the one the tests run at.
+    kept = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")}
+    with subprocess.Popen(line(*arguments), stdout=theirs, env=kept) as running:
+        os.close(theirs)
+        said = b""
+        while True:
+            try:
+                piece = os.read(ours, 65_536)
+            except OSError:  # the other end was closed
+                break
+            if not piece:
+                break
+            said += piece
+        running.wait(timeout=60)
+    os.close(ours)
+    return said.decode().replace("\r\n", "\n").splitlines()

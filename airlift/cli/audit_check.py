@@ -1,6 +1,7 @@
 """``airlift audit check``: whether an evidence pack is what a site signed."""
 
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -12,7 +13,8 @@ from airlift.errors import FormatError
 from airlift.store.durable import read_file
 from airlift.trust import site_key
 
-_LIMIT = 64 << 10
+SCHEMA: Final = "airlift.audit-check/1"
+_LIMIT: Final = 64 << 10
 
 
 @click.command("check")
@@ -41,7 +43,9 @@ def command(source: Path, key_file: Path, *, as_json: bool) -> int:
         rows: list[Json] = [
             {"name": one.name, "state": one.state, "why": one.why} for one in found
         ]
-        output.as_json({"site": key.name, "sound": sound, "parts": rows})
+        output.as_json(
+            {"schema": SCHEMA, "site": key.name, "sound": sound, "parts": rows}
+        )
     else:
         output.table(
             [(naming.show(one.name), one.state, naming.show(one.why)) for one in found],

@@ -14,6 +14,8 @@ from airlift.audit.pack.made import Made, Told
 from airlift.audit.questions import QUESTIONS
 from airlift.audit.site import Site
 from airlift.cli import audit_frame, audit_out, config, output
+from airlift.cli.audit_frame import Asked
+from airlift.cli.duration import Duration
 from airlift.digest import sha256
 from airlift.errors import RequestError
 from airlift.registry import reports
@@ -21,7 +23,9 @@ from airlift.store.durable import Disk
 from airlift.trust import site_key
 from airlift.trust.site_key import SiteKey
 
+SCHEMA: Final = "airlift.audit-export/1"
 _PACK: Final = "pack"
+_ENDING: Final = "tar"
 _EARLIER: Final = 50
 """Recorded reports that a trend is drawn of: a year of weeks."""
 _FORMS: Final[dict[str, tuple[str, Callable[[Made], bytes]]]] = {
@@ -71,6 +75,11 @@ _FORMS: Final[dict[str, tuple[str, Callable[[Made], bytes]]]] = {
     show_default="high",
     help="Least severity that makes the report's own exit code 10.",
 )
+@click.option(
+    "--max-age",
+    type=Duration(),
+    help="Oldest knowledge of upstream that is no exit code 11: 30d, say.",
+)
 @config.passphrase_options
 @config.home_option
 @config.json_option
@@ -84,6 +93,7 @@ def command(
     record: bool,
     as_of: str | None,
     fail_on: str,
+    max_age: int | None,
     passphrase_fd: int | None,
     passphrase_file: Path | None,
     as_json: bool,
@@ -102,37 +112,44 @@ def command(
     if form != _PACK and (record or no_bom):
         problem = "--record and --no-bom are about a pack"
         raise RequestError(problem, hint="leave --format out")
-    asked = audit_frame.Asked(
+    asked = Asked(
         home=home,
         as_json=as_json,
         as_csv=False,
         quiet=False,
+        verbose=False,
         as_of=as_of,
         kinds=(),
         fail_on=fail_on,
-        max_age=None,
+        max_age=max_age,
         out=None,
     )
+
+    def key() -> SiteKey:
+        return _key(home, passphrase_fd, passphrase_file)
+
     with audit_frame.open_asked(asked) as site:
         made = _made(site, asked)
-        if form == _PACK:
-            key = _key(home, passphrase_fd, passphrase_file)
-            data, ending = (
-                evidence.seal(made, key, bom=None if no_bom else cyclonedx),
-                "tar",
-            )
-        elif form == "cyclonedx":
-            data, ending = boms.cyclonedx(made, cyclonedx), _FORMS[form][0]
-        else:
-            ending, make = _FORMS[form]
-            data = make(made)
+        bom = None if no_bom else cyclonedx
+        data = _encoded(made, form, bom, key)
         if record:
             reports.record(home, reports.name_of(made.time, made.run_id), data)
+        ending = _ENDING if form == _PACK else _FORMS[form][0]
         written = _write(out, f"{made.name}.{ending}", data) if out else None
         return _tell(made, data, written, as_json=as_json)
 
 
-def _made(site: Site, asked: audit_frame.Asked) -> Made:
+def _encoded(
+    made: Made, form: str, bom: str | None, key: Callable[[], SiteKey]
+) -> bytes:
+    if form == _PACK:
+        return evidence.seal(made, key(), bom=bom)
+    if form == "cyclonedx" and bom:
+        return boms.cyclonedx(made, bom)
+    return _FORMS[form][1](made)
+
+
+def _made(site: Site, asked: Asked) -> Made:
     progress = output.progress(quiet=asked.as_json)
     found = report.run(site, QUESTIONS, Options(progress=progress))
     return Made(report=found, fail_on=asked.least, earlier=_earlier(site))
@@ -164,6 +181,7 @@ def _tell(made: Made, data: bytes, written: Path | None, *, as_json: bool) -> in
     if as_json:
         output.as_json(
             {
+                "schema": SCHEMA,
                 "run_id": made.run_id,
                 "file": str(written) if written else None,
                 "bytes": len(data),

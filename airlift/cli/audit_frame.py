@@ -37,6 +37,8 @@ class Asked:
         as_json: Print the report as JSON.
         as_csv: Print the table as CSV.
         quiet: Print the ids of open findings only.
+        verbose: Cut no name and leave out no column, on a terminal either;
+            ``audit_view`` asks for it.
         as_of: A day or moment to ask about; None for now.
         kinds: Kinds of subject to which the answer is narrowed; empty for all.
         fail_on: Least severity that is worth exit code 10, or ``none``.
@@ -48,6 +50,7 @@ class Asked:
     as_json: bool
     as_csv: bool
     quiet: bool
+    verbose: bool
     as_of: str | None
     kinds: tuple[str, ...]
     fail_on: str
@@ -66,6 +69,9 @@ _OPTIONS: Final = (
     click.option("--csv", "as_csv", is_flag=True, help="Print the table as CSV."),
     click.option(
         "-q", "--quiet", is_flag=True, help="Print the ids of open findings only."
+    ),
+    click.option(
+        "-v", "--verbose", is_flag=True, help="Cut no name or digest on a terminal."
     ),
     click.option(
         "--as-of",

@@ -11,6 +11,8 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+import click
+
 from airlift import naming
 from airlift.artifact import Json
 from airlift.audit import report
@@ -104,7 +106,10 @@ def _cell(key: str, value: Json, width: int | None) -> str:
 
 
 def _width() -> int | None:
-    """Return the columns of the terminal; None where there is none."""
+    """Return the columns of the terminal; None where there is none, or with ``-v``."""
+    context = click.get_current_context(silent=True)
+    if context is not None and context.params.get("verbose"):
+        return None
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 

@@ -2,6 +2,7 @@
 
 from contextlib import closing
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -20,6 +21,8 @@ from airlift.registry.catalog import Catalog
 from airlift.registry.waivers import Terms
 from airlift.trust import approval
 from airlift.trust.approval import Approval
+
+SCHEMA: Final = "airlift.audit-waive/1"
 
 
 @click.command("waive")
@@ -59,7 +62,7 @@ def command(
             phrases = Passphrases(fd=passphrase_fd, file=passphrase_file)
             result = _waive(home, catalog, terms, (key_names, by, phrases))
     if as_json:
-        output.as_json(result)
+        output.as_json({"schema": SCHEMA, **result})
         return
     output.line(str(result["state"]))
 

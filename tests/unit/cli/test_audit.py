@@ -1,14 +1,8 @@
 """``airlift audit`` at the terminal, in a pipe, and for programs."""
 
 import csv
-import fcntl
 import io
 import json
-import os
-import pty
-import struct
-import subprocess
-import termios
 from pathlib import Path
 
 import pytest
@@ -19,7 +13,7 @@ from airlift.audit.questions import QUESTIONS
 from airlift.cli import audit_out, audit_view, config
 from airlift.format.catalogue import Feed
 from audited import World, model, wheels
-from commands import Shell, line, process
+from commands import Shell, process, terminal
 
 LONG = "an-organisation-with-a-long-name/a-model-with-an-even-longer-name-70B-instruct"
 
@@ -46,28 +40,6 @@ def _world(tmp_path_factory: pytest.TempPathFactory) -> World:
 @pytest.fixture(name="run")
 def _run(world: World, capsys: pytest.CaptureFixture[str]) -> Shell:
     return Shell(world.home, capsys)
-
-
-def terminal(*arguments: str, columns: int = 80, lines: int = 24) -> list[str]:
-    """Return what a terminal of that size shows of a command."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", lines, columns, 0, 0))
-    # The size of the terminal, not of the one the tests run at.
-    kept = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")}
-    with subprocess.Popen(line(*arguments), stdout=theirs, env=kept) as running:
-        os.close(theirs)
-        said = b""
-        while True:
-            try:
-                piece = os.read(ours, 65_536)
-            except OSError:  # the other end was closed
-                break
-            if not piece:
-                break
-            said += piece
-        running.wait(timeout=60)
-    os.close(ours)
-    return said.decode().replace("\r\n", "\n").splitlines()
 
 
 def test_without_a_question_all_are_asked(run: Shell) -> None:
@@ -101,6 +73,15 @@ def test_a_terminal_cuts_the_middle_and_says_what_is_left_out(world: World) -> N
     (row,) = [one for one in shown if one.startswith("model")]
     assert "~" in row
     assert "a" * 12 in row
+
+
+def test_a_terminal_cuts_nothing_where_all_is_asked_for(world: World) -> None:
+    """To copy a whole digest from: `-v` shows what a pipe would get."""
+    shown = terminal("audit", "inventory", "-v", "--home", str(world.home))
+    (row,) = [one for one in shown if one.startswith("model")]
+    assert LONG in row
+    assert "a" * 40 in row
+    assert not [one for one in shown if "no room for" in one]
 
 
 def test_the_middle_of_a_name_is_cut() -> None:
