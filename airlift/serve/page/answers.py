@@ -22,6 +22,9 @@ _SECURITY = (
 )
 # Private: a cache in between must not hand one caller's page to another.
 _KEEP = ("Cache-Control", "private, no-cache")
+PLAIN = frozenset({"overview", "models", "wheels", "imports", "storage", "audit"})
+"""Pages that can be had as JSON (``plain``), and so can that of each release."""
+ENDING = ".json"
 _CHALLENGE = ("WWW-Authenticate", 'Basic realm="airlift", charset="UTF-8"')
 
 
@@ -107,12 +110,21 @@ def _render(ask: Ask, template: str, values: Mapping[str, object], tab: str) -> 
         "links": ask.links,
         "now": ask.now,
         "place": ask.place,
+        "plain": _plain(template, values),
         "site": ask.view.snapshot.site,
         "tab": tab,
         "version": __version__,
         "whole": ask.view.whole,
     }
     return rendering.render(template, frame | dict(values))
+
+
+def _plain(template: str, values: Mapping[str, object]) -> str:
+    """Return the path of the same page as JSON; empty where it has none."""
+    if template in PLAIN and (template != "audit" or values.get("told")):
+        return f"{template}{ENDING}"
+    held = values.get("held")
+    return f"releases/{held.id}{ENDING}" if isinstance(held, Held) else ""
 
 
 def problem(

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from airlift.digest import sha256
 from airlift.serve.dialect import Answer
-from airlift.serve.page import lists
+from airlift.serve.page import badges, lists
 from airlift.serve.page.answers import Ask, challenge, not_held, page, problem
 from airlift.serve.records import Reports
 
@@ -47,12 +47,12 @@ def answer(ask: Ask, reports: Reports | None, name: str) -> Answer:
         "arrivals": [
             (one, ask.view.by_delivery.get(one.sequence, ())) for one in listed
         ],
-        **(_shown(told) if told else {}),
+        **(_shown(told, ask.now) if told else {}),
     }
     return page(ask, "audit", values, tab="audit")
 
 
-def _shown(told: Mapping[str, Any]) -> dict[str, object]:
+def _shown(told: Mapping[str, Any], now: str) -> dict[str, object]:
     findings = sorted(told["findings"], key=_order)
     severity = {one["id"]: one["severity"] for one in findings}
     is_open = {one["id"] for one in findings if one["verdict"] == "finding"}
@@ -69,6 +69,9 @@ def _shown(told: Mapping[str, Any]) -> dict[str, object]:
         ],
         "findings": findings[:FINDINGS],
         "more": max(0, len(findings) - FINDINGS),
+        "ages": badges.ages(told, now),
+        "updates": badges.updates(told)[: badges.UPDATES],
+        "more_updates": max(0, len(badges.updates(told)) - badges.UPDATES),
     }
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from urllib.parse import unquote
 
 from airlift.serve.dialect import Answer, Request, Shelf
-from airlift.serve.page import answers, audits, sheets, views
+from airlift.serve.page import answers, audits, plain, sheets, views
 from airlift.serve.page.answers import Ask
 from airlift.serve.page.links import BELOW, SIGN_IN
 from airlift.serve.records import Records, Reports
@@ -77,10 +77,24 @@ class Page:
                 return sheets.TABS[tab](ask)
             case ["models", kind, *name] if name:
                 return sheets.named(ask, kind, "/".join(name))
-            case ["releases", release_id]:
+            case ["releases", release_id] if not release_id.endswith(answers.ENDING):
                 return sheets.release(ask, release_id, self._records.files)
             case _:
-                return _below(ask, parts, self._reports)
+                return self._plain(ask, parts) or _below(ask, parts, self._reports)
+
+    def _plain(self, ask: Ask, parts: Sequence[str]) -> Answer | None:
+        """Return a page as JSON; None where no such page is asked for."""
+        *above, last = parts
+        name = last.removesuffix(answers.ENDING)
+        if name == last:
+            return None
+        match above:
+            case []:
+                return plain.answer(ask, name, self._reports)
+            case ["releases"]:
+                return plain.release(ask, name, self._records.files)
+            case _:
+                return None
 
     def _index(self, shelf: Shelf) -> WheelIndex:
         # The number is read before the set: if the set changes in between, the
