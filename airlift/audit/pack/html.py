@@ -12,12 +12,12 @@ from typing import Any, Final
 import segno
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from airlift import __version__, naming
+from airlift import __version__
 from airlift.audit import controls
-from airlift.audit.pack import plots
+from airlift.audit.finding import Severity
+from airlift.audit.pack import plots, remedies, tables
 from airlift.audit.pack.made import Made, Told
-from airlift.audit.plain import plain
-from airlift.digest import is_sha256
+from airlift.audit.questions import QUESTIONS
 from airlift.serve.page import words
 from airlift.trust.public import PublicKey
 
@@ -61,22 +61,13 @@ def _templates() -> Environment:
         "size": words.size,
         "number": words.number,
         "minute": words.minute,
-        "cell": cell,
-        "short": short,
-        "is_digest": lambda value: is_sha256(str(value)),
-        "heading": lambda key: key.replace("_", " "),
+        "text": lambda value: tables.cell(value).text,
+        "cell": tables.cell,
+        "short": lambda value: str(value)[:_SHORT],
+        "plural": words.plural,
+        "remedy": remedies.of,
     }
     return made
-
-
-def cell(value: object) -> str:
-    """Return a value of a table as a reader sees it: whole, what acts on a reader told."""
-    return naming.show(plain(value)) or "-"  # type: ignore[arg-type]
-
-
-def short(value: object) -> str:
-    """Return the first twelve digits of a digest; its whole stands in a title."""
-    return str(value)[:_SHORT]
 
 
 def encode(made: Made, key: PublicKey | None = None) -> bytes:
@@ -102,9 +93,10 @@ def encode(made: Made, key: PublicKey | None = None) -> bytes:
         "policy": f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'",
         "meaning": _CODES[told["exit_code"]],
         "severities": plots.by_severity(told["findings"]),
-        "unknown": [one for one in told["questions"] if one["verdict"] == "unknown"],
+        "unknown": _unknown(told),
         "urgent": _urgent(told),
         "sections": [(title, _asked(told, names)) for title, names in _SECTIONS],
+        "freshness": _asked(told, ("freshness",)),
         "integrity": _asked(told, ("verify", "log")),
         "arrivals": _asked(told, ("bundles",)),
         "events": made.site.events()[-ARRIVALS:],
@@ -120,18 +112,33 @@ def encode(made: Made, key: PublicKey | None = None) -> bytes:
 
 
 def _urgent(told: Told) -> list[Told]:
-    found = [
+    found = (
         one
         for one in told["findings"]
         if one["verdict"] == "finding" and one["severity"] in _URGENT
-    ]
-    return sorted(found, key=lambda one: (_URGENT.index(one["severity"]), one["title"]))
+    )
+    return sorted(found, key=_order)
+
+
+def _order(one: Told) -> tuple[bool, int, str]:
+    """Return what sorts the open and worst first."""
+    return one["verdict"] != "finding", Severity(one["severity"]).rank, one["title"]
+
+
+def _unknown(told: Told) -> list[Told]:
+    ranks = {one.id: rank for rank, one in enumerate(QUESTIONS)}
+    found = [one for one in told["questions"] if one["verdict"] == "unknown"]
+    return sorted(found, key=lambda one: ranks.get(one["id"], len(ranks)))
 
 
 def _asked(told: Told, names: tuple[str, ...]) -> list[Told]:
     findings = {one["id"]: one for one in told["findings"]}
     return [
-        {**one, "found": [findings[each] for each in one["findings"]]}
+        {
+            **one,
+            "found": sorted((findings[each] for each in one["findings"]), key=_order),
+            "table": tables.laid_out(one["columns"], one["rows"][:ROWS]),
+        }
         for name in names
         for one in told["questions"]
         if one["name"] == name

@@ -3,6 +3,7 @@
 A report names everything that is held and wrong, so it is for those who may see all.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ _MEANINGS: Final = {
     10: "every question was answered, and findings are open",
     11: "what is known of upstream is too old",
 }
+_ID: Final = re.compile(r"Q([0-9]{1,3})([a-z]?)", re.ASCII)
 _TAR: Final = ("Content-Type", "application/x-tar")
 
 
@@ -65,7 +67,7 @@ def _shown(told: Mapping[str, Any], now: str) -> dict[str, object]:
                     [severity[each] for each in one["findings"] if each in is_open]
                 ),
             )
-            for one in told["questions"]
+            for one in sorted(told["questions"], key=_place)
         ],
         "findings": findings[:FINDINGS],
         "more": max(0, len(findings) - FINDINGS),
@@ -78,6 +80,12 @@ def _shown(told: Mapping[str, Any], now: str) -> dict[str, object]:
 def _order(one: Mapping[str, Any]) -> tuple[bool, int, str]:
     rank = _SEVERITIES.index(one["severity"])
     return one["verdict"] != "finding", rank, one["title"]
+
+
+def _place(one: Mapping[str, Any]) -> tuple[int, str]:
+    """Return what sorts questions as people count: Q4b before Q10."""
+    found = _ID.fullmatch(one["id"])
+    return (int(found[1]), found[2]) if found else (0, one["id"])
 
 
 def _counts(listed: list[str]) -> str:

@@ -73,6 +73,7 @@ def _templates() -> Environment:
     )
     made.filters |= {
         "show": words.show,
+        "brief": words.brief,
         "value": words.value,
         "size": words.size,
         "number": words.number,

@@ -1,6 +1,7 @@
 """How the page says things: sizes, times, ages, names from outside. Pure."""
 
 import json
+import re
 import unicodedata
 from collections.abc import Mapping
 
@@ -12,6 +13,7 @@ _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 LONGEST = 300
 """Characters of a text from outside that are shown; a licence field may hold 4 KiB."""
 _TYPED = 200
+_HEX = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}", re.ASCII)
 
 KIND_WORDS: Mapping[str, str] = {
     "model": "model repository",
@@ -55,6 +57,11 @@ def show(text: str) -> str:
     """
     shown = naming.show(text)
     return shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 1]}\u2026"
+
+
+def brief(text: str) -> str:
+    """Return *text* likewise, and of a digest or commit its first twelve digits."""
+    return text[:12] if _HEX.fullmatch(text) else show(text)
 
 
 def typed(text: str) -> str:
