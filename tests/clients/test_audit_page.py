@@ -18,17 +18,19 @@ from airlift.serve.page.dialect import Page
 from audited import TODAY
 from clients.browser import DESK, PHONE, Browser, browsing
 from clients.test_page import AXE, complaints, opened
-from evidence import Audited
+from troubled import Troubled
 from wire import clock
+
+PAPER = (718, 1046)
+"""An A4 sheet between margins of 1 cm, in CSS pixels."""
 
 pytestmark = pytest.mark.clients
 
 
 @pytest.fixture(scope="module")
-def audited(tmp_path_factory: pytest.TempPathFactory) -> Audited:
-    """A site with a recorded audit."""
-    one = Audited(tmp_path_factory.mktemp("site"))
-    one.hear()
+def audited(tmp_path_factory: pytest.TempPathFactory) -> Troubled:
+    """A site with a recorded audit that found something of everything."""
+    one = Troubled(tmp_path_factory.mktemp("site"), TODAY, served=True)
     with one.world.site() as site:
         made = one.made(site)
         data = evidence.seal(made, one.key, bom=None)
@@ -38,7 +40,7 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Audited:
 
 
 @pytest.fixture(scope="module")
-def url(audited: Audited) -> Iterator[str]:
+def url(audited: Troubled) -> Iterator[str]:
     """The address of its page of audits."""
     with (
         closing(Overview.open(audited.home)) as overview,
@@ -72,7 +74,7 @@ def axe(environments: Path) -> str:
     return source.read_text()
 
 
-def addresses(audited: Audited, url: str) -> tuple[str, str]:
+def addresses(audited: Troubled, url: str) -> tuple[str, str]:
     """Return where the page is, and the report as a file."""
     return url, (audited.home.parent / "report.html").as_uri()
 
@@ -82,7 +84,7 @@ def addresses(audited: Audited, url: str) -> tuple[str, str]:
 )
 def test_nobody_is_kept_out_of_an_audit(
     browser: Browser,
-    audited: Audited,
+    audited: Troubled,
     url: str,
     axe: str,
     size: tuple[int, int],
@@ -96,7 +98,7 @@ def test_nobody_is_kept_out_of_an_audit(
             assert complaints(tab, axe) == [], address
 
 
-def test_an_audit_fits_a_phone(browser: Browser, audited: Audited, url: str) -> None:
+def test_an_audit_fits_a_phone(browser: Browser, audited: Troubled, url: str) -> None:
     """At 360 pixels: tables scroll by themselves, the page never does."""
     for address in addresses(audited, url):
         with opened(browser, size=PHONE) as tab:
@@ -105,7 +107,39 @@ def test_an_audit_fits_a_phone(browser: Browser, audited: Audited, url: str) -> 
             assert wide <= PHONE[0], address
 
 
-def test_the_report_is_open_in_print(browser: Browser, audited: Audited) -> None:
+def test_an_audit_runs_nothing_and_asks_nobody(
+    browser: Browser, audited: Troubled, url: str
+) -> None:
+    """Names, licences and reasons come from outside; the policy is never in the way."""
+    for address in addresses(audited, url):
+        with opened(browser) as tab:
+            tab.open(address)
+            assert "<script>alert(1)</script>" in tab.run("document.body.innerText")
+            assert [one["entry"]["text"] for one in tab.told("Log.entryAdded")] == []
+            begins = address.partition("/-/")[0]
+            asked = {
+                one["request"]["url"] for one in tab.told("Network.requestWillBeSent")
+            }
+            assert {one for one in asked if not one.startswith(begins)} == set()
+
+
+def test_the_report_keeps_within_a_sheet_of_paper(
+    browser: Browser, audited: Troubled
+) -> None:
+    """What hangs over the edge is not printed, and nobody misses it."""
+    with opened(browser, size=PAPER) as tab:
+        tab.open((audited.home.parent / "report.html").as_uri())
+        tab.call("Emulation.setEmulatedMedia", media="print")
+        wide = tab.run(
+            "[...document.querySelectorAll('table, svg, p, li')]"
+            f".filter(one => one.getBoundingClientRect().right > {PAPER[0]})"
+            ".map(one => one.closest('section').querySelector('h2').innerText)"
+        )
+        assert wide == []
+        assert tab.run("document.documentElement.scrollWidth") <= PAPER[0]
+
+
+def test_the_report_is_open_in_print(browser: Browser, audited: Troubled) -> None:
     """What lies folded on paper cannot be unfolded."""
     with opened(browser) as tab:
         tab.open((audited.home.parent / "report.html").as_uri())
