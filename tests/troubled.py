@@ -316,7 +316,7 @@ class Troubled:
         terms = Terms(
             site=SITE,
             finding=one.id,
-            reason="the publisher was asked, and the answer is on its way",
+            reason="<script>alert(1)</script> was asked, and the answer is on its way",
             until=self.day(-7)[:10],
         )
         at = self.day(1)

@@ -15,10 +15,9 @@ from airlift.registry.reports import Reports
 from airlift.serve.http.server import running
 from airlift.serve.http.settings import ServeSettings
 from airlift.serve.page.dialect import Page
-from audited import TODAY
 from clients.browser import DESK, PHONE, Browser, browsing
 from clients.test_page import AXE, complaints, opened
-from troubled import Troubled
+from troubled import LOOKED, Troubled
 from wire import clock
 
 PAPER = (718, 1046)
@@ -30,12 +29,12 @@ pytestmark = pytest.mark.clients
 @pytest.fixture(scope="module")
 def audited(tmp_path_factory: pytest.TempPathFactory) -> Troubled:
     """A site with a recorded audit that found something of everything."""
-    one = Troubled(tmp_path_factory.mktemp("site"), TODAY, served=True)
-    with one.world.site() as site:
+    one = Troubled(tmp_path_factory.mktemp("site"), LOOKED, served=True)
+    with one.world.site(LOOKED) as site:
         made = one.made(site)
         data = evidence.seal(made, one.key, bom=None)
         (one.home.parent / "report.html").write_bytes(html.encode(made))
-    reports.record(one.home, reports.name_of(TODAY, made.run_id), data)
+    reports.record(one.home, reports.name_of(LOOKED, made.run_id), data)
     return one
 
 

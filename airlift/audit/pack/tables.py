@@ -20,12 +20,12 @@ _SHORT: Final = 12
 _DAY: Final = 10
 _FEW: Final = 6
 """Columns beside which a time has room for its minute."""
-_SHEET: Final = 125
+_SHEET: Final = 150
 """Characters of a row on A4 upright, at the size that tables are printed in."""
 _BETWEEN: Final = 3
 """Characters that a column takes beside its text."""
 _NAMES: Final = 3
-"""Columns of which the widest is what a row is about: it may be broken, and stays."""
+"""Columns that say what a row is about, and stay; the widest of them may be broken."""
 _NAME: Final = 30
 """Characters that a broken name takes at least."""
 _WHOLE: Final = 16
@@ -126,8 +126,8 @@ def _beneath(told: Sequence[str], made: Sequence[Mapping[str, Cell]]) -> list[st
     if name:
         wide[name] = min(wide[name], _NAME)
     left = list(told)
-    while sum(wide[key] + _BETWEEN for key in left) > _SHEET and len(left) > 1:
-        left.remove(max((key for key in left if key != name), key=wide.__getitem__))
+    while sum(wide[key] + _BETWEEN for key in left) > _SHEET and len(left) > _NAMES:
+        left.remove(max(left[_NAMES:], key=wide.__getitem__))
     return [key for key in told if key not in left]
 
 
