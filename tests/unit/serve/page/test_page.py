@@ -165,7 +165,7 @@ def test_the_overview_says_what_is_held_and_how_old_that_is(site: World) -> None
         *("6", "8.44 kB", "1", "to be looked at", "0", "held, not served"),
         *("8.44 kB", "4 B shared"),
     ]
-    assert page.said("li")[5:7] == [
+    assert page.said("li")[6:8] == [
         (
             "1 release waits in quarantine. Somebody is to look, then airlift activate."
             " Look at it: 1 release waits in quarantine."
