@@ -10,6 +10,7 @@ import ast
 import io
 import pickletools
 import re
+import sys
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,14 +18,19 @@ from airlift.payload import sniff_text
 
 _TORCH_MAGIC: Final = b"\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
 """0x1950a86a20f9469cfc6c: the number that torch's files before 1.6 begin with."""
-_CALLS: Final = frozenset(
-    ["REDUCE", "INST", "OBJ", "BUILD", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4"]
-)
+_CALLS: Final = frozenset(["REDUCE", "INST", "OBJ", "BUILD", "NEWOBJ", "NEWOBJ_EX"])
 _OPCODES: Final = {opcode.code: opcode for opcode in pickletools.opcodes}
 _LINES: Final = {"STRING": 1, "PERSID": 1, "GLOBAL": 2, "INST": 2}
 """Opcodes whose lines are read here: the library's readers warn of odd escapes in
 them, which any text may have."""
-_IMPORTS: Final = frozenset(["GLOBAL", "STACK_GLOBAL"])
+_IMPORTS: Final = frozenset(["GLOBAL", "STACK_GLOBAL", "EXT1", "EXT2", "EXT4"])
+"""Those of extensions fetch only what the loading program itself registered by a number,
+and calling it takes one of the above. They take nothing from the stack: counted as calls,
+they made pickles of 1.2 % of all random bytes."""
+_LARGEST: Final = 1 << 40
+"""Bytes; no file has more. A pickle that begins by claiming more is refused by whoever
+loads it before anything acts; believed, such claims made pickles of 0.6 % of random
+bytes."""
 _SOME: Final = 4
 """So many opcodes in a row that also fit the stack are not chance."""
 _PLAIN_TYPE = re.compile(r"[|<>=]?[?bBiufcSaUVmM]\d{0,9}(\[[0-9A-Za-z]+\])?", re.ASCII)
@@ -43,13 +49,19 @@ class _Walk:
 
 
 class _Prefix(io.BytesIO):
-    """Bytes that remember whether somebody wanted to read past their end."""
+    """Bytes that remember whether somebody wanted to read past their end.
+
+    Attributes:
+        exhausted: Whether somebody did, of a length that there may be.
+        most: The greatest such length.
+    """
 
     exhausted = False
+    most = _LARGEST
 
     def read(self, size: int | None = -1, /) -> bytes:
         found = super().read(size)
-        self.exhausted |= size is not None and len(found) < size
+        self.exhausted |= size is not None and len(found) < size <= self.most
         return found
 
     def readline(self, size: int | None = -1, /) -> bytes:
@@ -134,6 +146,7 @@ def _walk(head: bytes) -> _Walk:
     try:
         while walk.stop < 0 and (opcode := _next(prefix)) and _fits(opcode, stack):
             walk.count += 1
+            prefix.most = sys.maxsize  # by now something may have been imported
             walk.protocol |= opcode.name == "PROTO" and walk.count == 1
             walk.calls |= opcode.name in _CALLS
             walk.imports |= opcode.name in _IMPORTS
