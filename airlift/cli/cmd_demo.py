@@ -3,13 +3,13 @@
 import contextlib
 import subprocess
 import sys
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
+from airlift import transient
 from airlift.cli import config, output
 from airlift.digest import sha256_of
 from airlift.errors import RequestError, SourceError
@@ -41,9 +41,7 @@ def command(folder: Path | None) -> None:
     """
     with contextlib.ExitStack() as stack:
         if folder is None:
-            folder = Path(
-                stack.enter_context(tempfile.TemporaryDirectory(prefix="airlift-demo-"))
-            )
+            folder = stack.enter_context(transient.folder("airlift-demo-"))
         _Demo(folder.absolute()).run()
 
 

@@ -15,7 +15,6 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final, NoReturn
 
 from packaging.pylock import (
@@ -28,7 +27,7 @@ from packaging.pylock import (
 from packaging.tags import Tag
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from airlift import naming
+from airlift import naming, transient
 from airlift.digest import Sha256, is_sha256
 from airlift.errors import RequestError, SourceBusyError, SourceError
 from airlift.fetch.settings import Settings
@@ -114,8 +113,7 @@ def resolve(
         SourceBusyError: An index cannot be reached.
     """
     found: dict[str, Locked] = {}
-    with TemporaryDirectory(prefix="airlift-uv-") as scratch:
-        folder = Path(scratch)
+    with transient.folder("airlift-uv-") as folder:
         text = "".join(f"{line}\n" for line in question.requirements)
         (folder / "requirements.in").write_text(text, encoding="utf-8")
         for target in targets:

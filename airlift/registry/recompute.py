@@ -5,7 +5,6 @@ together leave who can write the database nothing to change: a line of the log c
 the tree, a row of another table is one that no line explains.
 """
 
-import tempfile
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from urllib.parse import quote
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from airlift import transient
 from airlift.errors import AirliftError
 from airlift.registry import audit, comparison, rows
 from airlift.registry.engine import FILE, Database, make_file
@@ -53,11 +53,10 @@ def recompute(home: Path, *, verify: Verify) -> Recomputed:
     Raises:
         RegistryError: The database cannot answer.
     """
-    with tempfile.TemporaryDirectory(prefix="airlift-replay-") as text:
-        scratch = Path(text) / FILE
-        make_file(scratch)
+    with transient.folder("airlift-replay-") as folder:
+        make_file(folder / FILE)
         theirs = Database(home / FILE, readonly=True)
-        ours = Database(scratch)
+        ours = Database(folder / FILE)
         with closing(theirs), closing(ours), ours.write() as connection:
             try:
                 return _recomputed(Replay(connection, home, verify), theirs)

@@ -9,7 +9,6 @@ network.
 Source: TUF specification 1.0.31, section 5.
 """
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +20,7 @@ from tuf.ngclient.config import UpdaterConfig
 from tuf.ngclient.fetcher import FetcherInterface
 from tuf.ngclient.updater import Updater
 
+from airlift import transient
 from airlift.digest import Sha256
 from airlift.errors import StoreError, TrustError
 from airlift.format.dispatch import target_name
@@ -56,14 +56,14 @@ def judge(offer: Offer, standpoint: Standpoint) -> None:
         StoreError: The folder for temporary files cannot be written.
     """
     try:
-        with tempfile.TemporaryDirectory(prefix="airlift-trust-") as scratch:
-            _judge(offer, standpoint, Path(scratch))
+        with transient.folder("airlift-trust-") as folder:
+            _judge(offer, standpoint, folder)
     except OSError as error:
         problem = f"cannot use the folder for temporary files: {error.strerror}"
         raise StoreError(problem, hint="make room in it, or set TMPDIR") from error
 
 
-def _judge(offer: Offer, standpoint: Standpoint, scratch: Path) -> None:
+def _judge(offer: Offer, standpoint: Standpoint, folder: Path) -> None:
     role = metadata.site_role(standpoint.site)
     believed = {
         f"{metadata.TIMESTAMP}.json": offer.timestamp,
@@ -73,9 +73,9 @@ def _judge(offer: Offer, standpoint: Standpoint, scratch: Path) -> None:
     }
     for name in believed:
         if name in standpoint.trusted:
-            (scratch / name).write_bytes(standpoint.trusted[name])
+            (folder / name).write_bytes(standpoint.trusted[name])
     try:
-        _run(offer, standpoint, scratch)
+        _run(offer, standpoint, folder)
     except BadVersionNumberError as error:
         problem = (
             "the signed records are older than those this site trusts"
@@ -89,7 +89,7 @@ def _judge(offer: Offer, standpoint: Standpoint, scratch: Path) -> None:
         raise TrustError(problem, hint=hint) from error
     for name, data in believed.items():
         # The client keeps its own copy when versions are equal, and says nothing.
-        if (scratch / name).read_bytes() != data:
+        if (folder / name).read_bytes() != data:
             problem = (
                 f"`{name}` differs from the one of the same version that this site"
                 " trusts: a forked history"
@@ -98,9 +98,9 @@ def _judge(offer: Offer, standpoint: Standpoint, scratch: Path) -> None:
             raise TrustError(problem, hint=hint)
 
 
-def _run(offer: Offer, standpoint: Standpoint, scratch: Path) -> None:
+def _run(offer: Offer, standpoint: Standpoint, folder: Path) -> None:
     updater = Updater(
-        metadata_dir=str(scratch),
+        metadata_dir=str(folder),
         metadata_base_url=_BASE,
         fetcher=_Memory(offer),
         config=settings(len(offer.roots) + 1),
