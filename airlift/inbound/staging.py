@@ -43,14 +43,14 @@ from airlift.store.bulk import Buffers
 from airlift.store.durable import Disk, failing
 from airlift.store.span import Span
 
-_NOTE = "progress.json"
+_NOTE, _EMPTY = "progress.json", sha256(b"")
 
 
 class Staging:
     """What has arrived of one delivery.
 
     Args:
-        folder: Its own folder, made if need be.
+        folder: Its own folder, made once something is kept.
         key: Names its files in the store's area for partial blobs.
         grounds: The delivery's verified packing list, and what it may build on.
         store: Where whole blobs go in the end.
@@ -72,14 +72,12 @@ class Staging:
         self._arriving: dict[Sha256, Arriving] = {}
         self._lock = threading.Lock()
         self.volumes: set[tuple[str, int]] = set()
-        Disk().make_folder(folder, mode=0o700)
-        with failing("create", folder):
+        with failing("open", folder):
             self._small = SmallBlobs(folder / "small.bin")
         self._whole = self._small.names & self._missing
         self._landed: dict[Sha256, Arriving] = {}
         self._load()
-        if (empty := sha256(b"")) in self._missing:
-            self.take_small(PackedBlob(sha256=empty, size=0, parts=()), b"")
+        self._whole |= {_EMPTY} & self._missing
 
     def wanted(self, blob: PackedBlob) -> bool:
         """Say whether bytes of *blob* are still needed."""
@@ -126,6 +124,9 @@ class Staging:
         """
         if not self.wanted(slab.blob):
             return None
+        with self._lock, failing("create", self._folder):
+            # Before files in the store: by its name a collection knows whose they are.
+            self._small.begin()
         if slab.pieced:
             self._kits.keep(slab)
         with self._lock:
@@ -240,6 +241,8 @@ class Staging:
                 blob.partial.sync()
         self._kits.sync()
         with failing("write", self._folder):
+            if _EMPTY in self._whole:
+                self._small.add(_EMPTY, b"")
             self._small.sync()
         blobs = [*self._arriving.values(), *self._landed.values()]
         made = Note(

@@ -104,6 +104,26 @@ def test_threads_bring_slabs_in_any_order(tmp_path: Path) -> None:
         assert b"".join(bay.store.read(NAME)) == BODY
 
 
+def test_whoever_only_looks_leaves_nothing(tmp_path: Path) -> None:
+    """After `import --dry-run`, or a no, nothing waits for volumes that nobody sends."""
+    bay = Bay(tmp_path)
+    bay.staging.close()
+    assert not bay.folder.exists()
+
+
+def test_an_empty_file_is_there_without_having_come(tmp_path: Path) -> None:
+    """No volume carries it, and a delivery of nothing else is complete at once."""
+    store = BlobStore(tmp_path / "store")
+    empty = PackedBlob(sha256=sha256(b""), size=0, parts=())
+    grounds = Grounds(PackingList(blobs=(empty,)))
+    staging = Staging(tmp_path / "incoming", "key", grounds, store)
+    assert staging.missing() == set()
+    assert not (tmp_path / "incoming").exists()
+    staging.deliver(Buffers(ROOM), Silent())
+    staging.close()
+    assert store.has(empty.sha256)
+
+
 def test_memory_is_let_go_as_soon_as_it_was_hashed(bay: Bay) -> None:
     """What waits for a slab that is late holds memory; nothing else does."""
     tickets = bay.expect(*range(COUNT))
