@@ -116,6 +116,7 @@ class BaseMissingError(IncompleteError):
 NOTHING_NEW = 9
 FINDINGS = 10
 TOO_OLD = 11
+UNREAD = 141
 
 EXIT_CODES: dict[int, str] = {
     0: "done, or nothing needed doing",
@@ -131,5 +132,6 @@ EXIT_CODES: dict[int, str] = {
     10: "findings: an audit answered every question, and found what matters",
     11: "too old: what is known of upstream is older than an audit may rest on",
     130: "interrupted; nothing that looks finished is left behind",
+    141: "nobody read all that was printed (`| head`): what came of it is not told",
 }
 """Exit code to meaning. New codes may be added; none changes its meaning."""

@@ -18,7 +18,7 @@ from typing import NoReturn
 import click
 
 from airlift import __version__
-from airlift.errors import EXIT_CODES, AirliftError
+from airlift.errors import EXIT_CODES, UNREAD, AirliftError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "plan": ("cmd_plan", "Show what an export would carry, and how big it is."),
@@ -126,10 +126,11 @@ def run(argv: Sequence[str]) -> int:
     try:
         return _run(argv)
     except (BrokenPipeError, SystemExit):
-        # The reader of our output went away (`airlift list | head`): not an error.
+        # The reader of our output went away (`airlift verify | head`): no error, and no
+        # verdict either, so the code is that of programs which SIGPIPE ends.
         # click, and nothing else here, turns that into an exit with code 1.
         _nobody_reads()
-        return 0
+        return UNREAD
 
 
 def _nobody_reads() -> None:

@@ -70,9 +70,14 @@ def test_help_lists_every_exit_code() -> None:
     assert [c for c, said in EXIT_CODES.items() if f"{c} {said}" not in text] == []
 
 
-def test_a_reader_that_goes_away_is_no_error(run: Shell) -> None:
-    """``airlift list | head -1`` ends quietly."""
-    command = line("list", "--history", "--json", "--home", run.home)
+@pytest.mark.parametrize(
+    "words", [("list", "--history", "--json"), ("verify",), ("doctor", "--json")]
+)
+def test_a_reader_that_goes_away_hears_no_verdict(
+    run: Shell, words: tuple[str, ...]
+) -> None:
+    """``airlift verify | head -1`` ends quietly, and never as if all were well."""
+    command = line(*words, "--home", run.home)
     ours, theirs = os.pipe()
     os.close(ours)
     try:
@@ -81,7 +86,7 @@ def test_a_reader_that_goes_away_is_no_error(run: Shell) -> None:
         )
     finally:
         os.close(theirs)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (141, "")
 
 
 def test_an_error_that_nobody_reads_is_an_error_all_the_same(run: Shell) -> None:
