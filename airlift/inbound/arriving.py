@@ -10,8 +10,8 @@ from airlift.format.packing import PackingList
 from airlift.format.reading import Lent
 from airlift.lanes import Lane
 from airlift.store import direct
-from airlift.store.blobs import CHUNK
 from airlift.store.durable import failing
+from airlift.store.holdings import CHUNK
 from airlift.store.partial import Partial
 
 Release = Callable[[], None]

@@ -24,16 +24,15 @@ from airlift import naming
 from airlift.digest import Sha256, is_sha256
 from airlift.digest import sha256 as digest_of
 from airlift.errors import StoreError
-from airlift.store import packs, partial
+from airlift.store import packer, packs, partial
 from airlift.store.durable import Disk, failing, free_bytes, names
 from airlift.store.holdings import FANS, Holdings, chunks
-from airlift.store.packs import SMALL, Pack, Packer
+from airlift.store.packer import Packer
+from airlift.store.packs import SMALL, Pack
 from airlift.store.partial import Partial
 from airlift.store.span import Span
 
 __all__ = ["SMALL", "BlobStore", "Partial"]
-
-CHUNK = 1 << 20
 
 
 class BlobStore:
@@ -107,6 +106,10 @@ class BlobStore:
         """
         return self._held.span(sha256)
 
+    def spans(self, wanted: Iterable[Sha256]) -> dict[Sha256, Span]:
+        """Return where those of *wanted* lie that are held; none where the disk refuses."""
+        return self._held.spans(wanted)
+
     def read(
         self, sha256: Sha256, *, start: int = 0, stop: int | None = None
     ) -> Iterator[bytes]:
@@ -173,7 +176,7 @@ class BlobStore:
         """
         seen: set[Sha256] = set()
         with self._writing() as writer:
-            for lot in packs.lots(_checked(blobs)):
+            for lot in packer.lots(_checked(blobs)):
                 fresh = self._held.missing(lot.keys() - seen)
                 seen |= fresh
                 for name in filter(fresh.__contains__, lot):
@@ -185,12 +188,12 @@ class BlobStore:
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[Packer]:
-        packer = Packer(self._disk, self._partial_folder, self._pack_folder)
+        writer = Packer(self._disk, self._partial_folder, self._pack_folder)
         try:
-            yield packer
-            packer.publish()
+            yield writer
+            writer.publish()
         finally:
-            packer.abandon()
+            writer.abandon()
         self._held.refresh()
 
     # --- partial files ----------------------------------------------------------
@@ -309,8 +312,8 @@ class BlobStore:
     def _groups(self, gone: set[bytes]) -> list[list[Pack]]:
         """Return the packs to write again, those together that become one."""
         dead = [one for one in self._held.packs() if one.holds_any(gone)]
-        small = [one for one in self._held.packs() if one.size < packs.MERGE_BELOW]
-        if len(small) < packs.MERGE_FROM:
+        small = [one for one in self._held.packs() if one.size < packer.MERGE_BELOW]
+        if len(small) < packer.MERGE_FROM:
             return [[one] for one in dead]
         # Every import leaves a pack, and a look-up asks each: 2 ms among 200.
         return [small, *([one] for one in dead if one not in small)]
@@ -319,7 +322,7 @@ class BlobStore:
         done = set(gone)
         with self._writing() as writer:
             for pack in old:
-                packs.thinned(pack, done, writer)
+                packer.thinned(pack, done, writer)
         for pack in old:
             if pack.path not in writer.published:
                 self._disk.unlink(pack.path)

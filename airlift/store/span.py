@@ -26,15 +26,15 @@ class Span:
         """
         begin = min(max(start, 0), self.length)
         end = min(max(stop, begin), self.length, begin + READ_BYTES)
-        shown = naming.show(str(self.path))
         try:
             with self.path.open("rb") as file:
                 file.seek(self.offset + begin)
                 found = file.read(end - begin)
         except OSError as error:
-            problem = f"{shown} cannot be read: {error.strerror}"
+            problem = f"{naming.show(str(self.path))} cannot be read: {error.strerror}"
             raise StoreError(problem) from error
         if len(found) < end - begin:
-            problem = f"{shown} ended early, at byte {self.offset + begin + len(found)}"
+            problem = f"{naming.show(str(self.path))} ended early, at byte"
+            problem += f" {self.offset + begin + len(found)}"
             raise StoreError(problem)
         return found

@@ -552,6 +552,38 @@ def test_whole_files_are_found_among_any_number_asked_for(
     assert store.missing(held | absent | {odd}) == absent | {odd}
 
 
+@pytest.mark.parametrize("count", [3, 700])
+def test_where_many_lie_is_told_as_of_each(tmp_path: Path, count: int) -> None:
+    """In packs, as files, as both, or nowhere: a look at many finds the same bytes."""
+    store = BlobStore(tmp_path)
+    packs = [small(count), small(count, start=count)]
+    for each in packs:
+        store.add_small(each.items())
+    both, body = next(iter(packs[0].items()))
+    whole = [store.add([body]), store.add([big(1)])]
+    path = tmp_path / "blobs" / "sha256" / both[:2] / both
+    # As ``add`` found it held, it stays in its pack alone: put it there by hand.
+    path.write_bytes(body)
+    gone = sha256(b"gone")
+    wanted = [gone, *whole, *packs[0], *packs[1]]
+    found = BlobStore(tmp_path, readonly=True).spans(wanted)
+    assert found == {one: span for one in wanted if (span := store.span(one))}
+    assert gone not in found
+    assert found[both].path == path
+
+
+def test_where_blobs_lie_is_told_of_none_where_the_disk_refuses(tmp_path: Path) -> None:
+    """Each is asked for by itself then, and its error names it."""
+    store = BlobStore(tmp_path)
+    names = [store.add([big(n)]) for n in range(3)]
+    fan = tmp_path / "blobs" / "sha256" / names[0][:2]
+    fan.rename(fan.with_name("aside"))
+    fan.write_bytes(b"no folder")
+    assert store.spans(names) == {}
+    with pytest.raises(StoreError, match=f"^cannot look at .*/{names[0]}: not a dir"):
+        store.span(names[0])
+
+
 def test_a_hundred_thousand_small_blobs_are_packed_in_seconds(tmp_path: Path) -> None:
     """Measured, not asserted: the machine is shared."""
     blobs = small(100_000)

@@ -9,13 +9,14 @@ from airlift.digest import Sha256, sha256
 from airlift.store import packs
 from airlift.store.blobs import BlobStore
 from airlift.store.durable import Disk
+from airlift.store.packer import Packer
 from airlift.store.packs import Pack
 
 
 def packed(root: Path, blobs: list[bytes]) -> Path:
     """Return the path of a new pack of *blobs*."""
     (root / "packs").mkdir()
-    packer = packs.Packer(Disk(), root, root / "packs")
+    packer = Packer(Disk(), root, root / "packs")
     for blob in blobs:
         packer.add(hashlib.sha256(blob).digest(), blob)
     packer.publish()
@@ -87,6 +88,7 @@ def test_many_are_found_in_one_go_as_one_by_one(
     wanted = {hashlib.sha256(b"%d" % one).digest() for one in asked}
     expected = {digest for digest in wanted if pack.find(digest)}
     assert pack.among(wanted) == expected
+    assert pack.places(wanted) == {one: pack.find(one) for one in expected}
     assert pack.holds_any(wanted) == bool(expected)
 
 
@@ -94,13 +96,16 @@ def test_digests_that_begin_alike_are_told_apart(tmp_path: Path) -> None:
     """Whoever can make digests share 8 bytes must not hide a blob, or feign one."""
     alike = [bytes(8) + n.to_bytes(24, "big") for n in range(400)]
     last = [b"\xff" * 8 + n.to_bytes(24, "big") for n in range(400)]
-    packer = packs.Packer(Disk(), tmp_path, tmp_path)
+    packer = Packer(Disk(), tmp_path, tmp_path)
     for digest in alike[::2] + last[::2]:
         packer.add(digest, b"x")  # the pack takes the caller's word for digests
     packer.publish()
     (path,) = tmp_path.glob("*.pack")
     pack = Pack(path, None)
-    assert pack.among([*alike, *last]) == {*alike[::2], *last[::2]}
+    held = {*alike[::2], *last[::2]}
+    assert pack.among([*alike, *last]) == held
+    assert {one for one in (*alike, *last) if pack.find(one)} == held
+    assert pack.places([*alike, *last]) == {one: pack.find(one) for one in held}
 
 
 @settings(
@@ -187,7 +192,7 @@ def test_a_pack_that_grows_past_its_limit_is_followed_by_another(
 ) -> None:
     """Forgetting one blob must not copy a terabyte."""
     store = BlobStore(tmp_path)
-    packer = packs.Packer(Disk(), tmp_path / "partial", tmp_path / "packs", limit=200)
+    packer = Packer(Disk(), tmp_path / "partial", tmp_path / "packs", limit=200)
     blobs = [b"%060d" % n for n in range(4)]
     for blob in blobs:
         packer.add(hashlib.sha256(blob).digest(), blob)
