@@ -21,9 +21,9 @@ from airlift.store import scrub
 from airlift.store.scrub import Look
 from airlift.store.store import Store
 
-LOT: Final = 16 << 30
-"""Bytes hashed between two notes: half a minute, and one end of a lot, where fewer files
-than processors are left, costs little."""
+LOT: Final = 64 << 30
+"""Bytes hashed between two notes: a minute or two, and one end of a lot, where fewer files
+than processors are left, costs a hundredth of it: shards have 5 GB."""
 BLOBS: Final = 20_000
 """Most blobs of a lot: small ones cost time by the piece."""
 FIRST: Final = 256 << 20
@@ -130,7 +130,8 @@ def run(
         for lot in _lots(wanted, means, begun, budget_s):
             since = means.now()
             sizes = {one.blob: one.size for one in lot}
-            found = scrub.rehash(sizes, means.store.span, advance)
+            spans = means.store.spans(sizes)
+            found = scrub.rehash(sizes, means.store.span, advance, spans)
             noted = ((look.blob, hashed.judge(look)[0]) for look in found)
             hashed.record(means.home, noted, time=since)
             looks += found

@@ -138,7 +138,8 @@ class Scrub:
     def run(self, blobs: dict[Sha256, int], progress: Progress) -> list[Bad]:
         """Hash *blobs*, several at once; return what is wrong, by digest."""
         with progress.task("verifying", sum(blobs.values())) as advance:
-            looks = scrub.rehash(blobs, self._store.span, advance)
+            spans = self._store.spans(blobs)
+            looks = scrub.rehash(blobs, self._store.span, advance, spans)
         judged = ((look.blob, *_judge(look)) for look in looks)
         return [
             bad

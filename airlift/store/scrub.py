@@ -1,10 +1,15 @@
 """Hashing blobs of a store again: several files at once, small ones in bunches."""
 
+import contextlib
 import hashlib
+import itertools
+import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from airlift import lanes
@@ -14,7 +19,7 @@ from airlift.lanes import Lane
 from airlift.progress import Advance
 from airlift.store.bulk import Buffers, BulkFile
 from airlift.store.direct import PAGE
-from airlift.store.durable import failing
+from airlift.store.durable import FLAGS, failing, let_go
 from airlift.store.holdings import chunks, ends_early
 from airlift.store.packs import SMALL
 from airlift.store.span import Span
@@ -25,6 +30,7 @@ _BUNCH: Final = 256
 """Small blobs that one worker hashes at once."""
 _FILES: Final = max(2, lanes.THREADS - 2)
 """Files that are hashed at once: SHA-256 of one is the work of one processor."""
+_NONE: Final[Mapping[Sha256, Span]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +56,7 @@ def rehash(
     blobs: Mapping[Sha256, int],
     span: Callable[[Sha256], Span | None],
     advance: Advance,
+    spans: Mapping[Sha256, Span] = _NONE,
 ) -> list[Look]:
     """Read *blobs* whole; return what each was found to be, by digest.
 
@@ -57,8 +64,10 @@ def rehash(
         blobs: Their digests, with their sizes: the largest are begun first.
         span: Says where a blob lies now.
         advance: Told of bytes that were hashed.
+        spans: Where some of them lay a moment ago: what is in packs is read there
+            without asking *span* for each, unless it is not there any more.
     """
-    scrub = _Scrub(span, advance)
+    scrub = _Scrub(span, advance, spans)
     try:
         lanes.run(scrub.jobs(sorted(blobs, key=lambda one: -blobs[one])), scrub.do)
     finally:
@@ -101,8 +110,13 @@ _Job = tuple[_File, int] | list[_Place]
 class _Scrub:
     """The work of one ``rehash``."""
 
-    def __init__(self, span: Callable[[Sha256], Span | None], advance: Advance) -> None:
-        self._span, self._advance = span, advance
+    def __init__(
+        self,
+        span: Callable[[Sha256], Span | None],
+        advance: Advance,
+        spans: Mapping[Sha256, Span] = _NONE,
+    ) -> None:
+        self._span, self._advance, self._spans = span, advance, spans
         self._buffers = Buffers(_PIECE + 2 * PAGE)
         self._small: list[_Place] = []
         self._open: dict[Sha256, BulkFile] = {}
@@ -131,7 +145,8 @@ class _Scrub:
         """Yield the large blobs, opened; put the others aside."""
         for blob in blobs:
             try:
-                span = self._span(blob)
+                known = self._spans.get(blob)
+                span = known if known and known.offset else self._span(blob)
                 if span is None:
                     self.looks.append(Look(blob=blob, missing=True))
                 elif span.length < SMALL or span.offset:
@@ -146,7 +161,8 @@ class _Scrub:
     def do(self, job: _Job, done: Callable[[], None]) -> None:
         """Read a piece and hash what is next; or a bunch of small blobs."""
         if isinstance(job, list):
-            self.looks.extend(self._look(blob, span) for blob, span in job)
+            for path, places in itertools.groupby(job, key=lambda one: one[1].path):
+                self.looks.extend(self._look_in(path, list(places)))
             done()
             return
         file, number = job
@@ -182,6 +198,26 @@ class _Scrub:
                 problem=file.problem,
             )
             self.looks.append(look)
+
+    def _look_in(self, path: Path, places: Sequence[_Place]) -> Iterator[Look]:
+        """Yield what small blobs are that lie in one file: opened once for all."""
+        try:
+            fd = os.open(path, os.O_RDONLY | FLAGS)
+        except OSError:
+            yield from (self._look(blob, span) for blob, span in places)
+            return
+        try:
+            for blob, span in places:
+                with contextlib.suppress(OSError):
+                    data = os.pread(fd, span.length, span.offset)
+                    if len(data) == span.length:
+                        self._advance(len(data))
+                        digest = hashlib.sha256(data).hexdigest()
+                        yield Look(blob=blob, digest=digest, size=len(data))
+                        continue
+                yield self._look(blob, span)  # says what is wrong with it
+        finally:
+            let_go(fd)
 
     def _look(self, blob: Sha256, span: Span) -> Look:
         hasher, size = hashlib.sha256(), 0

@@ -1,5 +1,6 @@
 """Every byte of a store is hashed again, whatever lies where, several files at once."""
 
+import os
 import random
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def looked(store: BlobStore, *blobs: Sha256) -> tuple[list[Look], int]:
     """Return what a look at *blobs*, or at all, found, and the bytes it told of."""
     told: list[int] = []
     sizes = dict.fromkeys(blobs, 1) or dict(store.all())
-    looks = scrub.rehash(sizes, store.span, told.append)
+    looks = scrub.rehash(sizes, store.span, told.append, store.spans(sizes))
     return looks, sum(told)
 
 
@@ -124,6 +125,25 @@ def test_a_blob_that_was_moved_meanwhile_is_looked_for_again(store: BlobStore) -
     looks = scrub.rehash({blob: 100}, lambda _one: stale, lambda _done: None)
     problem = f"cannot open {stale.path}: no such file or directory"
     assert looks == [Look(blob=blob, problem=problem)]
+    looks = scrub.rehash({blob: 100}, store.span, lambda _done: None, {blob: stale})
+    assert looks == [Look(blob=blob, digest=blob, size=100)]
+
+
+def test_a_pack_that_was_cut_off_hides_nothing_before_the_cut(store: BlobStore) -> None:
+    """Each small blob is told apart, though all are read from one file."""
+    blobs = [sha256(body) for body in SMALLS if body]
+    spans = store.spans(blobs)
+    packed = sorted((one for one in blobs), key=lambda one: spans[one].offset)
+    last, path = packed[-1], spans[packed[-1]].path
+    size = spans[last].offset + 1
+    path.chmod(0o600)
+    os.truncate(path, size)
+    looks = {look.blob: look for look in looked(store, *blobs)[0]}
+    problem = f"blob {last} in {path} ends at byte 1 of {spans[last].length}"
+    assert looks.pop(last) == Look(blob=last, size=1, problem=problem)
+    assert {one: look.digest for one, look in looks.items()} == {
+        one: one for one in packed[:-1]
+    }
 
 
 def test_several_files_are_read_by_turns(tmp_path: Path) -> None:
