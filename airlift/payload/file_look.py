@@ -52,6 +52,8 @@ def look(name: str, size: int, read: Read, role: Role) -> FileFacts:
     whole = _whole(read)
     head = whole(0, min(size, sniff.HEAD))
     tail = whole(size - sniff.HEAD, size) if size > sniff.HEAD else b""
+    if not tail:
+        whole = _whole(lambda start, stop: head[start:stop])  # it is here already
     word, content_class = sniff.sniff(name, head, tail)
     facts = FileFacts(format=word, content_class=content_class)
     signs = list(_by_class(name, facts, head))
@@ -60,7 +62,8 @@ def look(name: str, size: int, read: Read, role: Role) -> FileFacts:
         signs += found
     except FormatError as error:
         signs.append(sign(Rule.MALFORMED, error.problem))
-    return replace(facts, signs=tuple(sorted(set(signs))))
+    # What says nothing is not copied: most of 100,000 small files say nothing.
+    return replace(facts, signs=tuple(sorted(set(signs)))) if signs else facts
 
 
 def _whole(read: Read) -> Read:
@@ -191,12 +194,13 @@ def _text(
         told = json_facts.read(data, name=name)
     except FormatError as error:
         return facts, (sign(Rule.UNREAD, error.problem),)
-    facts = replace(
-        facts,
-        auto_map=_shown(told.auto_map),
-        pipelines=_shown(told.pipelines),
-        shards=_shown(told.shards),
-    )
+    if told.auto_map or told.pipelines or told.shards:
+        facts = replace(
+            facts,
+            auto_map=_shown(told.auto_map),
+            pipelines=_shown(told.pipelines),
+            shards=_shown(told.shards),
+        )
     found = _templates(told.templates, facts)
     return found[0], (*found[1], *told.signs, *_remote(facts))
 
@@ -226,4 +230,4 @@ def _templates(
             key, number = f"{label}-{number + 1}", number + 1
         digests[key] = sha256(text.encode("utf-8", "surrogatepass"))
         signs += template_signs.of(text) if parse else ()
-    return replace(facts, templates=digests), signs
+    return (replace(facts, templates=digests) if digests else facts), signs

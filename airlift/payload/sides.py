@@ -204,6 +204,8 @@ class Sides:
         A file that is on one side alone stands beside its group's file on the other: a
         model whose file has another name by now still has one chat template.
         """
+        if not any(one.face for one in (*self.gone, *self.come)):
+            return {}
         was, now = self.old.members, self.new.members
         found = {one.path: self._pair(one.path) for one in self.come if one.path in was}
         gone = {one.group: one for one in self.gone if one.path not in now}

@@ -123,6 +123,8 @@ def compressed(_name: str, head: bytes, _tail: bytes) -> Finding | None:
 
     joblib and pandas read pickles through every one of these codecs.
     """
+    if not head.startswith(_COMPRESSED):
+        return None
     for magic, word, inflate in _CODECS:
         if not head.startswith(magic):
             continue
@@ -168,3 +170,4 @@ _CODECS: Final[tuple[tuple[bytes, str, Callable[[bytes], bytes]], ...]] = (
     (b"x\x9c", "zlib", _zlib(15)),
     (b"x\xda", "zlib", _zlib(15)),
 )
+_COMPRESSED: Final = tuple(magic for magic, _, _ in _CODECS)
