@@ -13,7 +13,7 @@ from airlift.artifact import Json
 from airlift.audit import subjects
 from airlift.audit.answer import Answer, Options
 from airlift.audit.facts import pickles, releases, rules
-from airlift.audit.facts.releases import ModelFacts, Placed
+from airlift.audit.facts.model_facts import ModelFacts, Placed
 from airlift.audit.finding import About, Finding, Subject
 from airlift.audit.site import Site
 from airlift.payload import file_facts

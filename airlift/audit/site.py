@@ -14,6 +14,7 @@ from pathlib import Path
 
 from airlift.artifact import Kind, ReleaseFile
 from airlift.audit.clock import Bounds, Clock, Knowledge
+from airlift.audit.facts.model_facts import ModelFacts
 from airlift.audit.finding import Waiver
 from airlift.digest import Sha256
 from airlift.errors import RequestError
@@ -65,6 +66,8 @@ class Site:
 
     Attributes:
         store: Its blobs; nothing that writes may be called.
+        models: What is known of the files of releases, as far as somebody has asked
+            (``facts.releases``): two questions rest on it.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of one world, all by name
@@ -80,7 +83,9 @@ class Site:
         self.home, self.catalog, self.upstream = home, catalog, upstream
         self.now, self.bounds, self.as_of = now, bounds, as_of
         self.store = BlobStore(home / "store", readonly=True)
+        self.models: dict[Sha256, ModelFacts] = {}
         self._files: dict[Sha256, tuple[ReleaseFile, ...]] = {}
+        self._hashed: dict[Sha256, str] = {}
 
     # --- time -------------------------------------------------------------------
 
@@ -188,9 +193,11 @@ class Site:
         """
         if self.as_of:
             return held.imported
-        looks = (self.known.get(one.sha256) for one in self.files(held))
-        times = ["" if one.is_bad else one.since for one in looks if one is not None]
-        return min(times, default=held.imported)
+        if held.id not in self._hashed:
+            looks = (self.known.get(one.sha256) for one in self.files(held))
+            times = {"" if one.is_bad else one.since for one in looks if one}
+            self._hashed[held.id] = min(times, default=held.imported)
+        return self._hashed[held.id]
 
     @cached_property
     def oldest_look(self) -> str:

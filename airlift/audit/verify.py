@@ -39,7 +39,9 @@ _PROBLEMS: Final = {
 
 def ask(site: Site, options: Options) -> Answer:
     """Return what the last look at each blob found, and how long ago that was."""
-    return assess(site, items=options.items)
+    # Nothing is read meanwhile: what other questions rest on is asked once.
+    known = None if options.items or site.as_of else tuple(site.known.values())
+    return assess(site, items=options.items, known=known)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +77,7 @@ def assess(
     items: tuple[str, ...] = (),
     within_days: int = REHASH_DAYS,
     looked: Mapping[Sha256, Look] = _NONE,
+    known: tuple[Known, ...] | None = None,
 ) -> Answer:
     """Return the answer as the registry has it now.
 
@@ -83,11 +86,12 @@ def assess(
         items: References of releases to which it is narrowed; none for all.
         within_days: Days after which a look counts no more.
         looked: What was just found of blobs, to say more of them than is noted.
+        known: What the registry has of the blobs; None to ask it now.
     """
     if site.as_of:
         reason = "only the newest look at each file is kept, not that of another day"
         return Answer(question="Q3", as_of="", columns=COLUMNS, reason=reason)
-    known = wanted(site, items)
+    known = wanted(site, items) if known is None else known
     absent = site.store.missing(one.blob for one in known)
     bad = {one.blob: one for one in known if _is_bad(one, absent)}
     told = coverage(known, site, within_days)

@@ -1,7 +1,7 @@
 """The facts of releases: of all their files together, and what only together shows.
 
-``facts_of`` is what other questions ask: whether a model names code to import, has
-weights that are pickles, how bad the signs in its templates are, its formats.
+``facts_of`` is what other questions ask. What it found is kept while the site is open,
+for the next question.
 """
 
 import re
@@ -12,9 +12,9 @@ from typing import Final
 
 from airlift import naming
 from airlift.artifact import Kind, ReleaseFile
-from airlift.audit.facts import gathering, rules
+from airlift.audit.facts import gathering
 from airlift.audit.facts.gathering import Gathered, Wanted
-from airlift.audit.finding import Severity
+from airlift.audit.facts.model_facts import ModelFacts, Placed
 from airlift.audit.site import Site
 from airlift.digest import Sha256
 from airlift.payload.file_facts import FileFacts
@@ -30,72 +30,6 @@ _FLAGGED: Final = frozenset({"unsafe", "suspicious"})
 """What the Hub's scanners say of a file they would not load.
 
 Source: Hugging Face, "Security", the status of a repository's files."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placed:
-    """A sign, and the file it was seen in.
-
-    Attributes:
-        file: The file.
-        sign: What was seen.
-        whole: Whether it is about the release: the bytes alone do not show it.
-    """
-
-    file: ReleaseFile
-    sign: Sign
-    whole: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelFacts:
-    """What is known of a release.
-
-    Attributes:
-        held: The release.
-        files: Facts of each file by path; those that could not be read are missing.
-        signs: What somebody should know, by path.
-        problems: Why a file could not be looked into, by path.
-    """
-
-    held: Held
-    files: Mapping[str, FileFacts]
-    signs: tuple[Placed, ...]
-    problems: Mapping[str, str]
-
-    @property
-    def has_auto_map(self) -> bool:
-        """Whether its settings name code that loaders import."""
-        return any(one.sign.rule in rules.CODE for one in self.signs)
-
-    @property
-    def has_pickle_weights(self) -> bool:
-        """Whether a file of it is a pickle."""
-        return any(one.sign.rule in rules.PICKLES for one in self.signs)
-
-    @property
-    def template_rule(self) -> Severity | None:
-        """How bad the worst sign in a chat template is; None where there is none."""
-        found = {one.sign.rule for one in self.signs} & rules.TEMPLATES
-        worst = sorted(map(rules.severity, found), key=lambda one: one.rank)
-        return worst[0] if worst else None
-
-    @property
-    def formats(self) -> frozenset[str]:
-        """The formats of its files, as ``sniff`` calls them."""
-        return frozenset(one.format for one in self.files.values())
-
-    @property
-    def quantisations(self) -> frozenset[str]:
-        """The quantisations of its GGUF files, as ``Q4_K_M``."""
-        return frozenset(
-            one.quantisation for one in self.files.values() if one.quantisation
-        )
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether every file could be looked into: else what it lacks is unknown."""
-        return not self.problems
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,17 +67,17 @@ def facts_of_all(
     Raises:
         RegistryError: The registry cannot answer.
     """
-    listed = {one.id: one for one in releases}
+    chosen = {one.id: one for one in releases}
+    listed = {key: one for key, one in chosen.items() if key not in site.models}
     files = {key: _looked_into(site, one) for key, one in listed.items()}
     wanted = {
         key: gathering.wanted(one, site.files(one)) for key, one in listed.items()
     }
     sought = (wanted[key][one.path] for key, some in files.items() for one in some)
     gathered = gathering.gather(site, sought, progress)
-    models = {
-        key: _model(held, files[key], wanted[key], gathered)
-        for key, held in listed.items()
-    }
+    for key, held in listed.items():
+        site.models[key] = _model(held, files[key], wanted[key], gathered)
+    models = {key: site.models[key] for key in chosen}
     return SiteFacts(models=models, looked=gathered.looked)
 
 
@@ -188,7 +122,8 @@ def _model(
 def _together(
     files: Sequence[ReleaseFile], facts: Mapping[str, FileFacts]
 ) -> Iterator[tuple[ReleaseFile, Sign]]:
-    paths = {naming.show(file.path) for file in files}
+    naming_others = [one for one in facts.values() if one.shards or one.outside]
+    paths = {naming.show(file.path) for file in files} if naming_others else set()
     for file in files:
         known = facts.get(file.path)
         if known is not None:

@@ -1,6 +1,8 @@
 """What the files of models can do (Q6), and that it is looked for once."""
 
 import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,14 +13,17 @@ from airlift.artifact import Json, Kind
 from airlift.audit import models
 from airlift.audit.answer import Answer, Options
 from airlift.audit.facts import gathering, record, releases
-from airlift.audit.facts.releases import ModelFacts
+from airlift.audit.facts.model_facts import ModelFacts
 from airlift.audit.facts.rules import RULES
 from airlift.audit.finding import Severity, Verdict
-from airlift.digest import sha256
+from airlift.digest import Sha256, sha256
 from airlift.payload import file_facts
 from airlift.payload.face import role_of
 from airlift.payload.file_look import look
+from airlift.progress import Advance, Silent
 from airlift.registry.blob_facts import BlobFacts
+from airlift.store.blobs import BlobStore
+from airlift.store.span import Span
 from audited import TODAY, World, model, rows, wheels
 from hubs import gguf_file
 from moving import tensors
@@ -110,9 +115,9 @@ def test_another_scanner_looks_at_pickles_again_and_at_nothing_else(
     world.ask("models")
     with BlobFacts(world.home) as kept:
         wanted = [sha256(b"{}"), sha256(PICKLE)]
-        plain = kept.known(wanted, [f"airlift {file_facts.EDITION}"])
+        plain = kept.known(wanted, [f"airlift {file_facts.EDITION}"], dict)
         assert set(plain) == {(sha256(b"{}"), "config.json")}
-        assert kept.known(wanted, ["airlift 1999-01-01"]) == {}
+        assert kept.known(wanted, ["airlift 1999-01-01"], dict) == {}
 
 
 def test_facts_are_told_while_somebody_imports(world: World) -> None:
@@ -122,6 +127,68 @@ def test_facts_are_told_while_somebody_imports(world: World) -> None:
         assert world.ask("models").counts["looked_into_now"] == 1
     assert world.ask("models").counts["looked_into_now"] == 1
     assert world.ask("models").counts["looked_into_now"] == 0
+
+
+class Moving(BlobStore):
+    """A store whose packs a collection wrote again since it was asked where blobs lie."""
+
+    def spans(self, wanted: Iterable[Sha256]) -> dict[Sha256, Span]:
+        """Return where they were."""
+        return {
+            blob: replace(span, path=span.path.with_name("gone.pack"))
+            for blob, span in super().spans(wanted).items()
+        }
+
+
+def test_a_file_that_was_moved_meanwhile_is_looked_for_again(world: World) -> None:
+    """A collection beside an audit must not make files unknown."""
+    world.bring(model(files={"config.json": REMOTE}))
+    with world.site() as site:
+        site.store = Moving(world.home / "store", readonly=True)
+        found = models.ask(site, Options())
+    assert (found.unknown, told(found)) == ((), [("auto-map", "medium")])
+
+
+def test_two_questions_look_into_a_release_once(world: World) -> None:
+    """What one found is what the other rests on, also where nothing can be kept."""
+    world.bring(model(files={"config.json": REMOTE}))
+    with world.site() as site:
+        first = releases.facts_of_all(site, site.releases)
+        again = releases.facts_of_all(site, site.releases)
+    assert (first.looked, again.looked) == (1, 0)
+    (held,) = site.releases
+    assert again.models[held.id] is first.models[held.id]
+
+
+def test_facts_are_kept_before_all_is_looked_into(world: World) -> None:
+    """An audit that is broken off after hours of pickles has not worked in vain."""
+    files = {f"{n:03d}-{NAME}": PICKLE + bytes(n) for n in range(3)}
+    lot = 2 * gathering.SCANNED
+
+    class Broken(Silent):
+        """Somebody presses Ctrl-C when the third file was looked into."""
+
+        @contextmanager
+        def task(
+            self, label: str, total: int | None, *, unit: str = "B"
+        ) -> Iterator[Advance]:
+            """Count files."""
+            done: list[int] = []
+
+            def advance(count: int) -> None:
+                done.append(count)
+                if len(done) == 3:
+                    raise KeyboardInterrupt
+
+            yield advance
+
+    world.bring(model(files=files))
+    with world.site() as site:
+        (held,) = site.releases
+        wanted = gathering.wanted(held, site.files(held)).values()
+        with pytest.raises(KeyboardInterrupt):
+            gathering.gather(site, wanted, Broken(), lot=lot)
+    assert world.ask("models").counts["looked_into_now"] == 1
 
 
 def test_a_file_the_store_lost_is_unknown(world: World) -> None:

@@ -23,9 +23,11 @@ def test_what_was_kept_is_known_by_its_rules(site: Site) -> None:
     with BlobFacts(site.home) as kept:
         kept.keep({(ONE, "a.json"): ("r1", {"format": "json"})}, now=NOW)
         kept.keep({(ONE, "a.json"): ("r2", {"format": "text"})}, now=NOW)
-        assert kept.known([ONE, TWO], ["r1"]) == {(ONE, "a.json"): {"format": "json"}}
-        assert kept.known([ONE], ["r2"]) == {(ONE, "a.json"): {"format": "text"}}
-        assert kept.known([ONE], ["r3"]) == {}
+        assert kept.known([ONE, TWO], ["r1"], dict) == {
+            (ONE, "a.json"): {"format": "json"}
+        }
+        assert kept.known([ONE], ["r2"], dict) == {(ONE, "a.json"): {"format": "text"}}
+        assert kept.known([ONE], ["r3"], dict) == {}
 
 
 def test_one_blob_has_facts_by_each_name(site: Site) -> None:
@@ -33,7 +35,7 @@ def test_one_blob_has_facts_by_each_name(site: Site) -> None:
     with BlobFacts(site.home) as kept:
         told = {(ONE, name): ("r", {"format": name}) for name in ("a.py", "a.txt")}
         kept.keep(told, now=NOW)
-        assert set(kept.known([ONE], ["r"])) == {(ONE, "a.py"), (ONE, "a.txt")}
+        assert set(kept.known([ONE], ["r"], dict)) == {(ONE, "a.py"), (ONE, "a.txt")}
 
 
 def test_many_blobs_are_asked_for_at_once(site: Site) -> None:
@@ -41,7 +43,7 @@ def test_many_blobs_are_asked_for_at_once(site: Site) -> None:
     blobs = [sha256(str(n).encode()) for n in range(1200)]
     with BlobFacts(site.home) as kept:
         kept.keep({(one, "x"): ("r", {"format": "json"}) for one in blobs}, now=NOW)
-        assert len(kept.known(blobs, ["r"])) == 1200
+        assert len(kept.known(blobs, ["r"], dict)) == 1200
 
 
 def test_facts_are_not_kept_while_another_process_writes(site: Site) -> None:
@@ -51,4 +53,4 @@ def test_facts_are_not_kept_while_another_process_writes(site: Site) -> None:
         with site.catalog.exclusive("import"), pytest.raises(RegistryError) as caught:
             kept.keep(told, now=NOW)
         assert "is writing" in str(caught.value)
-        assert kept.known([ONE], ["r"]) == {}
+        assert kept.known([ONE], ["r"], dict) == {}
