@@ -108,8 +108,8 @@ def known(home: Path) -> tuple[Known, ...]:
                     state=State(state) if state else None,
                     live=bool(lives),
                 )
-                for blob, size, imported, time, state, lives in connection.execute(
-                    query
+                for blob, size, imported, time, state, lives in (
+                    connection.execute(query).all()
                 )
             )
     finally:
