@@ -5,6 +5,7 @@ Rules of output: data goes to standard output, all else to standard error with a
 colour never carries meaning.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -19,6 +20,9 @@ import click
 
 from airlift import __version__
 from airlift.errors import EXIT_CODES, UNREAD, AirliftError
+
+GARBAGE = 50_000
+"""Objects that are made before rings of garbage among them are looked for."""
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "plan": ("cmd_plan", "Show what an export would carry, and how big it is."),
@@ -117,6 +121,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with a documented code."""
     # SIGTERM ends a journey the way Ctrl-C does: cleanly, nothing half-finished.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Looking for rings of garbage every 700 objects costs a fifth of an audit of 100,000
+    # files, whose objects all stay; every 50,000 costs nothing that can be measured.
+    gc.set_threshold(GARBAGE, *gc.get_threshold()[1:])
     argv = list(sys.argv[1:] if arguments is None else arguments)
     sys.exit(run(argv))
 
