@@ -13,6 +13,7 @@ put together when all has landed, after the blobs that it may build on (``assemb
 """
 
 import threading
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -192,22 +193,23 @@ class Staging:
             blob.due[ticket.part] &= ~ticket.bit
         self._lane_of(blob).put(ticket.turn, None)
 
-    def take_small(self, blob: PackedBlob, raw: bytes, *, hashed: str = "") -> None:
-        """Take in a blob below ``SMALL`` bytes that came as one slab.
+    def take_small(self, some: Sequence[tuple[PackedBlob, bytes, str]]) -> None:
+        """Take in blobs below ``SMALL`` bytes that came as one slab each.
 
         Args:
-            blob: Which.
-            raw: Its bytes.
-            hashed: What they hash to, where that was found out just now.
+            some: Each with its bytes, and what they hash to if that was just found out.
 
         Raises:
             StoreError: As ``take``.
         """
-        if (found := hashed or sha256(raw)) != blob.sha256:
-            raise contradiction(blob.sha256, found)
+        for blob, raw, hashed in some:
+            if (found := hashed or sha256(raw)) != blob.sha256:
+                raise contradiction(blob.sha256, found)
+        # Once for all of them: of 100,000, each would wait for those of other threads.
         with self._lock, failing("write", self._folder):
-            self._small.add(blob.sha256, raw)
-            self._whole.add(blob.sha256)
+            for blob, raw, _ in some:
+                self._small.add(blob.sha256, raw)
+                self._whole.add(blob.sha256)
 
     def _file_of(self, blob: Arriving) -> Partial:
         with self._lock:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from airlift import lanes
 from airlift.format import slabs
+from airlift.format.packing import PackedBlob
 from airlift.format.reading import Fault, Lent, VolumeStream
 from airlift.format.slabs import StoredSlab
 from airlift.format.volume import Label
@@ -100,7 +101,7 @@ class Unloading:
         if isinstance(job, _Slab):
             self._take(job, done, advance)
             return
-        taken = sum(self._take_small(stored) for stored in job)
+        taken = self._take_small(job)
         done()
         advance(taken)
 
@@ -120,15 +121,17 @@ class Unloading:
 
         advance(self._staging.take(ticket, raw, release))
 
-    def _take_small(self, stored: StoredSlab) -> int:
-        good = self._judged(stored)
-        if good is None or not self._staging.wanted(stored.blob):
-            return 0
-        raw = bytes(self._raw(good))
-        # Without a head a slab is judged by the SHA-256 of just these bytes.
-        hashed = stored.run.part.sha256 if stored.table is None else ""
-        self._staging.take_small(stored.blob, raw, hashed=hashed)
-        return len(raw)
+    def _take_small(self, job: list[StoredSlab]) -> int:
+        good: list[tuple[PackedBlob, bytes, str]] = []
+        for stored in job:
+            one = self._judged(stored)
+            if one is not None and self._staging.wanted(stored.blob):
+                raw = bytes(self._raw(one))
+                # Without a head a slab is judged by the SHA-256 of just these bytes.
+                hashed = stored.run.part.sha256 if stored.table is None else ""
+                good.append((stored.blob, raw, hashed))
+        self._staging.take_small(good)
+        return sum(len(raw) for _, raw, _ in good)
 
     def _judged(self, stored: StoredSlab) -> StoredSlab | None:
         """Return a slab that is what was signed, if need be read again; else None."""

@@ -202,7 +202,7 @@ def test_a_small_blob_that_is_not_what_its_name_says_is_refused(bay: Bay) -> Non
     """Small blobs are gathered; not one of them goes unhashed."""
     blob = blob_of(sha256(b"a"), 1)
     with pytest.raises(StoreError, match="came out as"):
-        bay.staging.take_small(blob, b"b")
+        bay.staging.take_small([(blob, b"b", "")])
 
 
 def test_lanes_of_two_blobs_do_not_wait_for_each_other(tmp_path: Path) -> None:
