@@ -5,9 +5,10 @@ fetched again; what was interrupted goes on where it stopped; and nothing enters
 store that is not what upstream stated.
 """
 
+import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from airlift import naming
@@ -23,6 +24,7 @@ from airlift.payload import sniff
 from airlift.progress import Advance, Progress
 from airlift.sources.source import Source
 from airlift.store.blobs import SMALL, BlobStore
+from airlift.store.span import Span
 
 __all__ = ["fetch", "resolve"]
 
@@ -63,8 +65,10 @@ def fetch(  # noqa: PLR0913 - three collaborators, three ways to run
     tap = Tap(source=source, pause=pause, stop=Stop())
     with progress.task(label, total) as advance:
         arrived = _Intake(tap, store, advance, packer).take_in(contents, workers)
+    places = store.spans(one.sha256 for one in arrived.values())
     return tuple(
-        _release_file(file, arrived[_key(pinned, file)], store) for file in pinned.files
+        _release_file(file, arrived[_key(pinned, file)], store, places)
+        for file in pinned.files
     )
 
 
@@ -158,9 +162,14 @@ class _Intake:
         return {}
 
     def _skip_held(self, contents: dict[str, PinnedFile]) -> None:
+        stated = {file.sha256 for file in contents.values() if file.sha256}
+        held = stated - self._store.missing(stated)
+        places = self._store.spans(held)
         for key, file in contents.items():
-            span = self._store.span(file.sha256) if file.sha256 else None
-            if span is None or file.sha256 is None:
+            if file.sha256 is None or file.sha256 not in held:
+                continue
+            span = places.get(file.sha256) or self._store.span(file.sha256)
+            if span is None:
                 continue
             arrived = Arrived(sha256=file.sha256, size=span.length)
             if problem := problem_of(file, arrived, file.git_oid or ""):
@@ -208,12 +217,22 @@ def _is_small(file: PinnedFile) -> bool:
     return file.size is not None and file.size < SMALL
 
 
-def _release_file(file: PinnedFile, arrived: Arrived, store: BlobStore) -> ReleaseFile:
+def _release_file(
+    file: PinnedFile,
+    arrived: Arrived,
+    store: BlobStore,
+    places: Mapping[Sha256, Span],
+) -> ReleaseFile:
     digest, size = arrived.sha256, arrived.size
-    head = b"".join(store.read(digest, stop=min(size, sniff.HEAD)))
-    tail = b""
-    if size > sniff.HEAD:
-        tail = b"".join(store.read(digest, start=size - sniff.HEAD))
+
+    def read(start: int, stop: int) -> bytes:
+        if digest in places:
+            with contextlib.suppress(StoreError):
+                return places[digest].read(start, stop)
+        return b"".join(store.read(digest, start=start, stop=stop))
+
+    head = read(0, min(size, sniff.HEAD))
+    tail = read(size - sniff.HEAD, size) if size > sniff.HEAD else b""
     word, content_class = sniff.sniff(file.path, head, tail)
     return ReleaseFile(
         path=file.path,

@@ -95,7 +95,7 @@ class Packer:
         for one in order:
             if blobs[one].size == 0:
                 done[one] = PackedBlob(sha256=one, size=0, parts=()), ()
-            elif earlier := self._recall(self._keys[one]):
+            elif earlier := self._recall(self._keys[one], blobs[one].size):
                 done[one] = earlier
         left = [blobs[one] for one in order if one not in done]
         with progress.task("packing", sum(one.size for one in left)) as advance:
@@ -125,7 +125,8 @@ class Packer:
         """
         wanted = {file.sha256: file for file in files}
         sizes = {blob: file.size for blob, file in wanted.items()}
-        for look in scrub.rehash(sizes, self._store.span, advance):
+        spans = self._store.spans(sizes)
+        for look in scrub.rehash(sizes, self._store.span, advance, spans):
             if look.digest != look.blob:
                 raise _unfit(wanted[look.blob], look)
         return {
@@ -179,8 +180,9 @@ class Packer:
         self._done.clear()
         self._spool.clear()
 
-    def _recall(self, key: str) -> Done | None:
-        return self._done.get(key) or self._spool.recall(key)
+    def _recall(self, key: str, size: int) -> Done | None:
+        # Of what is small nothing is kept in the spool: see ``code``.
+        return self._done.get(key) or (self._spool.recall(key) if size > SLAB else None)
 
     def _load(self, file: ReleaseFile, recipe: Recipe | None) -> Load:
         blob = file.sha256

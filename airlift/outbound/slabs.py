@@ -1,5 +1,6 @@
 """Slabs on their way: where their bytes are read from, and the memory they pass through."""
 
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from airlift.store import direct
 from airlift.store.bulk import BulkFile
 from airlift.store.direct import PAGE
 from airlift.store.durable import FLAGS, failing, let_go
+from airlift.store.span import Span
 from airlift.store.store import Store
 
 CODED: Final = SLAB + PAGE
@@ -91,9 +93,11 @@ class BlobReader:
 
     def __init__(self, store: Store, blob: Sha256, *, aligned: bool) -> None:
         self._store, self._blob, self._fd = store, blob, -1
+        self._packed: Span | None = None
         span = store.span(blob)
         if span is None or span.offset:
-            return  # a pack, which may be replaced at any time: the store knows how
+            self._packed = span
+            return
         self._path, self._size = span.path, span.length
         with failing("open", span.path):
             self._fd = os.open(span.path, os.O_RDONLY | FLAGS)
@@ -106,6 +110,13 @@ class BlobReader:
         Raises:
             StoreError: It is not held, or ends early.
         """
+        if self._packed is not None:
+            # A pack may be replaced at any time: the store is asked again then.
+            with contextlib.suppress(StoreError):
+                data = self._packed.read(offset, offset + length)
+                if len(data) == length:
+                    view[:length] = data
+                    return
         if self._fd < 0:
             at = 0
             stop = offset + length
