@@ -6,6 +6,8 @@ A site holds 25 models of 4,000 files each, a set of 200 wheels, a catalogue abo
 them, and an observation of a host that has all packages; it got them by signed deliveries
 and its own registry. Then ``airlift audit run`` asks every question that does not hash
 the store (a process of its own, start included), cold and once more with what it keeps.
+The peer is a program that opens and parses the same 100,000 files, laid out as files, and
+keeps nothing: what looking at all of them costs at least.
 
 Hashing is of files of weights' size, by ``airlift audit verify`` as a process of its own;
 the peer is a program of two threads with Python's hashlib, 1 MiB at a time, over the same
@@ -20,7 +22,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,9 +41,16 @@ from wheelhouse import wheel
 
 MODELS, FILES, PACKAGES = 25, 4_000, 200
 QUICK = (3, 20, 5)
-LARGE, SIZE = 12, 256 << 20
-"""Blobs of the store that is hashed, and the bytes of each: 3 GiB."""
+LARGE, SIZE = 12, 512 << 20
+"""Blobs of the store that is hashed, and the bytes of each: 6 GiB."""
 QUICK_LARGE, QUICK_SIZE = 4, 4 << 20
+_PARSE = """
+import json, os, sys
+for folder, _, names in os.walk(sys.argv[1]):
+    for name in names:
+        with open(os.path.join(folder, name), 'rb') as stream:
+            json.loads(stream.read())
+"""
 _PEER = """
 import hashlib, sys
 from concurrent.futures import ThreadPoolExecutor
@@ -54,6 +63,11 @@ def one(path):
 with ThreadPoolExecutor(2) as pool:
     assert all(pool.map(one, sys.argv[1:]))
 """
+
+
+def tell(what: str, begun: float) -> None:
+    """Say how far the bench is."""
+    print(f"{what}: {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
 
 
 def airlift(*arguments: str | Path) -> list[str]:
@@ -74,6 +88,7 @@ def busy(folder: Path, models: int, files: int, packages: int) -> World:
             for at in range(files)
         }
         world.bring(model(f"org/model-{number:02d}", contents), now=now)
+        _lay_out(folder / "plain" / str(number), contents)
     wheels = [wheel(f"package-{at:03d}", "1.0")[:2] for at in range(packages)]
     tools = model("tools", dict(wheels), kind=Kind.WHEELS)
     world.bring(tools, now=now)
@@ -96,6 +111,13 @@ def busy(folder: Path, models: int, files: int, packages: int) -> World:
     seen = look(pythons={"vllm": site}, time=now)
     take(world, replace(seen, host="gpu-1"), now=now)
     return world
+
+
+def _lay_out(folder: Path, contents: Mapping[str, bytes]) -> None:
+    for path, data in contents.items():
+        place = folder / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(data)
 
 
 def asked(world: World) -> Cost:
@@ -147,32 +169,58 @@ def hashed(world: World, paths: Sequence[Path], rounds: int) -> Iterator[Row]:
         }
 
 
-def figures(given: argparse.Namespace, folder: Path) -> Iterator[Row]:
-    """Yield every measurement."""
-    sizes = QUICK if given.quick else (MODELS, FILES, PACKAGES)
-    rounds = 1 if given.quick else given.rounds
+def audited(folder: Path, sizes: tuple[int, int, int], rounds: int) -> Iterator[Row]:
+    """Yield what asking every question costs, and what the peer needs."""
+    begun = time.monotonic()
     world = busy(folder, *sizes)
-    cold = asked(world)
-    warm = median([asked(world) for _ in range(rounds)])
-    for who, cost in (("first", cold), ("again", warm)):
+    tell("a busy site was made", begun)
+    parse = [sys.executable, "-c", _PARSE, str(folder / "plain")]
+    measure(parse, cwd=folder)  # so that the files lie in memory, as airlift's do
+    first = [asked(world)]
+    peer = [measure(parse, cwd=folder)]
+    again = []
+    for _ in range(rounds):
+        again.append(asked(world))
+        peer.append(measure(parse, cwd=folder))
+    tell("every question was asked", begun)
+    for who, costs, beside in (
+        ("first", first, peer[:1]),
+        ("again", again, peer[1:]),
+        ("parse", peer, peer),
+    ):
+        one = median(costs)
         yield {
             "series": "audit",
             "who": who,
             "count": sizes[0] * sizes[1],
-            "wall": cost.wall,
-            "cpu": cost.cpu,
-            "rss": cost.rss,
-            "ratio": None,
-            "cpu_ratio": None,
+            "wall": one.wall,
+            "cpu": one.cpu,
+            "rss": one.rss,
+            "ratio": ratio(beside, costs),
+            "cpu_ratio": median(beside).cpu / one.cpu,
         }
-    shutil.rmtree(folder / "site")
+
+
+def figures(given: argparse.Namespace, folder: Path) -> Iterator[Row]:
+    """Yield every measurement."""
+    rounds = 1 if given.quick else given.rounds
+    sizes = QUICK if given.quick else (MODELS, FILES, PACKAGES)
+    busy_folder = folder / "busy"
+    busy_folder.mkdir()
+    yield from audited(busy_folder, sizes, rounds)
+    shutil.rmtree(busy_folder)
     count = (QUICK_LARGE, QUICK_SIZE) if given.quick else (LARGE, SIZE)
-    yield from hashed(*large(folder, *count), rounds)
+    begun = time.monotonic()
+    world, paths = large(folder, *count)
+    tell("a site of large files was made", begun)
+    yield from hashed(world, paths, rounds)
+    tell("its files were hashed", begun)
 
 
 NAMES = {
     ("audit", "first"): "every question, {:,} files",
     ("audit", "again"): "every question once more, {:,} files",
+    ("audit", "parse"): "open and parse {:,} files: Python",
     ("hash", "airlift"): "hash {:,} bytes again: airlift audit verify",
     ("hash", "peer"): "hash {:,} bytes again: hashlib, two threads",
 }
@@ -188,8 +236,7 @@ def table(rows: Sequence[Row], rounds: int) -> str:
     ]
     for row in rows:
         name = NAMES[str(row["series"]), str(row["who"])].format(row["count"])
-        shares = (row["ratio"], row["cpu_ratio"])
-        told = " | ".join("" if one is None else f"{one:.2f}" for one in shares)
+        told = f"{row['ratio']:.2f} | {row['cpu_ratio']:.2f}"
         lines.append(
             f"| {name} | {row['wall']:.2f} | {row['cpu']:.2f}"
             f" | {int(row['rss'] or 0) >> 20} | {told} |"
