@@ -8,7 +8,7 @@ store that is not what upstream stated.
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 from airlift import naming
@@ -22,7 +22,7 @@ from airlift.outbound.packing import Packer
 from airlift.outbound.pulling import Tap, pull, resolve
 from airlift.payload import sniff
 from airlift.progress import Advance, Progress
-from airlift.sources.source import Source
+from airlift.sources.source import NearSource, Source
 from airlift.store.blobs import SMALL, BlobStore
 from airlift.store.span import Span
 
@@ -136,7 +136,11 @@ class _Intake:
             for key, file in large.items()
         ]
         tasks = [task for download in downloads for task in download.tasks()]
-        tasks += [partial(self._take_small, key, file) for key, file in small.items()]
+        # What lies at hand is waited for by nobody: threads would only wait for each
+        # other.
+        near = isinstance(self._tap.source, NearSource)
+        lots = [list(small.items())] if near else [[one] for one in small.items()]
+        tasks += [partial(self._take_lot, lot) for lot in lots]
         try:
             work(tasks, workers=workers, stop=self._tap.stop)
         finally:
@@ -186,6 +190,10 @@ class _Intake:
             problem = f"{wanted} bytes are to be fetched, the store has room for {free}"
             hint = "make room (`airlift gc`), or ask for less with `exclude`"
             raise StoreError(problem, hint=hint)
+
+    def _take_lot(self, lot: Sequence[tuple[str, PinnedFile]]) -> None:
+        for key, file in lot:
+            self._take_small(key, file)
 
     def _take_small(self, key: str, file: PinnedFile) -> None:
         body = bytearray()

@@ -27,6 +27,8 @@ from airlift.sources.source import NearSource, Taking
 FILES: Final = 100_000
 """Most files of a folder: more is a mistaken path (a home folder, ``/``)."""
 _CHUNK: Final = 1 << 20
+_SMALL: Final = 64 << 10
+"""Bytes below which opening a file takes longer than hashing it."""
 _REVISION_DIGITS: Final = 40  # clients of the hub protocol expect a git commit's length
 _WHAT: Final = {
     stat.S_IFLNK: "a symbolic link",
@@ -82,10 +84,16 @@ class Folder(NearSource):
         found = {path: _found(root / path, path) for path in paths}
         taken = self.taking(self, list(found.values())) if self.taking else {}
 
-        def pin(path: str) -> None:
-            found[path] = _pin(root / path, path)
+        def pin(some: list[str]) -> None:
+            for path in some:
+                found[path] = _pin(root / path, path)
 
-        tasks = [partial(pin, path) for path in paths if path not in taken]
+        left = [path for path in paths if path not in taken]
+        # Small ones by one thread: several would only wait for each other.
+        small = [path for path in left if (found[path].size or 0) < _SMALL]
+        tasks = [partial(pin, small)]
+        large = [path for path in left if (found[path].size or 0) >= _SMALL]
+        tasks += [partial(pin, [path]) for path in large]
         work(tasks, workers=lanes.PROCESSORS, stop=Stop())
         for path, digest in taken.items():
             found[path] = replace(found[path], sha256=digest)
