@@ -26,7 +26,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from report import Row, machine, options, report
+from report import Row, machine, options, report, tell
 from runs import Cost, measure, median, ratio
 
 sys.path.append(str(Path(__file__).parent.parent / "tests"))
@@ -41,8 +41,9 @@ from wheelhouse import wheel
 
 MODELS, FILES, PACKAGES = 25, 4_000, 200
 QUICK = (3, 20, 5)
-LARGE, SIZE = 12, 512 << 20
-"""Blobs of the store that is hashed, and the bytes of each: 6 GiB."""
+LARGE, SIZE = 16, 512 << 20
+"""Blobs of the store that is hashed, and the bytes of each: 8 GiB, so that what a command
+needs to start is a tenth of it at most."""
 QUICK_LARGE, QUICK_SIZE = 4, 4 << 20
 _PARSE = """
 import json, os, sys
@@ -63,11 +64,6 @@ def one(path):
 with ThreadPoolExecutor(2) as pool:
     assert all(pool.map(one, sys.argv[1:]))
 """
-
-
-def tell(what: str, begun: float) -> None:
-    """Say how far the bench is."""
-    print(f"{what}: {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
 
 
 def airlift(*arguments: str | Path) -> list[str]:

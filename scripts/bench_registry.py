@@ -33,7 +33,7 @@ from airlift.registry import bulk, migration, schema
 from airlift.registry.engine import Database, make_file
 from airlift.store.blobs import BlobStore
 from gap import Gap
-from report import Row, machine, options, report
+from report import Row, machine, options, report, tell
 from runs import Cost, median, ratio, shell
 
 ROWS = (1_000, 10_000, 100_000, 1_000_000)
@@ -42,6 +42,11 @@ A_RELEASE = 100_000
 ASKED = 100_000
 SMALL_FILES = 100_000
 SMALL_SIZE = 2048
+
+LONG = 1_000_000
+"""Rows that are recorded in one round only: it takes a minute."""
+CROSSINGS = 2
+"""Most rounds of files that cross: each takes a minute."""
 
 QUICK_ROWS, QUICK_ASKED, QUICK_FILES = (1_000, 10_000), 1_000, 1_000
 
@@ -228,14 +233,15 @@ class Crossing:
             ("take in", "peer"): lambda: run(shell(take)),
         }
 
-    def rounds(self, count: int) -> dict[tuple[str, str], list[Cost]]:
-        """Run every row *count* times."""
+    def rounds(self, count: int, begun: float) -> dict[tuple[str, str], list[Cost]]:
+        """Run every row *count* times; *begun* is when the bench began."""
         found: dict[tuple[str, str], list[Cost]] = {key: [] for key in self.ways()}
         for _ in range(count):
             shutil.rmtree(self._folder / "out", ignore_errors=True)
             self.gap.begin()
             for key, way in self.ways().items():
                 found[key].append(way())
+                tell(" of ".join(key), begun)
         return found
 
 
@@ -269,9 +275,10 @@ def compared(
 
 def figures(given: argparse.Namespace, folder: Path) -> Iterator[Row]:
     """Yield every measurement."""
-    rounds = range(1 if given.quick else given.rounds)
+    most, begun = 1 if given.quick else given.rounds, time.monotonic()
     asked = QUICK_ASKED if given.quick else ASKED
     for count in QUICK_ROWS if given.quick else ROWS:
+        rounds = range(1 if count >= LONG else most)
         pairs = [
             (alone(record, folder, count), alone(record_plainly, folder, count))
             for _ in rounds
@@ -285,8 +292,10 @@ def figures(given: argparse.Namespace, folder: Path) -> Iterator[Row]:
             for _ in rounds
         ]
         yield from compared("missing", count, *zip(*pairs, strict=True))
+        tell(f"{count:,} rows", begun)
     crossing = Crossing(folder, QUICK_FILES if given.quick else SMALL_FILES)
-    found = crossing.rounds(len(rounds))
+    tell("files to cross were made", begun)
+    found = crossing.rounds(min(most, CROSSINGS), begun)
     for name in ("make", "take in"):
         costs = found[name, "airlift"], found[name, "peer"]
         yield from compared(name, crossing.count, *costs)
@@ -306,8 +315,10 @@ NAMES = {
 
 def table(rows: Sequence[Row], asked: int, rounds: int) -> str:
     """Return the table of *rows*, as Markdown."""
+    few = f"of {min(rounds, CROSSINGS)} of files that cross, of one of a million rows"
+    where = f"{machine()}, SQLite {sqlite3.sqlite_version}"
     lines = [
-        f"Medians of {rounds} rounds; {machine()}, SQLite {sqlite3.sqlite_version}.",
+        f"Medians of {rounds} rounds, {few}; {where}.",
         "",
         "| step | wall s | CPU s | peak MiB | ratio |",
         "|---|--:|--:|--:|--:|",

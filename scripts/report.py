@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import sys
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
@@ -31,6 +32,11 @@ def machine() -> str:
     return ", ".join(
         (*parts, f"Python {platform.python_version()}", time.strftime("%Y-%m-%d"))
     )
+
+
+def tell(what: str, begun: float) -> None:
+    """Say how far a bench is that began at *begun*, of ``time.monotonic``."""
+    print(f"{what}: {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
 
 
 def put(name: str, text: str, document: Path = DOCUMENT) -> None:

@@ -12,7 +12,7 @@ import click
 
 from airlift import naming
 from airlift.artifact import Json
-from airlift.audit import clients, log, scrubbing, verify
+from airlift.audit import clients, scrubbing, verify
 from airlift.audit.answer import Answer, Options
 from airlift.audit.clients import Checked
 from airlift.audit.freshness import REHASH_DAYS
@@ -154,6 +154,9 @@ def _deep(answer: Answer, work: _Work, site: Site) -> Answer:
     """
     if not work.deep:
         return answer
+    # What reads signatures takes a tenth of a second to import: only who asks for it.
+    from airlift.audit import log  # noqa: PLC0415 - see above
+
     told = log.assess(site, deep=True)
     return replace(
         answer,

@@ -179,10 +179,9 @@ class Staging:
             if ticket.pieced:
                 arrived = self._kits.arrived(part, blob.slabs[part])
             blob.arrived += arrived
-        piece: Written | None = Written(ticket.offset, data, release)
+        piece = None if ticket.pieced else Written(ticket.offset, data, release)
         if ticket.pieced:
             release()
-            piece = None
         self._lane_of(blob).put(ticket.turn, piece)
         return arrived
 
@@ -194,7 +193,7 @@ class Staging:
         self._lane_of(blob).put(ticket.turn, None)
 
     def take_small(self, some: Sequence[tuple[PackedBlob, bytes, str]]) -> None:
-        """Take in blobs below ``SMALL`` bytes that came as one slab each.
+        """Take in blobs below ``SMALL`` bytes that came as one slab each: many at once.
 
         Args:
             some: Each with its bytes, and what they hash to if that was just found out.
@@ -205,7 +204,6 @@ class Staging:
         for blob, raw, hashed in some:
             if (found := hashed or sha256(raw)) != blob.sha256:
                 raise contradiction(blob.sha256, found)
-        # Once for all of them: of 100,000, each would wait for those of other threads.
         with self._lock, failing("write", self._folder):
             for blob, raw, _ in some:
                 self._small.add(blob.sha256, raw)
