@@ -27,7 +27,7 @@ def run(junit: Path, workers: int) -> None:
     """Run every test of the table; write the report to *junit*."""
     tests = [f"tests/{name}" for name in table.named()]
     words = [sys.executable, "-m", "pytest", "-q", "-n", str(workers)]
-    words += ["--dist", "loadfile", f"--junit-xml={junit}", *tests]
+    words += ["--dist", "worksteal", f"--junit-xml={junit}", *tests]
     subprocess.run(words, cwd=ROOT, check=False, stdout=sys.stderr)
 
 

@@ -5,8 +5,12 @@ import os
 import stat
 from pathlib import Path
 
+import pytest
+
 from integration.sides import Side
 
+pytestmark = pytest.mark.timeout(900)
+"""Seventeen commands in processes of their own: on a busy host they took 300 s."""
 VARIANTS = {
     "plain": {},
     "proxies": dict.fromkeys(

@@ -14,6 +14,7 @@ from integration.sides import Side
 from namespace.sealed import SEALED, calls_out, internet, marks, traced
 
 pytestmark = [
+    pytest.mark.timeout(900),  # strace, and a host that may be busy
     *marks,
     pytest.mark.skipif(not shutil.which("strace"), reason="needs strace"),
 ]

@@ -112,7 +112,7 @@ JOURNEY = (
     "log verify",
     "log prove 1 --to PROOFS",
     "log export LOGS",
-    "log cosign --to COSIGNED --passphrase-file PHRASE",
+    "log cosign --key ALICE --to COSIGNED --passphrase-file PHRASE",
     "remove acme/m",
     "activate acme/m",
     "rollback",
@@ -193,6 +193,7 @@ def test_no_command_of_the_isolated_side_makes_a_network_call(tmp_path: Path) ->
         "SEEN": tmp_path / "seen.json",
         "PROOFS": tmp_path / "proofs",
         "LOGS": tmp_path / "logs",
+        "ALICE": connected.home / "keys" / "alice.key",
         "COSIGNED": tmp_path / "cosigned",
     }
     lines = [[str(places.get(word, word)) for word in line.split()] for line in JOURNEY]
