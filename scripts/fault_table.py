@@ -42,7 +42,11 @@ def show(ran: Sequence[Ran]) -> int:
         if unmet[row.number]:
             print(f"{'':>21}NOT SHOWN: {unmet[row.number]}")
     bad = [number for number, why in unmet.items() if why]
-    only_skipped = [row.number for row in ROWS if not table.counted(row, ran)["passed"]]
+    only_skipped = [
+        row.number
+        for row in ROWS
+        if not unmet[row.number] and not table.counted(row, ran)["passed"]
+    ]
     mine = [one for one in ran if one.test in set(table.named())]
     outcomes = Counter(one.outcome for one in mine)
     print(
@@ -55,7 +59,9 @@ def show(ran: Sequence[Ran]) -> int:
     for reason, times in sorted(
         Counter(one.reason for one in mine if one.reason).items()
     ):
-        print(f"skipped {times}: {reason}")
+        tests = {one.test for one in mine if one.reason == reason}
+        where = [str(row.number) for row in ROWS if tests & set(row.tests)]
+        print(f"skipped {times}, of fault {', '.join(where)}: {reason}")
     return len(bad)
 
 
