@@ -12,7 +12,7 @@ from airlift.audit.answer import Answer, Options
 from airlift.audit.finding import Finding, Fix, Severity
 from airlift.audit.site import Site
 from airlift.audit.urgency import Urgency
-from airlift.format import advisory
+from airlift.format import advisory, osv
 from airlift.format.catalogue_entries import Item, Package
 from airlift.inbound.news import Finding as Piece
 from airlift.inbound.news import News
@@ -114,13 +114,16 @@ def _since(one: Piece, entry: Item | Package) -> str:
     """Return since when it is behind, at the latest; empty where nobody knows."""
     if isinstance(entry, Package):
         have = Number(one.held)
+        # As the index spells it, which is with fractions of a second.
         newer = [
-            each.uploaded for each in entry.versions if Number(each.version) > have
+            osv.moment(each.uploaded)
+            for each in entry.versions
+            if Number(each.version) > have
         ]
         return min((each for each in newer if each), default="")
     return next(
         (seen.as_of for seen in entry.earlier if seen.revision == one.held),
-        entry.modified,
+        osv.moment(entry.modified),
     )
 
 

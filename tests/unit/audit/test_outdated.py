@@ -129,6 +129,23 @@ def test_the_class_is_told_by_the_files_that_differ(
     assert rows(stocked.ask("outdated"), "class") == [(expected,)]
 
 
+@pytest.mark.parametrize(
+    "uploaded",
+    ["2026-02-20T07:08:09.123456Z", "2026-02-20T07:08:09+00:00", "", "at Easter"],
+)
+def test_a_time_as_an_index_spells_it_is_no_obstacle(
+    stocked: World, uploaded: str
+) -> None:
+    """With fractions of a second, or none at all: the answer must not end there."""
+    newest = replace(catalogues.version("demo", "1.2"), uploaded=uploaded)
+    held = catalogues.version("demo", "1.0")
+    stocked.hear(catalogue(packages=(package(versions=(newest, held)),)))
+    found = stocked.ask("outdated")
+    days = 12 if uploaded.startswith("2026") else None
+    assert rows(found, "name", "newest", "days") == [("demo", "1.2", days)]
+    assert found.verdict is Verdict.FINDING
+
+
 def test_a_licence_that_changes_weighs_more(stocked: World) -> None:
     """Who fetches the newest takes it under other terms."""
     stocked.hear(catalogue(replace(NEWER, licence="gpl-3.0")))
