@@ -200,9 +200,17 @@ def _cause(
             for one in asked["rests_on"]
             if one in _BASIS
         ),
-        (_root(old.told) != _root(new.told), Cause.INVENTORY),
+        (
+            told["subject"]["kind"] not in _GROWS_OLD
+            and _root(old.told) != _root(new.told),
+            Cause.INVENTORY,
+        ),
     )
     return next((cause for holds, cause in ladder if holds), Cause.TIME)
+
+
+_GROWS_OLD: Final = frozenset({"knowledge", "host"})
+"""Kinds of subject that no delivery brings and no host holds: they grow old."""
 
 
 def _is_held(told: Told, subject: Told) -> bool | None:
@@ -210,20 +218,24 @@ def _is_held(told: Told, subject: Told) -> bool | None:
     inventory = told["inventory"]
     if subject["purl"].startswith("pkg:pypi/"):
         return f"{subject['name']}=={subject['version']}" in inventory["wheels"]
-    if subject["kind"] in ("model", "wheel", "file"):
-        return any(
-            one["id"] == subject["digest"]
-            or (one["name"], one["revision"]) == (subject["name"], subject["version"])
-            for one in inventory["items"]
-        )
-    return None
+    if subject["kind"] not in ("model", "wheel", "file"):
+        return None
+    name, version = subject["name"], subject["version"]
+    if subject["kind"] == "file":
+        # Named `RELEASE: PATH`; its digest is that of its bytes, not of a release.
+        name = name.partition(": ")[0]
+    return any(
+        one["id"] == subject["digest"]
+        or (one["name"], one["revision"]) == (name, version)
+        for one in inventory["items"]
+    )
 
 
 def _root(told: Told) -> Json:
-    """Return what changes with every change of what is held."""
+    """Return what changes with every change of what is held, or seen on hosts."""
     inventory = told["inventory"]
-    found: Json = inventory["state_root"] or inventory["items"]
-    return found
+    # Reports of before told of no hosts.
+    return (inventory["state_root"] or inventory["items"], inventory.get("hosts", []))
 
 
 _BASIS: Final[Mapping[str, Callable[[Told], Json]]] = {

@@ -25,6 +25,7 @@ from airlift.errors import (
     StoreError,
 )
 from airlift.format import canonical, state
+from airlift.registry import observations
 
 SCHEMA: Final = "airlift.audit/1"
 RUN_DIGITS: Final = 16
@@ -252,6 +253,10 @@ def _inventory(site: Site) -> dict[str, Json]:
         "wheels": [f"{name}=={version}" for name, version in wheels],
         "bytes": sum(one.size for one in site.releases),
         "items": items,
+        "hosts": [
+            {"host": one.host, "id": one.id, "time": one.time}
+            for one in observations.newest(site.events(observations.ACTION))
+        ],
     }
 
 

@@ -16,11 +16,14 @@ from airlift.digest import sha256
 from airlift.errors import FormatError, RequestError
 from airlift.format import canonical
 from airlift.format.catalogue import Catalogue, Feed
+from airlift.format.observation import Environment, Observation, SeenPackage
 from airlift.registry import waivers
 from airlift.registry.waivers import Terms
 from audited import NOW, TODAY, World, model
 from authority import SITE
+from observed import take
 
+NONE = sha256(b"")
 WEEK, NEXT = "2026-03-02T06:00:00Z", "2026-03-04T06:00:00Z"
 
 
@@ -108,6 +111,46 @@ def test_a_finding_that_grew_with_nothing_else_came_with_time(world: World) -> N
     world.hear(catalogue())
     after = written(world, "2026-03-10T06:00:00Z")
     assert found(written(world), after) == [("Q4b", "absent", "finding", "time")]
+
+
+def test_what_grew_old_while_something_came_grew_old(world: World) -> None:
+    """A delivery makes no catalogue late."""
+    world.hear(catalogue())
+    before = written(world)
+    world.bring(model())
+    after = written(world, "2026-03-10T06:00:00Z")
+    assert ("Q4b", "absent", "finding", "time") in found(before, after)
+
+
+def test_a_file_that_came_came_with_the_inventory(world: World) -> None:
+    """Also where a scanner was updated meanwhile: there was nothing to look at."""
+    before = json.loads(written(world, TODAY, "models"))
+    before["knowledge"]["scanners"] = []
+    world.bring(model(files={"modeling_x.py": b"pass"}))
+    after = written(world, TODAY, "models")
+    rest = {key: value for key, value in before.items() if key != "run_id"}
+    assert found(signed(**rest), after) == [("Q6", "absent", "finding", "inventory")]
+
+
+def test_what_was_seen_on_a_host_came_with_the_inventory(world: World) -> None:
+    """Nothing was delivered, and no advisory is new: somebody installed something."""
+    take(world, seen())
+    before = written(world, TODAY, "hosts")
+    take(world, seen(SeenPackage(name="demo", version="1.0", files=1, content=NONE)))
+    after = written(world, TODAY, "hosts")
+    assert found(before, after) == [("Q1b", "absent", "finding", "inventory")]
+
+
+def seen(*packages: SeenPackage) -> Observation:
+    """Return what a host holds: these packages."""
+    environment = Environment(label="vllm", python="3.12", packages=packages)
+    return Observation(
+        host="gpu-1",
+        time=f"2026-03-0{4 + len(packages)}T05:00:00Z",
+        tool="airlift test",
+        looked=("vllm",),
+        environments=(environment,),
+    )
 
 
 def test_a_finding_that_was_accepted_changed_by_a_waiver(world: World) -> None:
