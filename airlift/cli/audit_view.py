@@ -252,7 +252,12 @@ def _unanswered(found: Report) -> Iterator[str]:
 
 
 def _to_do(found: Report) -> Iterator[str]:
-    for each in found.findings:
+    # What is served and is not what was signed comes first: the verdict says that it
+    # is named above, and a screen may have room for one line.
+    broken = {
+        each.id for _, one in found.answers if one.broken for each in one.findings
+    }
+    for each in sorted(found.findings, key=lambda one: one.id not in broken):
         if each.verdict is Verdict.FINDING and each.severity is not Severity.INFO:
             yield f"  {each.severity.value} {each.id} {naming.show(each.title)}"
 
@@ -271,6 +276,10 @@ def _within(unknown: list[str], to_do: list[str], room: int | None) -> list[str]
         # More questions than this screen has lines for: the counts, and where they are.
         counts = f"{len(unknown)} not answered, {len(to_do)} findings open"
         return [f"{counts}: see --json, or ask singly"]
+    if room == 2 * len(parts) and unknown and to_do:
+        # Which are unknown stands in the table above; the worst finding nowhere else.
+        told = f"could not be answered: {len(unknown)}: see --json, or ask singly"
+        return [told, *_within([], to_do, room - 1)]
     sizes = [len(lines) + 1 for _, lines in parts]
     while room is not None and sum(sizes) > room:
         sizes[sizes.index(max(sizes))] -= 1

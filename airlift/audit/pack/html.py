@@ -117,7 +117,11 @@ def _urgent(told: Told) -> list[Told]:
         for one in told["findings"]
         if one["verdict"] == "finding" and one["severity"] in _URGENT
     )
-    return sorted(found, key=_order)
+    # What is served and is not what was signed, before all that is as it was.
+    broken = {
+        each for one in told["questions"] if one["broken"] for each in one["findings"]
+    }
+    return sorted(found, key=lambda one: (one["id"] not in broken, _order(one)))
 
 
 def _order(one: Told) -> tuple[bool, int, str]:

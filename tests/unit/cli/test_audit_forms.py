@@ -124,7 +124,9 @@ def test_the_worst_site_fits_a_screen(site: Troubled, columns: int, lines: int) 
     (passed,) = (one for one in shown if one.startswith("pass: "))
     assert passed == "pass: inventory, denied, log"
     assert names | {*passed[6:].split(", ")} == {one.name for one in QUESTIONS}
-    assert any(one.startswith("open findings") for one in shown)
+    worst = shown[shown.index("open findings, the worst first:") + 1]
+    assert worst.startswith("  critical ")
+    assert worst.endswith("config.json: it is not in the store")
 
 
 def test_what_waiving_prints_is_as_its_schema_has_it(
