@@ -1,5 +1,6 @@
 """The page of audits: what it shows, to whom, and what it hands over."""
 
+import json
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -7,15 +8,18 @@ from pathlib import Path
 import pytest
 
 from airlift.audit.pack import checking, evidence
+from airlift.audit.pack.made import Told
 from airlift.format import pack
 from airlift.registry import reports
 from airlift.registry.overview import Overview
 from airlift.registry.reports import Reports
 from airlift.serve.dialect import ANYONE, Answer, Caller, Request
+from airlift.serve.page import badges
 from airlift.serve.page.dialect import Page
 from audited import TODAY
 from evidence import Audited
 from page_world import Reader, read
+from troubled import CHAT, DEMO, LOOKED, Troubled
 
 LATER = "2026-03-06T06:00:00Z"
 
@@ -134,3 +138,74 @@ def test_audits_are_for_those_who_may_see_everything(shown: Shown) -> None:
     overview = read(shown.get("/", team))
     assert "/-/audit" not in overview.links
     assert "/-/audit" in read(shown.get("/")).links
+
+
+# --- what is late -----------------------------------------------------------------
+
+
+@pytest.fixture(name="late", scope="module")
+def _late(tmp_path_factory: pytest.TempPathFactory) -> tuple[Troubled, Told]:
+    """A site on which nearly everything is late, and the report that it recorded."""
+    one = Troubled(tmp_path_factory.mktemp("late"))
+    with one.world.site(LOOKED) as site:
+        made = one.made(site)
+        data = evidence.seal(made, one.key, bom=None)
+    reports.record(one.home, reports.name_of(LOOKED, made.run_id), data)
+    return one, made.told
+
+
+@pytest.mark.parametrize(
+    ("now", "words", "days"),
+    [
+        (LOOKED, ("ageing", "ageing", "late", "never"), (11, 12, 140, None)),
+        # A clock that was set back makes nothing young again.
+        (
+            "2026-07-01T06:00:00Z",
+            ("ageing", "ageing", "late", "never"),
+            (11, 12, 140, None),
+        ),
+        (
+            "2026-08-09T06:00:00Z",
+            ("stale", "stale", "late", "never"),
+            (31, 32, 160, None),
+        ),
+    ],
+)
+def test_ages_are_counted_on_to_the_day_of_the_reader(
+    late: tuple[Troubled, Told],
+    now: str,
+    words: tuple[str, ...],
+    days: tuple[int | None, ...],
+) -> None:
+    """What was fresh when it was recorded may be stale when it is read."""
+    found = badges.ages(late[1], now)
+    assert [one.label for one in found] == [
+        *("catalogue", "advisories", "hashes", "virus scans"),
+    ]
+    assert (tuple(one.word for one in found), tuple(one.days for one in found)) == (
+        words,
+        days,
+    )
+
+
+def test_updates_are_shown_in_their_order_with_what_they_take(
+    late: tuple[Troubled, Told],
+) -> None:
+    """What to ask for first, how far it goes, and how many bytes a medium needs."""
+    one, told = late
+    with closing(Overview.open(one.home)) as overview, one.world.catalog() as catalog:
+        shown = Page(overview, lambda: LOOKED, Reports(one.home))
+        shelf = catalog.shelf(one.world.store)
+        answer = shown.answer(Request(method="GET", path="/-/audit"), shelf)
+        plain = shown.answer(Request(method="GET", path="/-/audit.json"), shelf)
+    assert answer is not None
+    assert plain is not None
+    rows = read(answer).said("tr")
+    start = next(at for at, row in enumerate(rows) if row.startswith("What Held"))
+    assert rows[start + 1].startswith(f"{DEMO} 1.0 1.5 packages 47 kB 47 kB GHSA-")
+    assert rows[start + 1].endswith(
+        "= kev 1000 + critical 400 + epss 94 + withdrawn 300 + age 8"
+    )
+    assert rows[start + 3].startswith(f"{CHAT} {'b' * 12} {'c' * 12} weights")
+    assert isinstance(plain.body, bytes)
+    assert json.loads(plain.body) == told
