@@ -331,7 +331,7 @@ class Story:
         """Somebody writes into the database who let the second delivery in."""
         self._sql("UPDATE delivery SET actor = 'nobody@nowhere' WHERE sequence = 2")
 
-    def forge(self) -> None:
+    def forged(self) -> None:
         """And then into the log, who made the model live; a trigger is no obstacle."""
         self._sql("DROP TRIGGER event_no_update")
         self._sql("UPDATE event SET actor = 'nobody@nowhere' WHERE action = 'activate'")
