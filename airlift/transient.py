@@ -15,6 +15,9 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+_HELD: Final = "held-"
+"""In the names of folders that are locked while somebody works in them. Earlier versions
+of airlift locked none: theirs are left alone, since they may be at work."""
 _FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -46,7 +49,7 @@ def sweep(parent: str, prefix: str) -> None:
     """Delete what killed processes left in *parent* under names with *prefix*."""
     with contextlib.suppress(OSError), os.scandir(parent) as entries:
         for entry in entries:
-            if entry.name.startswith(prefix):
+            if entry.name.startswith(prefix + _HELD):
                 # Another may be at the same one, or it is not ours to delete.
                 with contextlib.suppress(OSError):
                     _sweep_one(Path(entry.path))
@@ -66,7 +69,7 @@ def _sweep_one(path: Path) -> None:
 def _made(parent: str, prefix: str) -> tuple[Path, int]:
     """Return a new folder, and what holds its lock."""
     while True:
-        made = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+        made = Path(tempfile.mkdtemp(prefix=prefix + _HELD, dir=parent))
         try:
             fd = os.open(made, _FLAGS)
         except FileNotFoundError:

@@ -68,11 +68,11 @@ def test_what_a_killed_process_left_goes_with_the_next(temporary: Path) -> None:
     with process:
         process.send_signal(signal.SIGKILL)
     assert (left / "inside").exists()
-    (temporary / "airlift-other-1").mkdir()
+    (temporary / "airlift-it-1").mkdir()  # as earlier versions named theirs
     with transient.folder("airlift-it-") as folder:
         assert not left.exists()
     assert not folder.exists()
-    assert [one.name for one in temporary.iterdir()] == ["airlift-other-1"]
+    assert [one.name for one in temporary.iterdir()] == ["airlift-it-1"]
 
 
 def test_a_folder_that_somebody_works_in_stays(temporary: Path) -> None:
@@ -90,17 +90,17 @@ def test_a_folder_that_somebody_works_in_stays(temporary: Path) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root: files of another user")
 def test_what_belongs_to_others_is_left_alone(temporary: Path) -> None:
     """Anybody may make folders of any name among temporary files, and links."""
-    theirs, victim = temporary / "airlift-it-theirs", temporary / "victim"
+    theirs, victim = temporary / "airlift-it-held-theirs", temporary / "victim"
     for one in (theirs, victim):
         one.mkdir()
     os.chown(theirs, 65534, 65534)
-    (temporary / "airlift-it-link").symlink_to(victim)
-    (temporary / "airlift-it-file").write_text("x")
+    (temporary / "airlift-it-held-link").symlink_to(victim)
+    (temporary / "airlift-it-held-file").write_text("x")
     with transient.folder("airlift-it-"):
         pass
     assert sorted(one.name for one in temporary.iterdir()) == [
-        "airlift-it-file",
-        "airlift-it-link",
-        "airlift-it-theirs",
+        "airlift-it-held-file",
+        "airlift-it-held-link",
+        "airlift-it-held-theirs",
         "victim",
     ]
