@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
-from airlift import naming
+from airlift import markup, naming
 from airlift.artifact import Release
 from airlift.digest import Sha256, sha256
 from airlift.errors import RequestError
@@ -184,16 +184,7 @@ def _style() -> str:
 
 @cache
 def _template() -> Environment:
-    made = Environment(
-        loader=PackageLoader("airlift.outbound", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
-    )
-    made.filters |= {"show": naming.show, "size": _size}
-    return made
+    return markup.environment("airlift.outbound", {"show": naming.show, "size": _size})
 
 
 def render(slip: Slip, *, square: str) -> bytes:

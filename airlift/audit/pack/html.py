@@ -10,9 +10,9 @@ from functools import cache
 from typing import Any, Final
 
 import segno
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 
-from airlift import __version__
+from airlift import __version__, markup
 from airlift.audit import controls
 from airlift.audit.finding import Severity
 from airlift.audit.pack import plots, remedies, tables
@@ -48,26 +48,20 @@ _CODES: Final = {
 
 @cache
 def _templates() -> Environment:
-    made = Environment(
-        loader=PackageLoader("airlift.audit.pack", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
+    return markup.environment(
+        "airlift.audit.pack",
+        {
+            "show": words.show,
+            "size": words.size,
+            "number": words.number,
+            "minute": words.minute,
+            "text": lambda value: tables.cell(value).text,
+            "cell": tables.cell,
+            "short": lambda value: str(value)[:_SHORT],
+            "plural": words.plural,
+            "remedy": remedies.of,
+        },
     )
-    made.filters |= {
-        "show": words.show,
-        "size": words.size,
-        "number": words.number,
-        "minute": words.minute,
-        "text": lambda value: tables.cell(value).text,
-        "cell": tables.cell,
-        "short": lambda value: str(value)[:_SHORT],
-        "plural": words.plural,
-        "remedy": remedies.of,
-    }
-    return made
 
 
 def encode(made: Made, key: PublicKey | None = None) -> bytes:

@@ -6,8 +6,9 @@ from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 
+from airlift import markup
 from airlift.digest import sha256
 from airlift.serve.page import words
 
@@ -61,30 +62,22 @@ def assets() -> Assets:
 
 @cache
 def _templates() -> Environment:
-    made = Environment(
-        loader=PackageLoader("airlift.serve.page", "templates"),
-        # Every value is escaped, wherever it comes from; nothing is marked as safe.
-        autoescape=True,
-        # A misspelt name is an error and not an empty place.
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
+    return markup.environment(
+        "airlift.serve.page",
+        {
+            "show": words.show,
+            "brief": words.brief,
+            "value": words.value,
+            "size": words.size,
+            "number": words.number,
+            "plural": words.plural,
+            "kind": words.kind,
+            "minute": words.minute,
+            "day": words.day,
+            "ago": words.ago,
+            "until": words.until,
+        },
     )
-    made.filters |= {
-        "show": words.show,
-        "brief": words.brief,
-        "value": words.value,
-        "size": words.size,
-        "number": words.number,
-        "plural": words.plural,
-        "kind": words.kind,
-        "minute": words.minute,
-        "day": words.day,
-        "ago": words.ago,
-        "until": words.until,
-    }
-    return made
 
 
 def render(template: str, values: Mapping[str, object]) -> bytes:
