@@ -92,7 +92,7 @@ def _as_json(
             "git_oid": one.git_oid,
             "format": one.format,
             "class": one.content_class.value,
-            "facts": one.facts,
+            "facts": dict(one.facts),
         }
         for one in files
     ]

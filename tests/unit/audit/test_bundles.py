@@ -106,6 +106,15 @@ def test_a_refusal_is_a_finding_until_the_delivery_is_taken(world: World) -> Non
     assert ("refused", "no such key") in rows(after, "result", "reason")
 
 
+def test_which_came_last_within_a_second_is_told_by_the_log(world: World) -> None:
+    """The second copy may be taken, or tried once more, before the clock moves on."""
+    refuse(world, 2, NOW)
+    world.bring(model())
+    assert not told(world.ask("bundles"))
+    refuse(world, 2, NOW)
+    assert [rule for rule, _, _ in told(world.ask("bundles"))] == [f"refused/{NOW}"]
+
+
 def test_one_waiver_does_not_cover_the_next_refusal(world: World) -> None:
     """Each is another attempt to bring something in."""
     refuse(world, 0, "2026-03-02T11:00:00Z")
