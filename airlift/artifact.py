@@ -148,13 +148,16 @@ class ReleaseFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signatory:
-    """A key, or an authority of certificates, that stands behind an attestation.
+    """A key, an authority of certificates, or an identity, behind an attestation.
 
     Attributes:
-        name: Whose it is, in the words of who made the release.
-        scheme: A signature scheme, or ``x509`` for an authority.
-        key_id: Of the key; SHA-256 of the DER form of an authority's certificate.
-        public: The key as TUF spells it; PEM of the certificate.
+        name: Whose it is, in the words of who made the release; the identity.
+        scheme: A signature scheme, ``x509`` for an authority, ``sigstore`` for an
+            identity.
+        key_id: Of the key; SHA-256 of the DER form of an authority's certificate, or
+            of ``public`` of an identity.
+        public: The key as TUF spells it; PEM of the certificate; a record of the
+            identity, who knows it, and the trust root.
     """
 
     name: str

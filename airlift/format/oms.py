@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from airlift import naming
 from airlift.artifact import Json, Kind, Release
 from airlift.digest import Sha256, sha256
-from airlift.format import canonical, dsse
+from airlift.format import canonical, dsse, keyless
 from airlift.format.dsse import Envelope
 from airlift.format.fields import Fields
+from airlift.format.keyless import Logged
 from airlift.format.statement import Statement, Subject
 
 PREDICATE = "https://model_signing/signature/v1.0"
@@ -40,13 +41,14 @@ class Bundle:
         envelope: The statement and its one signature.
         hint: SHA-256 of the PEM of the key; empty where the bundle names none.
         chain: Certificates in DER, the signer's first; empty in key mode.
-        keyless: Whether it was signed through Sigstore, with a certificate of minutes.
+        logged: When it was signed, if it was through Sigstore, with a certificate of
+            minutes; None in the other modes.
     """
 
     envelope: Envelope
     hint: str = ""
     chain: tuple[bytes, ...] = ()
-    keyless: bool = False
+    logged: Logged | None = None
 
 
 def is_signable(release: Release) -> bool:
@@ -161,7 +163,7 @@ def _decode_material(material: Fields, envelope: Envelope) -> Bundle:
         return Bundle(envelope=envelope, chain=chain)
     if not material.has("certificate"):
         material.refuse("publicKey", "is missing, and every certificate too")
-    return Bundle(envelope=envelope, keyless=True)
+    return Bundle(envelope=envelope, logged=keyless.logged(material))
 
 
 def compare(told: Statement, release: Release, own: Sha256) -> tuple[str, str]:

@@ -23,10 +23,12 @@ from airlift.format import statement as statements
 from airlift.format.attested import AUTHORITY
 from airlift.format.dsse import Envelope
 from airlift.format.fields import Fields
+from airlift.format.keyless import SCHEME
 from airlift.format.oms import Bundle
 from airlift.format.statement import Statement
-from airlift.trust import approval, certificates, clock, public
+from airlift.trust import approval, certificates, clock, keyless, public
 from airlift.trust.approval import Approval
+from airlift.trust.keyless import UncheckedError
 from airlift.trust.public import PublicKey
 from airlift.trust.quorum import Quorum
 
@@ -48,6 +50,7 @@ class Judged:
         at: When it was made, or found right by who made the release.
         by: Whose signatures are right, for a person.
         problem: What is wrong with it; empty where nothing is.
+        unchecked: Whether only that is wrong that nothing here can check it.
         words: What a person should read of it; empty where nobody said it.
         statement: What it says; None where nobody said it, or it cannot be read.
     """
@@ -57,6 +60,7 @@ class Judged:
     at: str
     by: tuple[str, ...] = ()
     problem: str = ""
+    unchecked: bool = False
     words: tuple[str, ...] = ()
     statement: Statement | None = None
 
@@ -65,6 +69,13 @@ class Judged:
         """What people call this kind of statement."""
         kind = self.statement.predicate_type if self.statement else ""
         return predicates.TITLES.get(kind, kind or "attestation")
+
+    @property
+    def verdict(self) -> str:
+        """What is so of it: nothing but ``valid`` is good."""
+        if self.unchecked:
+            return "unchecked"
+        return "not valid" if self.problem else "valid"
 
 
 def judge(
@@ -81,13 +92,15 @@ def judge(
     told: Statement | None = None
     by: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
-    problem = ""
+    problem, unchecked = "", False
     try:
         _refuse_denied(listed, denied)
         payload, by = _verified(listed, data)
         # The first parse: what is read are the bytes whose signatures are right.
         told = statements.decode(payload, name="its statement")
         words = _compared(one, told, listed.sha256)
+    except UncheckedError as error:
+        problem, unchecked = f"{error.problem}: {error.hint}", True
     except AirliftError as error:
         problem = error.problem
     return Judged(
@@ -96,6 +109,7 @@ def judge(
         at=listed.at,
         by=by,
         problem=problem,
+        unchecked=unchecked,
         words=words,
         statement=told,
     )
@@ -114,7 +128,8 @@ def judged(
 def flaws(found: tuple[Judged, ...]) -> str:
     """Say what is wrong with attestations of a release; empty where nothing is."""
     return "; ".join(
-        f"{naming.show(one.title)} {one.sha256[:12]} is not valid: {naming.show(one.problem)}"
+        f"{naming.show(one.title)} {one.sha256[:12]} is {one.verdict}:"
+        f" {naming.show(one.problem)}"
         for one in found
         if one.problem
     )
@@ -167,7 +182,7 @@ def _verified(listed: Attested, data: bytes) -> tuple[bytes, tuple[str, ...]]:
     if oms.is_bundle(data):
         at = clock.moment(listed.at, what=f"the time of {name}")
         bundle = oms.decode(data, name=name)
-        by = tuple(_signed_model(one, bundle, at) for one in listed.by)
+        by = tuple(_signed_model(one, bundle, data, at) for one in listed.by)
         return bundle.envelope.payload, by
     value = canonical.decode_foreign(data, name=name, limit=dsse.LIMIT)
     envelope = dsse.from_fields(Fields(value, record=name))
@@ -184,11 +199,10 @@ def _signed(one: Signatory, envelope: Envelope) -> str:
     return _who(one)
 
 
-def _signed_model(one: Signatory, bundle: Bundle, at: datetime) -> str:
+def _signed_model(one: Signatory, bundle: Bundle, data: bytes, at: datetime) -> str:
     """Return who *one* is if a model signature is theirs."""
-    if bundle.keyless:
-        problem = "it was signed through Sigstore, which this airlift does not verify"
-        raise FormatError(problem)
+    if bundle.logged or one.scheme == SCHEME:
+        return keyless.signed(one, bundle, data)
     if (one.scheme == AUTHORITY) is not bool(bundle.chain):
         problem = "it is signed in another way than the release says"
         raise FormatError(problem)

@@ -342,7 +342,7 @@ def test_both_forms_of_an_elliptic_signature_are_right_for_others() -> None:
             lambda told: told.update(
                 verificationMaterial={"certificate": {"rawBytes": "AA=="}}
             ),
-            "it was signed through Sigstore, which this airlift does not verify",
+            "`verificationMaterial.tlogEntries` has 0 entries, expected one",
         ),
         (
             lambda told: told.update(verificationMaterial={}),
