@@ -7,11 +7,11 @@ from airlift import naming
 from airlift.artifact import Json, Release
 from airlift.cli import output
 from airlift.digest import Sha256
-from airlift.format import oms
+from airlift.format import keyless, oms
 from airlift.store.durable import Disk
 from airlift.trust.attestation import Judged
 
-MODEL, KEYS = "model.sig", ".pem"
+MODEL, KEYS, ROOTS = "model.sig", ".pem", ".trusted_root.json"
 """What files are called that other verifiers are given: as their manuals have it."""
 
 
@@ -25,6 +25,7 @@ def as_table(one: Judged) -> dict[str, Json]:
         "title": one.title,
         "type": told.predicate_type if told else "",
         "valid": not one.problem,
+        "checked": not one.unchecked,
         "problem": one.problem,
         "by": one.by,
         "words": one.words,
@@ -35,10 +36,8 @@ def as_table(one: Judged) -> dict[str, Json]:
 def row(one: Judged) -> tuple[str, str]:
     """Return an attestation as a line of a table: what it is, and who says it."""
     if one.problem:
-        return (
-            "attested",
-            f"{naming.show(one.title)}: NOT VALID, {naming.show(one.problem)}",
-        )
+        verdict = f"{one.verdict.upper()}, {naming.show(one.problem)}"
+        return "attested", f"{naming.show(one.title)}: {verdict}"
     said = f"{naming.show(one.title)} by {', '.join(one.by)}, {one.at}"
     return "attested", said
 
@@ -51,7 +50,7 @@ def show(several: Iterable[Judged]) -> None:
         facts = [("sha256", one.sha256), ("when", one.at)]
         facts += [("said by", who) for who in one.by if not one.problem]
         if one.problem:
-            facts.append(("NOT VALID", naming.show(one.problem)))
+            facts.append((one.verdict.upper(), naming.show(one.problem)))
         facts += [("", naming.show(text)) for text in one.words]
         for key, value in facts:
             output.line(f"  {key:<10}{value}")
@@ -82,6 +81,8 @@ def write(
         for by in listed.by:
             if by.public.startswith("-----BEGIN"):
                 written[folder / f"{by.key_id[:16]}{KEYS}"] = by.public.encode()
+            elif by.scheme == keyless.SCHEME:
+                written[folder / f"{by.key_id[:16]}{ROOTS}"] = keyless.root(by.public)
     for path, data in written.items():
         disk.write_file(path, data, mode=0o644)
     return tuple(written)

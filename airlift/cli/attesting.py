@@ -11,8 +11,7 @@ from typing import Any, cast
 import click
 
 from airlift import __version__, naming
-from airlift.artifact import Signatory
-from airlift.cli import config, keyring, output, people
+from airlift.cli import config, keyring, model_signer, output, people
 from airlift.cli.keyring import Passphrases
 from airlift.digest import Sha256
 from airlift.errors import RequestError
@@ -29,8 +28,6 @@ from airlift.trust.keys import UnlockedKey
 from airlift.trust.publisher import Publisher
 from airlift.trust.repository import Repository
 
-_LIMIT = 64 << 10
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wished:
@@ -40,7 +37,8 @@ class Wished:
         statements: Whether where releases come from, their licences and approvals
             are to be stated.
         model_key: The name of the key that signs models; empty where none does.
-        trusted: Files of keys and authorities whose model signatures are believed.
+        trusted: Files of keys, authorities and identities whose model signatures are
+            believed.
         scans: Records of scans of deliveries made before, to be stated.
         operator: Who exports, as it is signed.
     """
@@ -81,8 +79,8 @@ def options(function: config.F) -> config.F:
             "trusted",
             multiple=True,
             type=click.Path(path_type=Path, dir_okay=False),
-            help="Key or certificate authority (PEM) whose signatures in models of"
-            " others are checked and named.",
+            help="Key or certificate authority (PEM), or identity known to Sigstore"
+            " (TOML), whose signatures in models of others are checked and named.",
         ),
         click.option(
             "--scan",
@@ -158,7 +156,7 @@ def attester(
         tell=output.note,
         signers=_with_a_say(publisher, signers) if wished.statements else (),
         model_key=_model_key(home, wished.model_key, signers, phrases),
-        trusted=tuple(_trusted(path) for path in wished.trusted),
+        trusted=tuple(model_signer.read(path) for path in wished.trusted),
         approvals=_approvals(publisher, *lock) if wished.statements else (),
         scans=tuple(_scan(publisher, path) for path in wished.scans),
     )
@@ -197,11 +195,6 @@ def _model_key(
     chosen = (good or found)[0]
     attesting.check_model_key(chosen.public)
     return chosen
-
-
-def _trusted(path: Path) -> Signatory:
-    data = read_file(path, limit=_LIMIT, error=RequestError)
-    return attesting.trusted(data, name=path.stem)
 
 
 def _scan(publisher: Publisher, path: Path) -> Scanned:

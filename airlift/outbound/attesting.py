@@ -28,6 +28,7 @@ from airlift.trust.repository import Repository, attestation_path
 
 _SIGNATURES = (".sig", ".sigstore", ".sigstore.json", ".oms")
 """How the files end that model signatures of others come in."""
+_NOBODY = "nobody is trusted to have signed it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,12 +168,14 @@ class Attester:
 
     def _judged(self, one: Release, file: ReleaseFile, data: bytes) -> Attested | None:
         where = f"{naming.show(one.name)}: {naming.show(file.path)}"
-        problem = "nobody is trusted to have signed it"
+        problems = []
         for each in self.trusted:
             listed = attesting.listed(data, [each], at=self.making.at)
             if not (problem := attestation.judge(one, listed, data).problem):
                 return listed
-        self.tell(f"{where} is a model signature that was not believed: {problem}")
+            problems.append(problem)
+        why = "; ".join(dict.fromkeys(problems)) or _NOBODY
+        self.tell(f"{where} is a model signature that was not believed: {why}")
         return None
 
 

@@ -129,13 +129,14 @@ def test_a_key_for_models_that_is_for_something_else_is_refused(world: World) ->
 def test_no_key_that_is_trusted_is_guessed(world: World) -> None:
     """A file that is neither key nor certificate is named."""
     manifest = str(world.folder / "wanted.toml")
+    other = str(world.folder / "tiny" / "LICENSE")
     lines = world.connected.fails(
         2,
         *("export", manifest, "--to", str(world.folder / "other")),
-        *("--model-signer", manifest),
+        *("--model-signer", other),
     )
     assert lines[0] == (
-        "airlift: error: `wanted` is no public key in PEM, and no certificate"
+        "airlift: error: `LICENSE` is no public key in PEM, and no certificate"
     )
 
 

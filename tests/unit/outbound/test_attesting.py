@@ -20,6 +20,7 @@ from airlift.trust.attestation import Judged
 from airlift.trust.repository import Repository
 from attestations import AT, FILES, certified_model, certify, model
 from authority import Authority, key
+from sigstores import Sigstore
 
 ALICE, MODELS = key("alice"), key("models", "ecdsa-sha2-nistp256")
 LATER = "2026-04-01T12:00:00Z"
@@ -227,6 +228,40 @@ def test_a_model_signature_that_nobody_is_trusted_for_is_named(desk: Desk) -> No
     (told,) = desk.said
     front = "acme/tiny: model.sig is a model signature that was not believed"
     assert told == f"{front}: nobody is trusted to have signed it"
+
+
+def test_a_model_signed_through_sigstore_is_listed_under_an_identity(
+    desk: Desk,
+) -> None:
+    """With who knew them and the trust root: that is what approvers sign."""
+    sigstore = Sigstore()
+    by = sigstore.signatory()
+    trusting = desk.attester(signers=(), trusted=(by,))
+    found = desk.number({**FILES, "model.sig": sigstore.model(model())}, trusting)
+    (listed,) = found.attestations
+    assert listed.by == (by,)
+    assert desk.judged(found)["model signature"].verdict == "valid"
+    desk.approve(found)
+    assert trusting.is_satisfied(found)
+    assert desk.said == []
+
+
+def test_why_none_of_those_who_are_trusted_has_signed_is_told(desk: Desk) -> None:
+    """Of each, once: an authority that has nothing to do with it hides no reason."""
+    sigstore = Sigstore()
+    authority = attesting.trusted(ROOT.pem, name="acme")
+    mallory = sigstore.signatory("mallory@acme.example")
+    trusted = (mallory, authority, attesting.signatory(MODELS.public))
+    trusting = desk.attester(signers=(), trusted=trusted)
+    found = desk.number({**FILES, "model.sig": sigstore.model(model())}, trusting)
+    assert found.attestations == ()
+    (told,) = desk.said
+    assert told == (
+        "acme/tiny: model.sig is a model signature that was not believed: its signature"
+        " through Sigstore is not right: Certificate's SANs do not match"
+        " mallory@acme.example; actual SANs: {'release@acme.example'}; it was signed"
+        " through Sigstore, and no identity is named for that"
+    )
 
 
 def test_files_that_cannot_lie_side_by_side_are_refused(desk: Desk) -> None:
