@@ -183,13 +183,14 @@ def _parse(data: bytes, once: _Once | None = None) -> Json:
 def _check_depth(data: bytes, name: str) -> None:
     # Before the parser, whose recursion a hostile record could exhaust.
     brackets = _outside_strings(data)
-    for _ in range(DEPTH):
+    # A pass takes away two levels at most, an object in an array: DEPTH in half as many.
+    for _ in range(DEPTH // 2):
         if not brackets:
             return
         brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
     if not brackets:
         return
-    # Deeper than that, or no JSON, which may pass here: the parser refuses it.
+    # Perhaps deeper than that, or no JSON, which may pass here: the parser refuses it.
     depth = deepest = 0
     for byte in _outside_strings(data):
         depth += 1 if byte in b"[{" else -1

@@ -4,7 +4,7 @@ import json
 
 import pytest
 import rfc8785
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from airlift.artifact import Json
@@ -121,6 +121,8 @@ def test_nothing_in_a_string_hides_nesting_behind_it(text: str) -> None:
         canonical.decode(data, name="x", limit=1 << 20)
 
 
+@example({"": []}, 31)
+@example([{"": {}}], 30)
 @given(VALUES, st.integers(0, 40))
 def test_nesting_is_counted_whatever_strings_are_about(
     value: object, depth: int
