@@ -10,6 +10,7 @@ Source: Sigstore client specification, "Verification".
 
 import logging
 import struct
+import warnings
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
@@ -38,8 +39,10 @@ _REFUSALS: Final = (
 )
 _SHOWN: Final = 200
 
-# It warns of keys that it cannot read on standard error, where commands speak.
+# What it warns of in hostile certificates and keys would be on standard error, where
+# commands speak; all that matters of it is refused.
 logging.getLogger("sigstore").addHandler(logging.NullHandler())
+warnings.filterwarnings("ignore", module=r"sigstore\.")
 
 
 def root_problem(root: Mapping[str, Json]) -> str:

@@ -2,79 +2,20 @@
 
 import json
 import urllib.request
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from airlift.format import oms
-from attestations import model
+from integration import signed
 from integration.sides import Side
-from sigstores import IDENTITY, ISSUER, REKOR, Sigstore
-
-FILES = {"config.json": b"{}", "LICENSE": b"take it"}
-MANIFEST = """\
-manifest = 1
-
-[[folder]]
-name = "acme/tiny"
-path = "tiny"
-licence = "mit"
-"""
-IDENTITY_FILE = f"""\
-identity = "{IDENTITY}"
-issuer = "{ISSUER}"
-trusted-root = "trusted_root.json"
-"""
-WITHOUT = "import sys\nsys.modules['sigstore'] = None\n"
-"""What a host does when it starts Python, where the extra is not installed."""
-WHO = f"{IDENTITY} (known to {ISSUER}; logged 2026-03-01T11:59:00Z by {REKOR})"
-HOW = "`pip install 'airlift[sigstore]'`"
-WHY = (
-    "signatures through Sigstore cannot be checked here without the package `sigstore`"
-)
-
-
-@dataclass(frozen=True)
-class World:
-    """A connected side with a medium, to which Acme's model went."""
-
-    folder: Path
-    connected: Side
-
-    @property
-    def medium(self) -> str:
-        """Where the delivery is."""
-        return str(self.folder / "medium")
-
-    def isolated(self, folder: Path, *, bare: bool = False) -> Side:
-        """Return a new isolated side in *folder*; a *bare* one lacks the extra."""
-        side = self.connected.isolated(folder)
-        if bare:
-            (folder / "sitecustomize.py").write_text(WITHOUT)
-            side = Side(side.home, {"PYTHONPATH": str(folder)})
-        return side
+from integration.signed import HOW, IDENTITY_FILE, WHO, WHY, WITHOUT, World
+from sigstores import IDENTITY
 
 
 @pytest.fixture(scope="module", name="world")
 def _world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    folder = tmp_path_factory.mktemp("sigstore")
-    (folder / "tiny").mkdir()
-    sigstore = Sigstore()
-    signature = sigstore.model(model(FILES))
-    for name, data in {**FILES, "model.sig": signature}.items():
-        (folder / "tiny" / name).write_bytes(data)
-    (folder / "wanted.toml").write_text(MANIFEST)
-    (folder / "acme.toml").write_text(IDENTITY_FILE)
-    (folder / "trusted_root.json").write_text(json.dumps(sigstore.root(), indent=1))
-    world = World(folder, Side.connected(folder))
-    world.connected.ok("lock", str(folder / "wanted.toml"))
-    world.connected.ok(
-        *("export", str(folder / "wanted.lock"), "--to", world.medium),
-        *("--model-signer", str(folder / "acme.toml")),
-    )
-    return world
+    return signed.world(tmp_path_factory.mktemp("sigstore"))
 
 
 def attested(side: Side) -> dict[str, Any]:
@@ -189,4 +130,3 @@ def test_a_signature_by_somebody_else_is_named_and_travels_as_a_file(
     isolated = side.isolated(folder)
     isolated.ok("import", str(tmp_path / "m"), "--yes")
     assert isolated.json("show", "acme/tiny")["attestations"] == []
-    assert oms.is_bundle((world.folder / "tiny" / "model.sig").read_bytes())
