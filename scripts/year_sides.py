@@ -27,7 +27,7 @@ from airlift.outbound.ledger import HandOver, Ledger
 from airlift.outbound.packing import Packer
 from airlift.outbound.reading import Reader
 from airlift.progress import Progress, Silent
-from airlift.registry.catalog import Catalog
+from airlift.registry.registry import Registry
 from airlift.sources import connect
 from airlift.store.blobs import BlobStore
 from airlift.trust import keys, receipt, site_key
@@ -142,13 +142,13 @@ class Site:
         self, home: Path, name: str, way: Way, models: Sequence[str], root: bytes
     ) -> None:
         self.name, self.way, self.models = name, way, models
-        Catalog.create(
+        Registry.create(
             home, state=accept_root(root, site=name), now=moment(1), actor="officer"
         )
-        self._home, self._catalog = home, Catalog.open(home)
+        self._home, self._registry = home, Registry.open(home)
         self._store = BlobStore(home / "store")
         self._gate = Gate(
-            store=self._store, catalog=self._catalog, incoming=home / "incoming"
+            store=self._store, registry=self._registry, incoming=home / "incoming"
         )
         self.key = site_key.create(home, name)
 
@@ -168,7 +168,7 @@ class Site:
         """Return a receipt, as a file."""
         clerk = Clerk(
             home=self._home,
-            catalog=self._catalog,
+            registry=self._registry,
             store=self._store,
             now=moment(week),
             actor="officer",
@@ -177,11 +177,11 @@ class Site:
 
     def content(self) -> Mapping[str, bytes]:
         """Return the files of the newest live release of each model."""
-        newest = {one.release.name: one for one in reversed(self._catalog.releases())}
+        newest = {one.release.name: one for one in reversed(self._registry.releases())}
         return {
             f"{name}/{file.path}": b"".join(self._store.read(file.sha256))
             for name, one in newest.items()
-            for file in self._catalog.files(one.id)
+            for file in self._registry.files(one.id)
         }
 
 

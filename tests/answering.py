@@ -95,7 +95,7 @@ class Answering(Crossing):
         """Return who makes the site's key."""
         return Maker(
             home=self.isolated.home,
-            catalog=self.isolated.catalog,
+            registry=self.isolated.registry,
             now=NOW,
             actor="bob",
         )
@@ -104,7 +104,7 @@ class Answering(Crossing):
         """Return who writes on the isolated side."""
         return Clerk(
             home=self.isolated.home,
-            catalog=self.isolated.catalog,
+            registry=self.isolated.registry,
             store=self.isolated.store,
             now=now,
             actor="bob",
@@ -116,32 +116,32 @@ class Answering(Crossing):
 
     def collect(self) -> int:
         """Collect what nothing needs; return the bytes freed."""
-        catalog, store = self.isolated.catalog, self.isolated.store
-        return catalog.collect(catalog.doomed(store), store, now=NOW, actor="bob")
+        registry, store = self.isolated.registry, self.isolated.store
+        return registry.collect(registry.doomed(store), store, now=NOW, actor="bob")
 
     def retire(self) -> None:
         """Take all but the newest release of each artifact out, and collect."""
-        catalog = self.isolated.catalog
+        registry = self.isolated.registry
         newest: set[str] = set()
         older = []
-        for one in catalog.releases():
+        for one in registry.releases():
             if one.release.name in newest:
                 older.append(one.id)
             newest.add(one.release.name)
-        catalog.deactivate(older, now=NOW, actor="bob")
+        registry.deactivate(older, now=NOW, actor="bob")
         # The set before is kept as the last good one; now that is this one.
-        catalog.deny([sha256(b"nothing")], why="", now=NOW, actor="bob")
+        registry.deny([sha256(b"nothing")], why="", now=NOW, actor="bob")
         self.collect()
 
     def held(self) -> Mapping[str, Mapping[str, bytes]]:
         """Return the files of the live releases by name, newest release of each."""
-        catalog, store = self.isolated.catalog, self.isolated.store
+        registry, store = self.isolated.registry, self.isolated.store
         newest = {}
-        for one in reversed(catalog.releases()):
+        for one in reversed(registry.releases()):
             if one.state == "live":
                 newest[one.release.name] = {
                     file.path: b"".join(store.read(file.sha256))
-                    for file in catalog.files(one.id)
+                    for file in registry.files(one.id)
                 }
         return newest
 

@@ -16,7 +16,7 @@ from airlift.audit.site import Site, open_site
 from airlift.digest import sha256
 from airlift.format import release
 from airlift.format.catalogue import Catalogue
-from airlift.registry.catalog import Catalog
+from airlift.registry.registry import Registry
 from airlift.registry.upstream import Upstream
 from airlift.store.blobs import BlobStore
 from airlift.trust.delivery import VerifiedDelivery
@@ -97,15 +97,15 @@ class World:
         self.side.publisher.set_catalogue(ROLE, self.side.signers, NOW)
         self.home = folder / "home"
         state = self.side.state()
-        Catalog.create(self.home, state=state, now=NOW, actor="ann").close()
+        Registry.create(self.home, state=state, now=NOW, actor="ann").close()
         self.store = BlobStore(self.home / "store")
         self.bring()  # who signs catalogues comes with a delivery, of nothing here
 
     @contextmanager
-    def catalog(self) -> Iterator[Catalog]:
+    def registry(self) -> Iterator[Registry]:
         """Open the registry."""
-        with closing(Catalog.open(self.home)) as catalog:
-            yield catalog
+        with closing(Registry.open(self.home)) as registry:
+            yield registry
 
     def bring(
         self,
@@ -117,11 +117,11 @@ class World:
         for _, contents in made:
             self.store.add_small((sha256(data), data) for data in contents)
         documents = [release.encode(one) for one, _ in made]
-        with self.catalog() as catalog:
+        with self.registry() as registry:
             offered = self.side.deliver(*documents, now=now)
-            verified = land(offered, catalog.trust_state())
+            verified = land(offered, registry.trust_state())
             ids = [one.id for one in verified.releases] if live else []
-            catalog.record(verified, self.store, live=ids, now=now, actor="ann")
+            registry.record(verified, self.store, live=ids, now=now, actor="ann")
         return verified
 
     def hear(self, made: Catalogue) -> None:

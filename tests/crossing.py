@@ -24,7 +24,7 @@ from airlift.outbound.attesting import Attester
 from airlift.outbound.departure import Departure, Dock, Order
 from airlift.outbound.ledger import Ledger
 from airlift.progress import Progress, Silent
-from airlift.registry.catalog import Catalog
+from airlift.registry.registry import Registry
 from airlift.sources import connect
 from airlift.store.blobs import BlobStore
 from airlift.trust import encryption_key, keys, suites
@@ -143,21 +143,21 @@ class Isolated:
     def __init__(self, home: Path, root: bytes, site: str = "plant7") -> None:
         self.home = home
         state = accept_root(root, site=site)
-        Catalog.create(home, state=state, now=NOW, actor="tester")
+        Registry.create(home, state=state, now=NOW, actor="tester")
         self.store = BlobStore(home / "store")
         self.gate = Gate(
-            store=self.store, catalog=Catalog.open(home), incoming=home / "incoming"
+            store=self.store, registry=Registry.open(home), incoming=home / "incoming"
         )
-        self.catalog = self.gate.catalog
+        self.registry = self.gate.registry
 
     @classmethod
     def at(cls, home: Path) -> Self:
         """Return the isolated side that was set up in *home* before."""
         found = cls.__new__(cls)
         found.home, found.store = home, BlobStore(home / "store")
-        found.catalog = Catalog.open(home)
+        found.registry = Registry.open(home)
         found.gate = Gate(
-            store=found.store, catalog=found.catalog, incoming=home / "incoming"
+            store=found.store, registry=found.registry, incoming=home / "incoming"
         )
         return found
 
@@ -173,7 +173,7 @@ class Isolated:
 
     def encryption_key(self, suite: str = suites.DEFAULT) -> Recipient:
         """Make a key that deliveries can be encrypted to; return its public half."""
-        site = self.catalog.trust_state().site
+        site = self.registry.trust_state().site
         made = encryption_key.create(self.home, site, suite=suite)
         self.gate = replace(self.gate, keys=encryption_key.opener(self.home))
         return made.public

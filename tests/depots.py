@@ -77,17 +77,17 @@ class Depot:
 
     def order(self, reference: str, to: str, root: Path, **more: object) -> Order:
         """Return the order to install *reference* into *root*."""
-        catalog, store = self.site.catalog, self.site.store
-        held = parcels.choose(catalog, reference)
-        parcel = parcels.parcel(catalog, store, held, TARGETS[to])
+        registry, store = self.site.registry, self.site.store
+        held = parcels.choose(registry, reference)
+        parcel = parcels.parcel(registry, store, held, TARGETS[to])
         plain = Order(parcel=parcel, root=root, way=Way.CLONE, replace=False, now=NOW)
         return replace(plain, **more)  # type: ignore[arg-type]
 
     def install(self, reference: str, to: str, root: Path, **more: object) -> Installed:
         """Install *reference* into *root* of a runtime *to*."""
         order = self.order(reference, to, root, **more)
-        held = parcels.choose(self.site.catalog, reference)
-        confirm = parcels.still_live(self.site.catalog, held)
+        held = parcels.choose(self.site.registry, reference)
+        confirm = parcels.still_live(self.site.registry, held)
         return install(order, TARGETS[to], self.site.store, confirm, self.progress)
 
 

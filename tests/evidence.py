@@ -27,9 +27,9 @@ class Audited:
         self.world = World(folder / "world")
         self.home = self.world.home
         self.key: SiteKey = site_key.create(self.home, "plant7")
-        with self.world.catalog() as catalog:
+        with self.world.registry() as registry:
             detail = {"key_id": str(self.key.public.key_id)}
-            catalog.log(Event(time=NOW, actor="ann", action="site-key", detail=detail))
+            registry.log(Event(time=NOW, actor="ann", action="site-key", detail=detail))
         self.world.bring(
             model("org/hostile", licence=HOSTILE, base_models=("org/base",)),
             model(files={"config.json": b"{}", "pytorch_model.bin": b"\x80\x04."}),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from airlift.format.catalogue import Catalogue
 from airlift.inbound import hearing
-from airlift.registry.catalog import Catalog
+from airlift.registry.registry import Registry
 from airlift.registry.upstream import Upstream
 from airlift.store.blobs import BlobStore
 from airlift.trust import catalogue as trusted
@@ -20,10 +20,10 @@ def site(folder: Path) -> Path:
     side = Authority(folder / "side")
     side.publisher.set_catalogue(ROLE, side.signers, NOW)
     home = folder / "home"
-    catalog = Catalog.create(home, state=side.state(), now=NOW, actor="ann")
+    registry = Registry.create(home, state=side.state(), now=NOW, actor="ann")
     verified = land(side.deliver(), side.state())
-    catalog.record(verified, BlobStore(home / "store"), live=(), now=NOW, actor="ann")
-    catalog.close()
+    registry.record(verified, BlobStore(home / "store"), live=(), now=NOW, actor="ann")
+    registry.close()
     return home
 
 

@@ -16,8 +16,8 @@ from airlift.install.observing import Notes
 from airlift.install.placing import Way
 from airlift.progress import Silent
 from airlift.registry import observations
-from airlift.registry.catalog import Catalog
 from airlift.registry.observations import Kept
+from airlift.registry.registry import Registry
 from audited import TODAY, World, model
 from wheelhouse import wheel
 
@@ -32,11 +32,11 @@ def wheel_set(
 
 def put(world: World, reference: str, to: str, root: Path) -> None:
     """Install a live release of *world* into a runtime's folder."""
-    with closing(Catalog.open(world.home)) as catalog:
-        held = parcels.choose(catalog, reference)
-        parcel = parcels.parcel(catalog, world.store, held, TARGETS[to])
+    with closing(Registry.open(world.home)) as registry:
+        held = parcels.choose(registry, reference)
+        parcel = parcels.parcel(registry, world.store, held, TARGETS[to])
         order = Order(parcel=parcel, root=root, way=Way.COPY, replace=False, now=TODAY)
-        confirm = parcels.still_live(catalog, held)
+        confirm = parcels.still_live(registry, held)
         install(order, TARGETS[to], world.store, confirm, Silent())
 
 
@@ -84,9 +84,9 @@ def look(
 
 def take(world: World, seen: Observation, *, now: str = TODAY) -> Kept:
     """Carry an observation to the site and take it in."""
-    with closing(Catalog.open(world.home)) as catalog:
+    with closing(Registry.open(world.home)) as registry:
         data = observation.encode(seen)
-        return observations.take(world.home, catalog, data, now=now, actor="ann")
+        return observations.take(world.home, registry, data, now=now, actor="ann")
 
 
 __all__ = ["environment", "look", "put", "take", "wheel_set"]

@@ -152,7 +152,7 @@ def small_site(folder: Path) -> World:
     return World(
         site=site,
         records=records,
-        shelf=site.catalog.shelf(site.store),
+        shelf=site.registry.shelf(site.store),
         page=Page(records, lambda: clock[0]),
         clock=clock,
         ids={name: release.identify(one) for name, one in documents.items()},

@@ -5,12 +5,12 @@ from contextlib import contextmanager
 
 from sqlalchemy import event
 
-from airlift.registry.catalog import Catalog
 from airlift.registry.overview import Overview
+from airlift.registry.registry import Registry
 
 
 @contextmanager
-def statements(asked: Catalog | Overview) -> Iterator[list[str]]:
+def statements(asked: Registry | Overview) -> Iterator[list[str]]:
     """Collect every statement that *asked* runs, as SQLite is given it."""
     found: list[str] = []
     engine = asked._database._engine

@@ -7,8 +7,8 @@ from pathlib import Path
 from airlift.artifact import Kind, Release, ReleaseFile
 from airlift.digest import Sha256, sha256
 from airlift.format import release
-from airlift.registry.catalog import Catalog
 from airlift.registry.held import Event
+from airlift.registry.registry import Registry
 from airlift.store.blobs import BlobStore
 from airlift.trust.delivery import VerifiedDelivery
 from authority import NOW, Authority, land
@@ -57,7 +57,7 @@ class Site:
         self.home = folder / "home"
         self.store = BlobStore(folder / "store")
         state = self.side.state()
-        self.catalog = Catalog.create(self.home, state=state, now=NOW, actor="root")
+        self.registry = Registry.create(self.home, state=state, now=NOW, actor="root")
         self.days = itertools.count(2)
         self.blobs: dict[Sha256, bytes] = {}
 
@@ -69,13 +69,13 @@ class Site:
     def verified(self, *documents: bytes) -> VerifiedDelivery:
         """Make the next delivery, of *documents*, and verify it."""
         offered = self.side.deliver(*documents)
-        return land(offered, self.catalog.trust_state())
+        return land(offered, self.registry.trust_state())
 
     def bring(self, *documents: bytes, live: bool = True) -> VerifiedDelivery:
         """Deliver *documents*, whose blobs are in the store, and record them."""
         delivery = self.verified(*documents)
         ids = [one.id for one in delivery.releases]
-        self.catalog.record(
+        self.registry.record(
             delivery,
             self.store,
             live=ids if live else [],
@@ -94,11 +94,11 @@ class Site:
         self.bring(found, live=live)
         return release.identify(found)
 
-    def reopen(self) -> Catalog:
+    def reopen(self) -> Registry:
         """Close the registry and open it again, as the next command does."""
-        self.catalog.close()
-        self.catalog = Catalog.open(self.home)
-        return self.catalog
+        self.registry.close()
+        self.registry = Registry.open(self.home)
+        return self.registry
 
 
 def eventful(site: Site) -> None:
@@ -107,11 +107,11 @@ def eventful(site: Site) -> None:
     two = site.model("org/two", b"2", b"shared", live=False)
     site.model("org/one", b"1b", b"shared", counter=2)
     three = site.model("org/three", b"3")
-    catalog = site.catalog
-    catalog.activate([two], now=LATER, actor="me")
-    catalog.deactivate([one], now=LATER, actor="me")
-    catalog.pin([two], why="in production", now=LATER, actor="me")
-    catalog.deny([three], why="licence", now=LATER, actor="officer")
-    catalog.rollback(now=LATER, actor="me")
-    catalog.log(Event(time=LATER, actor="me", action="note", detail={"x": 1}))
-    catalog.collect(catalog.doomed(site.store), site.store, now=LATER, actor="me")
+    registry = site.registry
+    registry.activate([two], now=LATER, actor="me")
+    registry.deactivate([one], now=LATER, actor="me")
+    registry.pin([two], why="in production", now=LATER, actor="me")
+    registry.deny([three], why="licence", now=LATER, actor="officer")
+    registry.rollback(now=LATER, actor="me")
+    registry.log(Event(time=LATER, actor="me", action="note", detail={"x": 1}))
+    registry.collect(registry.doomed(site.store), site.store, now=LATER, actor="me")

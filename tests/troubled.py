@@ -165,8 +165,8 @@ class Troubled:
         }
 
     def _log(self, action: str, detail: dict[str, Json], **changes: Any) -> None:
-        with self.world.catalog() as catalog:
-            catalog.log(
+        with self.world.registry() as registry:
+            registry.log(
                 Event(
                     time=self.day(141),
                     actor="ann@import-1",
@@ -302,10 +302,10 @@ class Troubled:
             runtimes=(Runtime(name="llama.cpp", version="b4000"),),
             unread=("one folder could not be read: permission denied",),
         )
-        with self.world.catalog() as catalog:
+        with self.world.registry() as registry:
             data = observation.encode(seen)
             observations.take(
-                self.home, catalog, data, now=self.day(2), actor="ann@import-1"
+                self.home, registry, data, now=self.day(2), actor="ann@import-1"
             )
 
     def _waiver(self) -> str:
@@ -321,8 +321,8 @@ class Troubled:
         )
         at = self.day(1)
         signed = approval.sign(key("bob"), waivers.subject(terms), at=at)
-        with self.world.catalog() as catalog:
-            catalog.log(
+        with self.world.registry() as registry:
+            registry.log(
                 waivers.event(
                     terms, signed, by="bob", title=one.title, actor="bob@desk", now=at
                 )

@@ -76,12 +76,12 @@ class Drop:
 
     def carried(self) -> dict[str, bytes]:
         """Return the files of every live release; of two, those of the newer."""
-        catalog, store = self.crossing.isolated.catalog, self.crossing.isolated.store
-        live = [one for one in catalog.releases() if one.state == "live"]
+        registry, store = self.crossing.isolated.registry, self.crossing.isolated.store
+        live = [one for one in registry.releases() if one.state == "live"]
         return {
             file.path: b"".join(store.read(file.sha256))
             for held in sorted(live, key=lambda one: one.release.counter)
-            for file in catalog.files(held.id)
+            for file in registry.files(held.id)
         }
 
 

@@ -28,7 +28,7 @@ _KINDS: Final = {
 
 def ask(site: Site, options: Options) -> Answer:
     """Return what is denied, and which releases that are held it keeps from use."""
-    listed = site.catalog.custody().denials()
+    listed = site.registry.custody().denials()
     entries = [
         one for one in listed.entries if not site.as_of or one.since <= site.as_of
     ]

@@ -90,7 +90,7 @@ def two(site: Site, items: Sequence[str]) -> tuple[Held, Held]:
         problem = f"{len(items)} releases are named, expected two to compare"
         raise RequestError(problem, hint="`airlift audit diff OLD NEW`")
     found = {one.id: one for one in site.releases}
-    old, new = (site.catalog.find(one).id for one in items)
+    old, new = (site.registry.find(one).id for one in items)
     if old not in found or new not in found:
         problem = "one of the two was not held then"
         raise RequestError(problem, hint="leave --as-of out")

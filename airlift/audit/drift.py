@@ -153,7 +153,7 @@ class Approved:
             return
         target = TARGETS["ollama"]
         try:
-            parcel = parcels.parcel(self._site.catalog, self._site.store, held, target)
+            parcel = parcels.parcel(self._site.registry, self._site.store, held, target)
             layout = target.layout(parcel, _Nothing(), self._site.now)
         except AirliftError:
             return  # nothing in it that Ollama runs, or not in the store: Q3 says so

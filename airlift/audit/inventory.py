@@ -67,7 +67,7 @@ def _approvals(site: Site) -> Mapping[Sha256, tuple[Approval, ...]]:
     if told is None:
         return {}
     given: dict[Sha256, list[Approval]] = {}
-    for one in site.catalog.custody().approvals():
+    for one in site.registry.custody().approvals():
         if not site.as_of or one.at <= site.as_of:
             given.setdefault(one.subject.digest, []).append(one)
     return {

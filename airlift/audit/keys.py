@@ -75,7 +75,7 @@ def ask(site: Site, options: Options) -> Answer:
     broken = tuple(signatures.broken(site))
     book = _Book() if broken else _book(site)
     used = _used(site)
-    listed = site.catalog.custody().denials().entries
+    listed = site.registry.custody().denials().entries
     denied = {one.digest: one for one in listed if one.what is What.KEY}
     rows = tuple(_rows(site, (book, used, denied)))
     wanted = tuple(one for one in rows if options.wants(*_names(one)))

@@ -228,7 +228,7 @@ def _finding(
 
 
 def _cleared(site: Site, one: Held) -> bool:
-    standing = site.catalog.custody().standings([one.id]).get(one.id)
+    standing = site.registry.custody().standings([one.id]).get(one.id)
     return standing is not None and standing.cleared
 
 

@@ -81,7 +81,7 @@ def find(site: Site, asked: str, progress: Progress) -> tuple[Origin, ...]:
     if found := _digest(site, asked):
         return (found,)
     try:
-        held = site.catalog.find(asked)
+        held = site.registry.find(asked)
     except RequestError:
         if path.exists():
             return _path(site, asked, path, progress)
@@ -109,7 +109,7 @@ def _digest(site: Site, asked: str) -> Origin | None:
 
 def _having(site: Site, digest: Sha256) -> Iterator[Placed]:
     """Yield the releases that have a blob, with its first path in each."""
-    for held in site.catalog.using(digest):
+    for held in site.registry.using(digest):
         yield held, next(one for one in site.files(held) if one.sha256 == digest)
 
 

@@ -26,9 +26,9 @@ from airlift.inbound.news import Owned
 from airlift.payload import wheel_names
 from airlift.registry import hashed, waivers
 from airlift.registry.account import Account, account
-from airlift.registry.catalog import Catalog
 from airlift.registry.hashed import Known
 from airlift.registry.held import Delivered, Event, Generation, Held, State
+from airlift.registry.registry import Registry
 from airlift.registry.upstream import Taken, Upstream
 from airlift.registry.waivers import Given
 from airlift.store.blobs import BlobStore
@@ -58,7 +58,7 @@ class Site:
 
     Args:
         home: Its folder.
-        catalog: Its registry.
+        registry: Its registry.
         upstream: What it knows of upstream.
         now: This host's clock, or the moment that is asked about.
         bounds: Ages in days up to which knowledge is worth something.
@@ -74,13 +74,13 @@ class Site:
         self,
         *,
         home: Path,
-        catalog: Catalog,
+        registry: Registry,
         upstream: Upstream,
         now: str,
         bounds: Bounds,
         as_of: str = "",
     ) -> None:
-        self.home, self.catalog, self.upstream = home, catalog, upstream
+        self.home, self.registry, self.upstream = home, registry, upstream
         self.now, self.bounds, self.as_of = now, bounds, as_of
         self.store = BlobStore(home / "store", readonly=True)
         self.models: dict[Sha256, ModelFacts] = {}
@@ -110,12 +110,12 @@ class Site:
     @cached_property
     def trust(self) -> TrustState:
         """What the site believes today."""
-        return self.catalog.trust_state()
+        return self.registry.trust_state()
 
     @cached_property
     def policy(self) -> Policy | None:
         """The policy in force today; None where the site has none."""
-        return self.catalog.custody().policy()
+        return self.registry.custody().policy()
 
     @cached_property
     def account(self) -> Account:
@@ -125,19 +125,19 @@ class Site:
     @cached_property
     def deliveries(self) -> tuple[Delivered, ...]:
         """The deliveries taken in, newest first."""
-        found = self.catalog.deliveries()
+        found = self.registry.deliveries()
         return tuple(one for one in found if self._until(one.imported))
 
     @cached_property
     def generations(self) -> tuple[Generation, ...]:
         """The sets of live releases, newest first."""
-        found = self.catalog.generations()
+        found = self.registry.generations()
         return tuple(one for one in found if self._until(one.created))
 
     @cached_property
     def releases(self) -> tuple[Held, ...]:
         """The releases held, by kind, name and falling counter."""
-        found = self.catalog.releases()
+        found = self.registry.releases()
         if not self.as_of:
             return found
         newest = self.generations[0].releases if self.generations else ()
@@ -153,7 +153,9 @@ class Site:
     def collected(self) -> tuple[str, ...]:
         """Ids of releases that were held then and were collected since."""
         later = [
-            one for one in self.catalog.events(action="gc") if not self._until(one.time)
+            one
+            for one in self.registry.events(action="gc")
+            if not self._until(one.time)
         ]
         ids = (one.detail.get("ids") for one in later)
         return tuple(
@@ -166,7 +168,7 @@ class Site:
     def files(self, held: Held) -> tuple[ReleaseFile, ...]:
         """Return the files of a release, sorted by path."""
         if held.id not in self._files:
-            self._files[held.id] = self.catalog.files(held.id)
+            self._files[held.id] = self.registry.files(held.id)
         return self._files[held.id]
 
     @cached_property
@@ -207,7 +209,7 @@ class Site:
 
     def events(self, action: str | None = None) -> tuple[Event, ...]:
         """Return the log, oldest first; only what was done under *action*."""
-        found = self.catalog.events(action=action)
+        found = self.registry.events(action=action)
         return tuple(one for one in found if self._until(one.time))
 
     @cached_property
@@ -366,20 +368,20 @@ def open_site(
 
     Raises:
         RequestError: *as_of* lies in the future.
-        RegistryError: As ``Catalog.open``.
+        RegistryError: As ``Registry.open``.
         StoreError: The store cannot be read.
     """
     if as_of > now:
         problem = f"`{as_of}` lies in the future: this host's clock says {now}"
         raise RequestError(problem, hint="ask about a moment that has been")
     with contextlib.ExitStack() as opened:
-        catalog = Catalog.open(home, readonly=True)
-        opened.enter_context(contextlib.closing(catalog))
+        registry = Registry.open(home, readonly=True)
+        opened.enter_context(contextlib.closing(registry))
         upstream = Upstream.open(home, readonly=True)
         opened.enter_context(contextlib.closing(upstream))
         yield Site(
             home=home,
-            catalog=catalog,
+            registry=registry,
             upstream=upstream,
             now=now,
             bounds=bounds or Bounds(),

@@ -112,7 +112,7 @@ class _Past:
         self._deliveries = {one.sequence: one for one in site.deliveries}
         self._dispatches = {one.sequence: one.id for one in site.deliveries}
         self._scans = scans.told_by(self._events)
-        self._approvals = site.catalog.custody().approvals()
+        self._approvals = site.registry.custody().approvals()
 
     def delivery(self, one: Delivered) -> Iterator[Step]:
         """Yield how a delivery was signed and taken in."""

@@ -126,8 +126,8 @@ def wanted(site: Site, items: tuple[str, ...] = ()) -> tuple[Known, ...]:
     known = hashed.known(site.home)
     if not items:
         return known
-    chosen = [site.catalog.find(one).id for one in items]
-    blobs = dict(site.catalog.census().blobs(chosen))
+    chosen = [site.registry.find(one).id for one in items]
+    blobs = dict(site.registry.census().blobs(chosen))
     return tuple(one for one in known if one.blob in blobs)
 
 
@@ -189,7 +189,7 @@ _Place = tuple[Held, ReleaseFile]
 def _places(site: Site, bad: Collection[Sha256]) -> Mapping[Sha256, list[_Place]]:
     """Return which files of which releases have the *bad* blobs."""
     found: dict[Sha256, list[_Place]] = defaultdict(list)
-    users = {one.id: one for blob in bad for one in site.catalog.using(blob)}
+    users = {one.id: one for blob in bad for one in site.registry.using(blob)}
     for held in users.values():
         for file in site.files(held):
             if file.sha256 in bad:

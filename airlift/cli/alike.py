@@ -1,16 +1,16 @@
 """Live names that some clients cannot tell apart."""
 
 from airlift.payload import oci_name
-from airlift.registry.catalog import Catalog
 from airlift.registry.held import State
+from airlift.registry.registry import Registry
 
 
-def live(catalog: Catalog) -> tuple[tuple[str, ...], ...]:
+def live(registry: Registry) -> tuple[tuple[str, ...], ...]:
     """Return the groups of live names that are one name to container tools.
 
     They take lower case only, so the server answers none of such a group to them.
     """
-    held = catalog.releases(state=State.LIVE)
+    held = registry.releases(state=State.LIVE)
     served = {one.release.name for one in held if one.release.kind in oci_name.MODELS}
     return oci_name.collisions(served)
 

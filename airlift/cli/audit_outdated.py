@@ -12,7 +12,7 @@ from airlift.cli.audit_frame import Asked
 from airlift.errors import RequestError
 from airlift.format.request_text import entry_key
 from airlift.inbound import request_draft
-from airlift.registry.catalog import Catalog
+from airlift.registry.registry import Registry
 
 
 @click.command("outdated")
@@ -47,14 +47,14 @@ def _ask(site: Site, options: Options, *, wanted: list[str]) -> Answer:
 
 
 def _add(asked: Asked, wanted: list[str]) -> None:
-    catalog = Catalog.open(asked.home)
+    registry = Registry.open(asked.home)
     try:
-        with catalog.exclusive("request"):
+        with registry.exclusive("request"):
             draft = request_draft.read(asked.home)
             for key in wanted:
                 draft = draft.adding(key)
             if wanted:
                 request_draft.write(asked.home, draft)
     finally:
-        catalog.close()
+        registry.close()
     output.note(f"{len(wanted)} on the list; next: `airlift request export`")

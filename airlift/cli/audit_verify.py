@@ -25,9 +25,9 @@ from airlift.cli.duration import Duration
 from airlift.errors import RequestError
 from airlift.install import checking, records
 from airlift.registry import hashed
-from airlift.registry.catalog import Catalog
 from airlift.registry.hashed import Known
 from airlift.registry.held import Event
+from airlift.registry.registry import Registry
 
 _STORE: Final = "store"
 _CHECKED: Final = {"hf-cache": "cache", "ollama": "ollama", "wheelhouse": "wheelhouse"}
@@ -210,9 +210,9 @@ def _log(home: Path, done: Scrubbed, work: _Work) -> None:
         "left": done.left,
         "bad": bad,
     }
-    catalog = Catalog.open(home)
+    registry = Registry.open(home)
     try:
-        catalog.log(
+        registry.log(
             Event(
                 time=config.now(),
                 actor=config.actor(),
@@ -222,7 +222,7 @@ def _log(home: Path, done: Scrubbed, work: _Work) -> None:
             )
         )
     finally:
-        catalog.close()
+        registry.close()
 
 
 def _tell(done: Scrubbed, work: _Work, statement: str) -> None:
@@ -244,7 +244,7 @@ def _tell(done: Scrubbed, work: _Work, statement: str) -> None:
 
 def _checked(target: str, work: _Work, site: Site, options: Options) -> Checked:
     sort, root = _place(target)
-    known = records.of_registry(site.catalog, work.items)
+    known = records.of_registry(site.registry, work.items)
     begun = config.now()
     claims = CHECKERS[sort](root, known)
     found = tuple(checking.judge(claims, options.progress))

@@ -17,7 +17,7 @@ from airlift.cli import config, keyring, output
 from airlift.cli.keyring import Passphrases
 from airlift.errors import RequestError
 from airlift.registry import waivers
-from airlift.registry.catalog import Catalog
+from airlift.registry.registry import Registry
 from airlift.registry.waivers import Terms
 from airlift.trust import approval
 from airlift.trust.approval import Approval
@@ -54,13 +54,13 @@ def command(
     same words, as many as approve a release; until then it is open. The day after it
     ends it is open again.
     """
-    with closing(Catalog.open(home)) as catalog:
+    with closing(Registry.open(home)) as registry:
         if revoke:
-            result = _revoke(catalog, finding, by or config.actor())
+            result = _revoke(registry, finding, by or config.actor())
         else:
-            terms = _terms(catalog, finding, until, reason)
+            terms = _terms(registry, finding, until, reason)
             phrases = Passphrases(fd=passphrase_fd, file=passphrase_file)
-            result = _waive(home, catalog, terms, (key_names, by, phrases))
+            result = _waive(home, registry, terms, (key_names, by, phrases))
     if as_json:
         output.as_json({"schema": SCHEMA, **result})
         return
@@ -68,12 +68,12 @@ def command(
 
 
 def _terms(
-    catalog: Catalog, finding: str, until: str | None, reason: str | None
+    registry: Registry, finding: str, until: str | None, reason: str | None
 ) -> Terms:
     if until is None or reason is None:
         problem = "a waiver needs a day and a reason"
         raise RequestError(problem, hint="give --until YYYY-MM-DD and --reason TEXT")
-    site = catalog.trust_state().site
+    site = registry.trust_state().site
     terms = Terms(site=site, finding=finding, reason=reason, until=until)
     waivers.check(terms, now=config.now())
     return terms
@@ -83,18 +83,18 @@ _Asked = tuple[tuple[str, ...], str | None, Passphrases]
 
 
 def _waive(
-    home: Path, catalog: Catalog, terms: Terms, asked: _Asked
+    home: Path, registry: Registry, terms: Terms, asked: _Asked
 ) -> dict[str, Json]:
     found, now = _open(home, terms.finding), config.now()
-    signed = _signed(home, catalog, terms, asked)
+    signed = _signed(home, registry, terms, asked)
     by = signed.by if signed else asked[1] or config.actor()
     line = waivers.event(
         terms, signed, by=by, title=found.title, actor=config.actor(), now=now
     )
-    with catalog.exclusive("waive"):
-        _refuse_twice(catalog, terms, by)
-        catalog.log(line)
-    (given,) = (one for one in _given(catalog) if one.terms == terms)
+    with registry.exclusive("waive"):
+        _refuse_twice(registry, terms, by)
+        registry.log(line)
+    (given,) = (one for one in _given(registry) if one.terms == terms)
     state = f"accepted until {terms.until}: {naming.show(found.title)}"
     if given.lacking:
         state = f"signed by {', '.join(given.by)}; {given.lacking} more must sign it"
@@ -117,9 +117,9 @@ def _open(home: Path, finding: str) -> Finding:
 
 
 def _signed(
-    home: Path, catalog: Catalog, terms: Terms, asked: _Asked
+    home: Path, registry: Registry, terms: Terms, asked: _Asked
 ) -> Approval | None:
-    told, (names, by, phrases) = catalog.custody().policy(), asked
+    told, (names, by, phrases) = registry.custody().policy(), asked
     if told is None:
         return None
     keys = keyring.unlock(home, names, phrases)
@@ -136,28 +136,28 @@ def _signed(
     return signed
 
 
-def _given(catalog: Catalog) -> tuple[waivers.Given, ...]:
-    events = catalog.events(action=waivers.ACTION)
-    policy, site = catalog.custody().policy(), catalog.trust_state().site
+def _given(registry: Registry) -> tuple[waivers.Given, ...]:
+    events = registry.events(action=waivers.ACTION)
+    policy, site = registry.custody().policy(), registry.trust_state().site
     return waivers.told_by(events, policy, site)
 
 
-def _refuse_twice(catalog: Catalog, terms: Terms, by: str) -> None:
-    for one in _given(catalog):
+def _refuse_twice(registry: Registry, terms: Terms, by: str) -> None:
+    for one in _given(registry):
         if one.terms == terms and not one.revoked and by in one.by:
             problem = f"`{naming.show(by)}` has accepted it in these words already"
             hint = "each person counts once: somebody else has to sign it too"
             raise RequestError(problem, hint=hint)
 
 
-def _revoke(catalog: Catalog, finding: str, by: str) -> dict[str, Json]:
+def _revoke(registry: Registry, finding: str, by: str) -> dict[str, Json]:
     now = config.now()
-    with catalog.exclusive("waive"):
+    with registry.exclusive("waive"):
         if not any(
-            one.terms.finding == finding and not one.revoked for one in _given(catalog)
+            one.terms.finding == finding and not one.revoked for one in _given(registry)
         ):
             problem = f"no waiver of `{naming.show(finding)}` stands"
             raise RequestError(problem, hint="see `airlift audit waivers`")
         line = waivers.revocation(finding, by=by, actor=config.actor(), now=now)
-        catalog.log(line)
+        registry.log(line)
     return {"finding": finding, "by": by, "state": f"{finding} is open again"}

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from airlift.cli import config, moving
-from airlift.registry.catalog import Catalog
+from airlift.registry.registry import Registry
 
 
 @click.command("activate")
@@ -19,8 +19,8 @@ def command(home: Path, references: tuple[str, ...], *, as_json: bool) -> None:
     them, so look at them with `airlift show` first. A denied release stays out.
     """
 
-    def doing(catalog: Catalog) -> int:
-        ids = [one.id for one in moving.find(catalog, references)]
-        return catalog.activate(ids, now=config.now(), actor=config.actor())
+    def doing(registry: Registry) -> int:
+        ids = [one.id for one in moving.find(registry, references)]
+        return registry.activate(ids, now=config.now(), actor=config.actor())
 
     moving.show(moving.move(home, doing), as_json=as_json)

@@ -10,8 +10,8 @@ from airlift.cli import config, keyring, late, output
 from airlift.cli.keyring import Passphrases
 from airlift.errors import RequestError
 from airlift.registry import clearance
-from airlift.registry.catalog import Catalog
 from airlift.registry.held import Event
+from airlift.registry.registry import Registry
 from airlift.trust import approval
 from airlift.trust.keys import UnlockedKey
 
@@ -93,8 +93,8 @@ def _key(home: Path, asked: _Asked) -> UnlockedKey:
 
 
 def _release(home: Path, reference: str, asked: _Asked) -> dict[str, Json]:
-    catalog = Catalog.open(home)
-    held, custody = catalog.find(reference), catalog.custody()
+    registry = Registry.open(home)
+    held, custody = registry.find(reference), registry.custody()
     wanted = custody.subject(held.id)
     now = config.now()
     given = approval.sign(_key(home, asked), wanted, at=now, note=asked[2])
@@ -105,8 +105,8 @@ def _release(home: Path, reference: str, asked: _Asked) -> dict[str, Json]:
         subject=given.by,
         detail={"release": held.id, "key_id": given.key_id},
     )
-    with catalog.exclusive("approve"), catalog.refusals(tried):
-        catalog.log(custody.admit(given, actor=config.actor(), now=now))
+    with registry.exclusive("approve"), registry.refusals(tried):
+        registry.log(custody.admit(given, actor=config.actor(), now=now))
     standing = custody.standings([held.id])[held.id]
     lacking = standing.lacking
     state = f"still waits: {lacking}" if lacking else "nothing keeps it back"

@@ -13,7 +13,7 @@ from airlift import transient
 from airlift.cli import config, output
 from airlift.digest import sha256_of
 from airlift.errors import RequestError, SourceError
-from airlift.registry.catalog import Catalog
+from airlift.registry.registry import Registry
 from airlift.serve.http import server
 from airlift.serve.http.settings import ServeSettings
 from airlift.store.blobs import BlobStore
@@ -131,7 +131,7 @@ class _Demo:
     @contextlib.contextmanager
     def _serving(self) -> Iterator[str]:
         store = BlobStore(self.isolated / "store")
-        shelf = Catalog.open(self.isolated, readonly=True).shelf(store)
+        shelf = Registry.open(self.isolated, readonly=True).shelf(store)
         with (
             (self.folder / "access.log").open("w") as log,
             server.running(
@@ -165,9 +165,9 @@ class _Demo:
             "download", "--no-deps", "--index-url", index, "--dest", str(target), _WHEEL
         )
         (wheel,) = target.glob("*.whl")
-        catalog = Catalog.open(self.isolated, readonly=True)
-        held = catalog.find("wheels:demo-wheels")
-        files = {file.path: file.sha256 for file in catalog.files(held.id)}
+        registry = Registry.open(self.isolated, readonly=True)
+        held = registry.find("wheels:demo-wheels")
+        files = {file.path: file.sha256 for file in registry.files(held.id)}
         if files.get(wheel.name) != _hash(wheel):
             problem = f"{wheel.name} differs from what was carried"
             raise SourceError(problem)

@@ -11,9 +11,9 @@ from airlift.artifact import Json
 from airlift.cli import config, consent, moving, output
 from airlift.cli.cmd_list import as_table
 from airlift.digest import is_sha256
-from airlift.registry.catalog import Catalog
 from airlift.registry.gc import GcPlan
 from airlift.registry.held import Held
+from airlift.registry.registry import Registry
 from airlift.store.blobs import BlobStore
 from airlift.store.durable import Disk, names
 
@@ -41,9 +41,9 @@ def command(
     and every blob one of them names. What has come of deliveries that are not complete
     stays too, unless --incoming is given.
     """
-    catalog, store = Catalog.open(home, readonly=dry_run), BlobStore(home / "store")
+    registry, store = Registry.open(home, readonly=dry_run), BlobStore(home / "store")
     waiting = arriving(home)
-    plan = catalog.doomed(store)
+    plan = registry.doomed(store)
     if not incoming:
         plan = replace(plan, partials=tuple(_unclaimed(plan.partials, waiting)))
     given_up = waiting if incoming else ()
@@ -54,7 +54,7 @@ def command(
         size = output.size(plan.size)
         question = f"delete {len(plan.releases)} release(s) and {size} of blobs?"
         consent.ask(question, given=yes)
-        freed = _collect(catalog, store, plan, given_up)
+        freed = _collect(registry, store, plan, given_up)
     if as_json:
         output.as_json(_as_json(plan, given_up, freed=freed, dry_run=dry_run))
     elif not dry_run:
@@ -83,14 +83,14 @@ def _anything(plan: GcPlan) -> bool:
 
 
 def _collect(
-    catalog: Catalog, store: BlobStore, plan: GcPlan, given_up: Sequence[Path]
+    registry: Registry, store: BlobStore, plan: GcPlan, given_up: Sequence[Path]
 ) -> int:
-    with catalog.exclusive("gc"):
+    with registry.exclusive("gc"):
         # The notes before the bytes: notes without bytes would have volumes skipped
         # that must be read again.
         for folder in given_up:
             Disk().remove_tree(folder)
-        return catalog.collect(
+        return registry.collect(
             plan,
             store,
             now=config.now(),

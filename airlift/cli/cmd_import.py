@@ -22,7 +22,7 @@ from airlift.inbound.media import Candidate
 from airlift.inbound.receipts import Written
 from airlift.install import own_update
 from airlift.progress import Progress
-from airlift.registry.catalog import Catalog
+from airlift.registry.registry import Registry
 from airlift.store.blobs import BlobStore
 from airlift.trust import denials, encryption_key
 from airlift.trust.delivery import VerifiedRelease
@@ -70,8 +70,8 @@ def command(
         raise RequestError(problem, hint="add --yes, or --dry-run to look first")
     with _gate(home) as gate:
         landed, written = _take(home, gate, desk, paths, dry_run=dry_run)
-        confused = alike.live(gate.catalog)
-        update = own_update.newest(gate.catalog, __version__)
+        confused = alike.live(gate.registry)
+        update = own_update.newest(gate.registry, __version__)
     shown = [one for one in landed if one]
     if as_json:
         deliveries: list[Json] = [_as_json(one) for one in shown]
@@ -120,19 +120,19 @@ def _take(
             landed = _from_media(paths, gate, desk, dry_run=dry_run)
     except (FormatError, TrustError, IncompleteError):
         if not dry_run:
-            receipts.after_import(home, gate.catalog)  # it says what was refused
+            receipts.after_import(home, gate.registry)  # it says what was refused
         raise
-    return landed, None if dry_run else receipts.after_import(home, gate.catalog)
+    return landed, None if dry_run else receipts.after_import(home, gate.registry)
 
 
 @contextlib.contextmanager
 def _gate(home: Path) -> Iterator[Gate]:
-    catalog = Catalog.open(home)
-    with contextlib.closing(catalog):
+    registry = Registry.open(home)
+    with contextlib.closing(registry):
         store = BlobStore(home / "store")
         keys = encryption_key.opener(home)
         incoming = home / "incoming"
-        yield Gate(store=store, catalog=catalog, incoming=incoming, keys=keys)
+        yield Gate(store=store, registry=registry, incoming=incoming, keys=keys)
 
 
 class CounterDesk:

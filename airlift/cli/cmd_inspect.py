@@ -13,7 +13,7 @@ from airlift.format import dispatch, release
 from airlift.format.reading import read_front
 from airlift.inbound import media
 from airlift.inbound.media import Candidate
-from airlift.registry.catalog import Catalog
+from airlift.registry.registry import Registry
 from airlift.trust import encryption_key, fingerprint
 from airlift.trust.delivery import TrustState
 from airlift.trust.verifier import verify
@@ -61,7 +61,7 @@ def command(home: Path, paths: tuple[Path, ...], *, files: bool, as_json: bool) 
 
 def _state(home: Path) -> TrustState | None:
     try:
-        return Catalog.open(home, readonly=True).trust_state()
+        return Registry.open(home, readonly=True).trust_state()
     except RegistryError:
         return None
 

@@ -16,8 +16,8 @@ from airlift.install.layout import Order, Target
 from airlift.install.placing import Way
 from airlift.progress import Progress
 from airlift.registry import finding
-from airlift.registry.catalog import Catalog
 from airlift.registry.held import Event, Held
+from airlift.registry.registry import Registry
 from airlift.store.blobs import BlobStore
 
 _FOLDER = "folder"
@@ -83,7 +83,7 @@ def command(
         replace=replace,
         progress=output.progress(quiet=as_json),
     )
-    done = errand.run(references, Catalog.open(home))
+    done = errand.run(references, Registry.open(home))
     if as_json:
         listed: list[Json] = [_as_json(held, one, errand) for held, one in done]
         output.as_json({"installed": listed})
@@ -134,13 +134,14 @@ class _Errand:
         return TARGETS[self.to]
 
     def run(
-        self, references: tuple[str, ...], catalog: Catalog
+        self, references: tuple[str, ...], registry: Registry
     ) -> list[tuple[Held, Installed]]:
         """Install each release; all of them are looked at before the first is."""
-        chosen = [parcels.choose(catalog, one) for one in references]
+        chosen = [parcels.choose(registry, one) for one in references]
         store = BlobStore(self.home / "store", readonly=True)
         ready = [
-            (held, parcels.parcel(catalog, store, held, self.target)) for held in chosen
+            (held, parcels.parcel(registry, store, held, self.target))
+            for held in chosen
         ]
         done = []
         for held, parcel in ready:
@@ -151,9 +152,9 @@ class _Errand:
                 replace=self.replace,
                 now=config.now(),
             )
-            still = parcels.still_live(catalog, held)
+            still = parcels.still_live(registry, held)
             one = install(order, self.target, store, still, self.progress)
-            catalog.log(self._event(held, one))
+            registry.log(self._event(held, one))
             done.append((held, one))
         return done
 

@@ -10,9 +10,9 @@ from airlift import naming
 from airlift.artifact import Json, Kind
 from airlift.cli import config, output, scanned
 from airlift.errors import RequestError
-from airlift.registry.catalog import Catalog
 from airlift.registry.engine import FILE
 from airlift.registry.held import Event, Generation, Held, State
+from airlift.registry.registry import Registry
 
 
 @click.command("list")
@@ -44,20 +44,20 @@ def command(
     """
     # Whoever may write brings the tables of an older airlift up to date by this.
     may_write = os.access(home / FILE, os.W_OK)
-    catalog = Catalog.open(home, readonly=not may_write)
+    registry = Registry.open(home, readonly=not may_write)
     if generations or history:
         if generations and history:
             problem = "--generations and --history are two lists"
             raise RequestError(problem, hint="ask for one of them")
         if history:
-            _show_history(catalog.events(), as_json=as_json)
+            _show_history(registry.events(), as_json=as_json)
         else:
-            _show_generations(catalog.generations(), as_json=as_json)
+            _show_generations(registry.generations(), as_json=as_json)
         return
-    found = catalog.releases(
+    found = registry.releases(
         state=State(state) if state else None, kind=Kind(kind) if kind else None
     )
-    waiting = catalog.custody().waiting(found)
+    waiting = registry.custody().waiting(found)
     if as_json:
         releases: list[Json] = [as_table(one) for one in found]
         reasons: dict[str, Json] = {str(one): why for one, why in waiting.items()}
@@ -65,7 +65,7 @@ def command(
             {
                 "releases": releases,
                 "waiting": reasons,
-                "scans": scanned.by_release(catalog, found),
+                "scans": scanned.by_release(registry, found),
             }
         )
         return

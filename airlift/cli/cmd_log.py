@@ -13,9 +13,9 @@ from airlift.errors import TrustError
 from airlift.format import checkpoint as notes
 from airlift.inbound import log_check
 from airlift.inbound.log_check import Checked
-from airlift.registry.catalog import Catalog
 from airlift.registry.engine import FILE
 from airlift.registry.logbook import Logbook
+from airlift.registry.registry import Registry
 from airlift.store.durable import Disk
 
 _SHOWN = 20
@@ -33,8 +33,8 @@ def command() -> None:
 @config.json_option
 def show(home: Path, newest: int | None, *, as_json: bool) -> None:
     """Print the log, oldest first, and the checkpoint that covers it."""
-    with _opened(home) as catalog:
-        events = catalog.events(newest=newest)
+    with _opened(home) as registry:
+        events = registry.events(newest=newest)
     book = Logbook(home)
     sealed = book.checkpoints()[-1:]
     if as_json:
@@ -158,9 +158,9 @@ def export(home: Path, folder: Path, *, as_json: bool) -> None:
 command.add_command(log_cosign.command)
 
 
-def _opened(home: Path) -> "closing[Catalog]":
+def _opened(home: Path) -> "closing[Registry]":
     # Whoever may write brings the tables of an older airlift up to date by this.
-    return closing(Catalog.open(home, readonly=not os.access(home / FILE, os.W_OK)))
+    return closing(Registry.open(home, readonly=not os.access(home / FILE, os.W_OK)))
 
 
 def _as_json(found: Checked) -> Json:

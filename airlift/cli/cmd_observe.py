@@ -13,8 +13,8 @@ from airlift.format import observation
 from airlift.format.observation import Observation
 from airlift.install import observing, observing_python
 from airlift.registry import observations
-from airlift.registry.catalog import Catalog
 from airlift.registry.observations import Kept
+from airlift.registry.registry import Registry
 from airlift.store.durable import Disk, read_file
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -109,13 +109,13 @@ def take_in(home: Path, given: Path) -> Kept:
         RegistryError, StoreError: It cannot be recorded.
     """
     data = read_file(given, limit=observation.LIMIT, error=RequestError)
-    catalog = Catalog.open(home)
+    registry = Registry.open(home)
     try:
         return observations.take(
-            home, catalog, data, now=config.now(), actor=config.actor()
+            home, registry, data, now=config.now(), actor=config.actor()
         )
     finally:
-        catalog.close()
+        registry.close()
 
 
 def _look(

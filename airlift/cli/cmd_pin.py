@@ -8,7 +8,7 @@ from airlift import naming
 from airlift.artifact import Json
 from airlift.cli import config, moving, output
 from airlift.errors import RequestError
-from airlift.registry.catalog import Catalog
+from airlift.registry.registry import Registry
 
 
 @click.command("pin")
@@ -33,14 +33,14 @@ def command(
     if bool(why) is remove:
         problem = "say why with --why, or unpin with --remove"
         raise RequestError(problem, hint="for example `airlift pin NAME --why audit`")
-    catalog = Catalog.open(home)
+    registry = Registry.open(home)
     now, actor = config.now(), config.actor()
-    found = moving.find(catalog, references)
+    found = moving.find(registry, references)
     ids = [one.id for one in found]
     if why:
-        catalog.pin(ids, why=why, now=now, actor=actor)
+        registry.pin(ids, why=why, now=now, actor=actor)
     else:
-        catalog.unpin(ids, now=now, actor=actor)
+        registry.unpin(ids, now=now, actor=actor)
     if as_json:
         listed: list[Json] = [*ids]
         output.as_json({"pinned": why or "", "releases": listed})

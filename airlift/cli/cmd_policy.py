@@ -9,9 +9,9 @@ from airlift.artifact import Json
 from airlift.cli import chosen_site, config, keyring, output, policy_file
 from airlift.cli.keyring import Passphrases
 from airlift.errors import RequestError
-from airlift.registry.catalog import Catalog
 from airlift.registry.clearance import Standing
 from airlift.registry.held import State
+from airlift.registry.registry import Registry
 from airlift.trust import policy as policies
 from airlift.trust import public
 from airlift.trust.policy import Policy
@@ -105,8 +105,8 @@ def _found(
     if site:
         problem = "--site is for the connected side; this host is one site"
         raise RequestError(problem, hint="leave it out")
-    catalog = Catalog.open(home, readonly=True)
-    custody, held = catalog.custody(), catalog.releases()
+    registry = Registry.open(home, readonly=True)
+    custody, held = registry.custody(), registry.releases()
     standings = custody.standings([one.id for one in held])
     short = [(one.state, standings[one.id]) for one in held if one.id in standings]
     waiting = [one for state, one in short if state is not State.LIVE]

@@ -19,7 +19,7 @@ from airlift.inbound.own_key import Maker
 from airlift.inbound.receipts import Clerk
 from airlift.inbound.request_draft import Draft
 from airlift.inbound.requests import Held, Requests, Sent
-from airlift.registry.catalog import Catalog
+from airlift.registry.registry import Registry
 from airlift.registry.upstream import Upstream
 from airlift.store.blobs import BlobStore
 from airlift.trust.site_key import SiteKey
@@ -179,7 +179,7 @@ def export(
         else:
             clerk = Clerk(
                 home=home,
-                catalog=requests.catalog,
+                registry=requests.registry,
                 store=requests.store,
                 now=requests.now,
                 actor=requests.actor,
@@ -193,7 +193,7 @@ def export(
 def _key(requests: Requests, phrase: Callable[[], str]) -> Callable[[], SiteKey]:
     maker = Maker(
         home=requests.home,
-        catalog=requests.catalog,
+        registry=requests.registry,
         now=requests.now,
         actor=requests.actor,
     )
@@ -203,10 +203,10 @@ def _key(requests: Requests, phrase: Callable[[], str]) -> Callable[[], SiteKey]
 @contextlib.contextmanager
 def _desk(home: Path) -> Iterator[tuple[Requests, Held | None]]:
     """Give the requests of this site, and the newest catalogue it holds."""
-    with contextlib.closing(Catalog.open(home)) as catalog:
+    with contextlib.closing(Registry.open(home)) as registry:
         requests = Requests(
             home=home,
-            catalog=catalog,
+            registry=registry,
             store=BlobStore(home / "store", readonly=True),
             now=config.now(),
             actor=config.actor(),

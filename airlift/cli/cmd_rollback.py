@@ -6,7 +6,7 @@ import click
 
 from airlift.cli import config, moving, output
 from airlift.errors import RequestError
-from airlift.registry.catalog import Catalog
+from airlift.registry.registry import Registry
 
 
 @click.command("rollback")
@@ -30,21 +30,21 @@ def command(home: Path, to: int | None, *, dry_run: bool, as_json: bool) -> None
         _look(home, to, as_json=as_json)
         return
 
-    def doing(catalog: Catalog) -> int:
-        return catalog.rollback(to, now=config.now(), actor=config.actor())
+    def doing(registry: Registry) -> int:
+        return registry.rollback(to, now=config.now(), actor=config.actor())
 
     moving.show(moving.move(home, doing), as_json=as_json)
 
 
 def _look(home: Path, to: int | None, *, as_json: bool) -> None:
-    catalog = Catalog.open(home, readonly=True)
-    first = moving.current(catalog)
+    registry = Registry.open(home, readonly=True)
+    first = moving.current(registry)
     wanted = to or (first.number - 1 if first else 0)
-    target = moving.numbered(catalog, wanted)
+    target = moving.numbered(registry, wanted)
     if target is None:
         problem = f"there is no live set {wanted}" if to else "there is none before"
         raise RequestError(problem, hint="see `airlift list --generations`")
-    found = moving.changed(catalog, first, target)
+    found = moving.changed(registry, first, target)
     if as_json:
         moving.show(found, as_json=True)
         return

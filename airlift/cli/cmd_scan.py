@@ -14,7 +14,7 @@ from airlift.format import scan as scans
 from airlift.format.scan import Result, Scan
 from airlift.payload import clamav
 from airlift.registry import scans as kept
-from airlift.registry.catalog import Catalog
+from airlift.registry.registry import Registry
 from airlift.store.durable import read_file
 
 
@@ -199,9 +199,9 @@ def _arrived(
     stated: _Stated,
     named: tuple[int | None, tuple[str, ...]],
 ) -> tuple[Scan, bool]:
-    catalog = Catalog.open(home)
-    site = catalog.trust_state().site
-    deliveries = {one.sequence: one.id for one in catalog.deliveries()}
+    registry = Registry.open(home)
+    site = registry.trust_state().site
+    deliveries = {one.sequence: one.id for one in registry.deliveries()}
     carried = data.startswith(b"{")
     if carried:
         scan = scans.decode(data)
@@ -210,7 +210,7 @@ def _arrived(
             raise RequestError(problem, hint="import the delivery first")
         kept.keep(home, stated.report_of(scan))
     elif named[1]:
-        ids = tuple(sorted(one.id for one in moving.find(catalog, named[1])))
+        ids = tuple(sorted(one.id for one in moving.find(registry, named[1])))
         scan = replace(stated.scan(data), site=site, dispatch=None, releases=ids)
     else:
         sequence = named[0] or max(deliveries, default=0)
@@ -222,7 +222,7 @@ def _arrived(
     told = kept.event(
         _checked(scan), carried=carried, actor=config.actor(), now=config.now()
     )
-    catalog.log(told)
+    registry.log(told)
     return scan, carried
 
 

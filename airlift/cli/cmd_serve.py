@@ -14,8 +14,8 @@ import click
 from airlift import naming
 from airlift.cli import config, knowledge, output, service
 from airlift.errors import RequestError
-from airlift.registry.catalog import Catalog
 from airlift.registry.overview import Overview
+from airlift.registry.registry import Registry
 from airlift.registry.reports import Reports
 from airlift.serve import Catalogue, Means, dialects
 from airlift.serve.access.control import Access
@@ -132,7 +132,7 @@ def command(
     at once. SIGTERM lets transfers finish for 30 seconds; SIGHUP opens the access log
     again and reads the certificate again.
     """
-    shelf = Catalog.open(home, readonly=True).shelf(
+    shelf = Registry.open(home, readonly=True).shelf(
         BlobStore(home / "store", readonly=True)
     )
     tls = _tls_files(tls_cert, tls_key, client_ca, required=require_client_cert)

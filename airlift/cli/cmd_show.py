@@ -12,9 +12,9 @@ from airlift.cli.cmd_list import as_table
 from airlift.digest import Sha256
 from airlift.format import release as documents
 from airlift.registry import scans
-from airlift.registry.catalog import Catalog
 from airlift.registry.clearance import Standing
 from airlift.registry.held import Delivered, Held
+from airlift.registry.registry import Registry
 from airlift.trust.attestation import Judged
 
 
@@ -41,21 +41,21 @@ def command(
 
     REFERENCE is NAME, NAME@REVISION, KIND:NAME, or the first digits of a release id.
     """
-    catalog = Catalog.open(home, readonly=True)
-    held = catalog.find(reference)
-    files = catalog.files(held.id)
+    registry = Registry.open(home, readonly=True)
+    held = registry.find(reference)
+    files = registry.files(held.id)
     delivery = next(
-        one for one in catalog.deliveries() if one.sequence == held.sequence
+        one for one in registry.deliveries() if one.sequence == held.sequence
     )
-    custody = catalog.custody()
+    custody = registry.custody()
     kept = _custody(custody.waiting([held]), custody.standings([held.id]), held)
-    known = scans.told_by(catalog.events(action=scans.ACTION))
+    known = scans.told_by(registry.events(action=scans.ACTION))
     found = scans.of(known, held, {delivery.sequence: delivery.id})
     kept["scans"] = [{**scanned.as_table(one), "words": one.words} for one in found]
     judged = custody.attestations(held.id)
     kept["attestations"] = [attested.as_table(one) for one in judged]
     if folder:
-        told = documents.decode(catalog.document(held.id))
+        told = documents.decode(registry.document(held.id))
         kept["written"] = [
             str(path)
             for path in attested.write(told, custody.evidence(held.id), folder)

@@ -13,7 +13,7 @@ from airlift.digest import Sha256, sha256
 from airlift.format import canonical, receipt, state
 from airlift.format.receipt import Refusal
 from airlift.registry.account import Account
-from airlift.registry.catalog import Catalog
+from airlift.registry.registry import Registry
 
 _LIVE = "airlift/live/1"
 
@@ -29,8 +29,8 @@ def command(home: Path, what: str | None, *, as_json: bool) -> None:
     is of what is live, for two hosts of one site. `airlift state explain` says what is
     behind the code, release by release, and what may make it differ.
     """
-    with contextlib.closing(Catalog.open(home, readonly=True)) as catalog:
-        clerk = receipts.clerk(home, catalog)
+    with contextlib.closing(Registry.open(home, readonly=True)) as registry:
+        clerk = receipts.clerk(home, registry)
         found, incomplete = clerk.account(), clerk.incomplete()
         refused = clerk.refused(0)
     if as_json:

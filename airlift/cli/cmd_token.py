@@ -11,9 +11,9 @@ from airlift import naming
 from airlift.artifact import Json
 from airlift.cli import config, output
 from airlift.errors import RequestError
-from airlift.registry.catalog import Catalog
 from airlift.registry.engine import FILE
 from airlift.registry.held import Event
+from airlift.registry.registry import Registry
 from airlift.serve.access import credentials, ollama_key, scope
 from airlift.serve.access.credentials import ANYONE, Credential, Proof
 from airlift.serve.access.file import AccessFile
@@ -193,8 +193,8 @@ def _log(home: Path, action: str, name: str, **detail: Json) -> None:
         subject=name,
         detail=detail,
     )
-    with closing(Catalog.open(home)) as catalog:
-        catalog.log(event)
+    with closing(Registry.open(home)) as registry:
+        registry.log(event)
 
 
 def _end(text: str, now: str) -> str:

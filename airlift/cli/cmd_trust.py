@@ -23,7 +23,7 @@ from airlift.cli import (
 from airlift.cli.keyring import Passphrases
 from airlift.cli.trust_people import keep_root, people_options, show_fingerprint
 from airlift.errors import RequestError
-from airlift.registry.catalog import Catalog
+from airlift.registry.registry import Registry
 from airlift.store.durable import Disk, read_file
 from airlift.trust import ceremony, draft, keys, public, schemes, site, station
 from airlift.trust import fingerprint as fingerprints
@@ -114,7 +114,7 @@ def init(
     if root is not None:
         accepted = _accepted(site_name, root, fingerprint, agreed=yes)
         state = replace(accepted, least=least)
-        Catalog.create(home, state=state, now=config.now(), actor=config.actor())
+        Registry.create(home, state=state, now=config.now(), actor=config.actor())
         _show_accepted(state, as_json=as_json)
         site_key.begin(home, passphrase_fd, passphrase_file, kdf)
         return

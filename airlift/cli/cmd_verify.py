@@ -14,10 +14,10 @@ from airlift.digest import Sha256
 from airlift.errors import RequestError, StoreError
 from airlift.progress import Progress
 from airlift.registry import hashed
-from airlift.registry.catalog import Catalog
 from airlift.registry.engine import FILE
 from airlift.registry.hashed import State
 from airlift.registry.held import Event, Held
+from airlift.registry.registry import Registry
 from airlift.store import scrub
 from airlift.store.blobs import BlobStore
 from airlift.store.scrub import Look
@@ -53,20 +53,20 @@ def command(
     clients are served; it moves nothing unless --quarantine is given. On the connected
     side it hashes what was fetched, and takes no REFERENCES.
     """
-    catalog = _catalog(home, references)
-    work = Scrub(catalog, BlobStore(home / "store"))
+    registry = _registry(home, references)
+    work = Scrub(registry, BlobStore(home / "store"))
     begun = config.now()
     with ExitStack() as held:
-        if quarantine and catalog:
-            held.enter_context(catalog.exclusive("verify"))
+        if quarantine and registry:
+            held.enter_context(registry.exclusive("verify"))
         blobs = work.wanted(references)
         found = work.run(blobs, output.progress(quiet=as_json))
         moved = work.set_aside(found) if quarantine else {}
     total = sum(blobs.values())
-    if catalog:
+    if registry:
         _note(home, blobs, found, moved, begun)
         mode = "releases" if references else "full"
-        _log(catalog, found, moved, mode=mode, blobs=len(blobs), size=total)
+        _log(registry, found, moved, mode=mode, blobs=len(blobs), size=total)
     if as_json:
         shown: list[Json] = [_as_json(one, moved) for one in found]
         output.as_json({"blobs": len(blobs), "bytes": total, "problems": shown})
@@ -76,14 +76,14 @@ def command(
     output.line(f"{len(blobs)} blob(s), {output.size(total)}: {len(found)} problem(s)")
     if found:
         problem = f"{len(found)} blob(s) of the store are rotten, missing or unreadable"
-        raise StoreError(problem, hint=_HINT if catalog else _FETCH)
+        raise StoreError(problem, hint=_HINT if registry else _FETCH)
     return 0
 
 
-def _catalog(home: Path, references: Sequence[str]) -> Catalog | None:
+def _registry(home: Path, references: Sequence[str]) -> Registry | None:
     """Return the registry of *home*; None on the connected side, which has none."""
     if (home / FILE).exists() or not (home / "trust").is_dir():
-        return Catalog.open(home)
+        return Registry.open(home)
     if references:
         problem = "releases can be named on the isolated side only"
         raise RequestError(problem, hint="leave the names out to hash the whole store")
@@ -111,12 +111,12 @@ class Scrub:
     """A look at every byte of a store.
 
     Args:
-        catalog: Which releases use what; None where there is no registry.
+        registry: Which releases use what; None where there is no registry.
         store: What is read.
     """
 
-    def __init__(self, catalog: Catalog | None, store: BlobStore) -> None:
-        self._catalog, self._store = catalog, store
+    def __init__(self, registry: Registry | None, store: BlobStore) -> None:
+        self._registry, self._store = registry, store
 
     def wanted(self, references: Sequence[str]) -> dict[Sha256, int]:
         """Return the blobs to look at, with their sizes in bytes.
@@ -127,11 +127,11 @@ class Scrub:
         Raises:
             RequestError: A reference means no release, or several.
         """
-        if self._catalog is None:
+        if self._registry is None:
             return dict(self._store.all())
-        census = self._catalog.census()
+        census = self._registry.census()
         if references:
-            chosen = moving.find(self._catalog, references)
+            chosen = moving.find(self._registry, references)
             return dict(census.blobs([one.id for one in chosen]))
         return dict(census.blobs()) | dict(self._store.all())
 
@@ -149,7 +149,7 @@ class Scrub:
         ]
 
     def _bad(self, blob: Sha256, what: str, problem: str) -> Bad | None:
-        users = self._catalog.using(blob) if self._catalog else ()
+        users = self._registry.using(blob) if self._registry else ()
         if not users and not self._store.has(blob):
             return None  # collected since it was listed
         return Bad(blob=blob, what=what, problem=problem, users=users)
@@ -195,7 +195,7 @@ def _note(
 
 
 def _log(
-    catalog: Catalog,
+    registry: Registry,
     found: Sequence[Bad],
     moved: Collection[Sha256],
     *,
@@ -211,7 +211,7 @@ def _log(
     }
     if moved:
         detail["moved"] = tuple(sorted(moved))
-    catalog.log(
+    registry.log(
         Event(
             time=config.now(),
             actor=config.actor(),

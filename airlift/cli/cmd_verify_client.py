@@ -14,7 +14,7 @@ from airlift.errors import RequestError, StoreError, TrustError
 from airlift.install import check_folder, check_hub, check_ollama, checking, records
 from airlift.install.checking import Claim, Finding, What
 from airlift.install.records import Known
-from airlift.registry.catalog import Catalog
+from airlift.registry.registry import Registry
 
 _LIMIT = 256 << 20
 Checker = Callable[[Path, Sequence[Known]], Iterator[Claim | Finding]]
@@ -91,7 +91,7 @@ def _known(
     home: Path, references: Sequence[str], against: Sequence[Path]
 ) -> tuple[Known, ...]:
     if not against:
-        return records.of_registry(Catalog.open(home, readonly=True), references)
+        return records.of_registry(Registry.open(home, readonly=True), references)
     if references:
         problem = "REFERENCES are of this host's registry, which --against replaces"
         raise RequestError(problem, hint="give one list for each release instead")

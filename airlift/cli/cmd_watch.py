@@ -17,8 +17,8 @@ from airlift.cli.next_medium import NextMedium
 from airlift.errors import FormatError, IncompleteError, RequestError
 from airlift.hook import Hook
 from airlift.inbound.arrival import Arrival, Gate
-from airlift.registry.catalog import Catalog
 from airlift.registry.lock import BusyError, WriterLock
+from airlift.registry.registry import Registry
 from airlift.store.blobs import BlobStore
 from airlift.store.durable import Disk
 from airlift.trust import encryption_key
@@ -138,14 +138,14 @@ def command(
         deadline_s=deadline,
         consume=Consume(consume),
     )
-    with _alone(home, folder), closing(Catalog.open(home)) as catalog:
-        tell = partial(_tell, home, catalog, _line_of_json if as_json else _line)
+    with _alone(home, folder), closing(Registry.open(home)) as registry:
+        tell = partial(_tell, home, registry, _line_of_json if as_json else _line)
         teller = Teller(tell=tell, alarm=_alarm(alarm), metrics=metrics)
 
         def gate() -> Gate:
             return Gate(
                 store=BlobStore(home / "store"),
-                catalog=catalog,
+                registry=registry,
                 incoming=home / "incoming",
                 keys=encryption_key.opener(home),
             )
@@ -246,12 +246,12 @@ def _status(own: Path, *, as_json: bool) -> int:
 
 
 def _tell(
-    home: Path, catalog: Catalog, show: Callable[[Event], None], event: Event
+    home: Path, registry: Registry, show: Callable[[Event], None], event: Event
 ) -> None:
     """Show *event*; leave the receipt that an import leaves, and show its code."""
     show(event)
     if event.what in _RECEIPTS:
-        written = receipts.after_import(home, catalog)
+        written = receipts.after_import(home, registry)
         if written and written.fresh:
             text = f"state code {written.code}; receipt for the sender: {written.path}"
             show(Event(what="receipt", text=text, details=receipts.as_table(written)))

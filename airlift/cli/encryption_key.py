@@ -8,8 +8,8 @@ import click
 from airlift.artifact import Json
 from airlift.cli import config, output
 from airlift.errors import RequestError, TrustError
-from airlift.registry.catalog import Catalog
 from airlift.registry.held import Event
+from airlift.registry.registry import Registry
 from airlift.store.durable import Disk
 from airlift.trust import encryption_key, recipient, suites
 from airlift.trust.encryption_key import EncryptionKey
@@ -55,9 +55,9 @@ def command(
     if forget and (replace or suite):
         problem = "a key that is made now is not yet the one media are encrypted to"
         raise RequestError(problem, hint="--forget alone, once nothing is under way")
-    with contextlib.closing(Catalog.open(home)) as catalog:
-        forgotten = _forget(home, catalog) if forget else 0
-        key = _key(home, catalog, suite, replace=replace)
+    with contextlib.closing(Registry.open(home)) as registry:
+        forgotten = _forget(home, registry) if forget else 0
+        key = _key(home, registry, suite, replace=replace)
     if target is not None:
         Disk().write_file(target, recipient.encode(key), mode=0o644)
     if as_json:
@@ -84,11 +84,11 @@ def command(
 
 
 def _key(
-    home: Path, catalog: Catalog, suite: str | None, *, replace: bool
+    home: Path, registry: Registry, suite: str | None, *, replace: bool
 ) -> Recipient:
     """Return this site's key, made now where there is none, or another is wanted."""
-    with catalog.exclusive("encryption key"):
-        known, site = encryption_key.read(home), catalog.trust_state().site
+    with registry.exclusive("encryption key"):
+        known, site = encryption_key.read(home), registry.trust_state().site
         if known and known[-1].public.site != site:
             other = known[-1].public.site
             problem = f"the encryption key here is of site `{other}`, this is `{site}`"
@@ -99,12 +99,12 @@ def _key(
                 raise RequestError(problem, hint="add --replace to make another")
             return known[-1].public
         made = encryption_key.create(home, site, suite=suite or suites.DEFAULT)
-        _log(catalog, made, known)
+        _log(registry, made, known)
         return made.public
 
 
 def _log(
-    catalog: Catalog, made: EncryptionKey, before: tuple[EncryptionKey, ...]
+    registry: Registry, made: EncryptionKey, before: tuple[EncryptionKey, ...]
 ) -> None:
     detail: dict[str, Json] = {
         "key_id": made.public.key_id,
@@ -112,19 +112,19 @@ def _log(
     }
     if before:
         detail["replaced"] = before[-1].public.key_id
-    _say(catalog, detail)
+    _say(registry, detail)
 
 
-def _forget(home: Path, catalog: Catalog) -> int:
-    with catalog.exclusive("encryption key"):
+def _forget(home: Path, registry: Registry) -> int:
+    with registry.exclusive("encryption key"):
         count = encryption_key.forget(home)
         if count:
-            _say(catalog, {"forgotten": count})
+            _say(registry, {"forgotten": count})
         return count
 
 
-def _say(catalog: Catalog, detail: dict[str, Json]) -> None:
-    catalog.log(
+def _say(registry: Registry, detail: dict[str, Json]) -> None:
+    registry.log(
         Event(time=config.now(), actor=config.actor(), action=_ACTION, detail=detail)
     )
 

@@ -14,11 +14,11 @@ from airlift.cli.health import Finding
 from airlift.errors import AirliftError, RegistryError, TrustError
 from airlift.install import own_update
 from airlift.registry import hashed
-from airlift.registry.catalog import Catalog
 from airlift.registry.engine import FILE
 from airlift.registry.hashed import State as Look
 from airlift.registry.held import State
 from airlift.registry.mark import Marker
+from airlift.registry.registry import Registry
 from airlift.store.blobs import BlobStore
 from airlift.store.durable import names, there
 from airlift.trust import roster, strict
@@ -49,18 +49,18 @@ def site(home: Path, *, now: str, fresh_days: int | None = None) -> Iterator[Fin
     """
     yield database(home / FILE)
     try:
-        catalog = Catalog.open(home, readonly=True)
-        with closing(catalog):
+        registry = Registry.open(home, readonly=True)
+        with closing(registry):
             yield health.ok(
-                "registry", f"site {catalog.trust_state().site}, records agree"
+                "registry", f"site {registry.trust_state().site}, records agree"
             )
-            yield from _trust(catalog.trust_state(), now)
-            yield freshness(catalog, now, fresh_days)
-            yield _scrubbed(home, catalog, now)
-            yield _quarantine(catalog)
-            yield _names(catalog)
-            yield _own(catalog)
-            yield _agreement(catalog, BlobStore(home / "store", readonly=True))
+            yield from _trust(registry.trust_state(), now)
+            yield freshness(registry, now, fresh_days)
+            yield _scrubbed(home, registry, now)
+            yield _quarantine(registry)
+            yield _names(registry)
+            yield _own(registry)
+            yield _agreement(registry, BlobStore(home / "store", readonly=True))
             yield _mark(home)
         yield from health_upstream.upstream(home, now=now)
     except AirliftError as error:
@@ -124,14 +124,14 @@ def _trust(state: TrustState, now: str) -> Iterator[Finding]:
         yield health.ok("metadata", f"next to expire: {role} on {when}")
 
 
-def freshness(catalog: Catalog, now: str, fresh_days: int | None) -> Finding:
+def freshness(registry: Registry, now: str, fresh_days: int | None) -> Finding:
     """Find out whether somebody keeps the site from newer deliveries (B3).
 
     A courier who brings nothing, or the same again, keeps revocations away. Only the
     lack of anything newer tells, counted from what was signed.
 
     Args:
-        catalog: Of the site.
+        registry: Of the site.
         now: This host's clock.
         fresh_days: As for ``site``.
 
@@ -139,7 +139,7 @@ def freshness(catalog: Catalog, now: str, fresh_days: int | None) -> Finding:
         RegistryError: The database cannot answer.
     """
     hint = "ask for a delivery: one that holds nothing new renews what expires"
-    newest = next(iter(catalog.deliveries(newest=1)), None)
+    newest = next(iter(registry.deliveries(newest=1)), None)
     if newest is None and fresh_days is None:
         return health.ok("deliveries", "none was imported yet")
     if newest is None:
@@ -147,7 +147,7 @@ def freshness(catalog: Catalog, now: str, fresh_days: int | None) -> Finding:
     text = f"the newest is {newest.sequence}, issued {newest.issued}"
     # A clock that was turned back must not silence this: time is at least what is
     # verified.
-    age = days_from(newest.issued, max(now, catalog.trust_state().floor))
+    age = days_from(newest.issued, max(now, registry.trust_state().floor))
     if age > (QUIET_DAYS if fresh_days is None else fresh_days):
         text += f", {age} days ago; nothing newer has come"
         if fresh_days is not None:
@@ -156,8 +156,8 @@ def freshness(catalog: Catalog, now: str, fresh_days: int | None) -> Finding:
     return health.ok("deliveries", text)
 
 
-def _scrubbed(home: Path, catalog: Catalog, now: str) -> Finding:
-    events = catalog.events(newest=1, action="verify")
+def _scrubbed(home: Path, registry: Registry, now: str) -> Finding:
+    events = registry.events(newest=1, action="verify")
     known = hashed.known(home)
     bad = sum(1 for one in known if one.is_bad and one.state is not Look.MISSING)
     if bad or (events and events[-1].outcome != "done"):
@@ -179,8 +179,8 @@ def _scrubbed(home: Path, catalog: Catalog, now: str) -> Finding:
     return health.ok("verified", text)
 
 
-def _quarantine(catalog: Catalog) -> Finding:
-    waiting = catalog.releases(state=State.QUARANTINE)
+def _quarantine(registry: Registry) -> Finding:
+    waiting = registry.releases(state=State.QUARANTINE)
     if not waiting:
         return health.ok("quarantine", "no release waits to be looked at")
     text = f"{len(waiting)} release(s) wait to be looked at"
@@ -188,33 +188,33 @@ def _quarantine(catalog: Catalog) -> Finding:
     return health.warning("quarantine", text, hint)
 
 
-def _names(catalog: Catalog) -> Finding:
+def _names(registry: Registry) -> Finding:
     """Find live names that container tools, which take lower case only, mix up."""
-    groups = alike.live(catalog)
+    groups = alike.live(registry)
     if not groups:
         return health.ok("names", "container tools can tell all live names apart")
     told = "; ".join(" and ".join(map(naming.show, group)) for group in groups)
     return health.warning("names", f"one name to container tools: {told}", alike.HINT)
 
 
-def _own(catalog: Catalog) -> Finding:
+def _own(registry: Registry) -> Finding:
     """Say whether a newer airlift came than the one that runs."""
-    if update := own_update.newest(catalog, __version__):
+    if update := own_update.newest(registry, __version__):
         return health.warning("airlift", str(update), update.hint)
     return health.ok("airlift", f"{__version__}; no newer one is held")
 
 
-def _agreement(catalog: Catalog, store: BlobStore) -> Finding:
+def _agreement(registry: Registry, store: BlobStore) -> Finding:
     """Find files of releases that the store lacks."""
     lacking = [
         f"{naming.show(one.held.release.name)} ({one.held.state}) lacks"
         f" {one.blobs} blob(s)"
-        for one in catalog.census().lacking(store)
+        for one in registry.census().lacking(store)
     ]
     if lacking:
         hint = "`airlift verify` names them and the deliveries that brought them"
         return health.problem("store", "; ".join(lacking), hint)
-    files = sum(one.files for one in catalog.releases())
+    files = sum(one.files for one in registry.releases())
     return health.ok("store", f"it holds the {files} file(s) of every release")
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from airlift.cli.catalogue_view import View
 from airlift.inbound import ages, news
 from airlift.inbound.news import Owned
-from airlift.registry.catalog import Catalog
 from airlift.registry.held import State
+from airlift.registry.registry import Registry
 from airlift.registry.upstream import Upstream
 
 
@@ -18,7 +18,7 @@ def upstream(home: Path, *, readonly: bool = False) -> Iterator[Upstream]:
     """Open what the registry in *home* knows of upstream, and close it.
 
     Raises:
-        RegistryError: As ``Catalog.open``.
+        RegistryError: As ``Registry.open``.
     """
     found = Upstream.open(home, readonly=readonly)
     with contextlib.closing(found):
@@ -53,15 +53,15 @@ def read(home: Path, *, now: str) -> View | None:
 
 
 def _owned(home: Path) -> tuple[Owned, ...]:
-    catalog = Catalog.open(home, readonly=True)
-    with contextlib.closing(catalog):
-        issued = {one.sequence: one.issued for one in catalog.deliveries()}
+    registry = Registry.open(home, readonly=True)
+    with contextlib.closing(registry):
+        issued = {one.sequence: one.issued for one in registry.deliveries()}
         return tuple(
             Owned(
                 id=one.id,
-                release=replace(one.release, files=catalog.files(one.id)),
+                release=replace(one.release, files=registry.files(one.id)),
                 issued=issued[one.sequence],
                 live=one.state is State.LIVE,
             )
-            for one in catalog.releases()
+            for one in registry.releases()
         )

@@ -9,7 +9,7 @@ from airlift.cli import config, output
 from airlift.errors import RequestError
 from airlift.format.reading import read_front
 from airlift.inbound import media
-from airlift.registry.catalog import Catalog
+from airlift.registry.registry import Registry
 from airlift.trust import approval, grace, verifier
 from airlift.trust.keys import UnlockedKey
 
@@ -34,8 +34,8 @@ def approve(
     if len(groups) != 1:
         problem = f"{len(groups)} deliveries are at {at}, one is to be approved"
         raise RequestError(problem, hint="name a folder with the volumes of one")
-    with closing(Catalog.open(home)) as catalog:
-        state, now = catalog.trust_state(), config.now()
+    with closing(Registry.open(home)) as registry:
+        state, now = registry.trust_state(), config.now()
         grace.need_officers(state)
         with media.opened(groups[0][1][0].path) as source:
             records = read_front(source).records
@@ -48,10 +48,10 @@ def approve(
             at=max(now, state.floor),
             note=note,
         )
-        with catalog.exclusive("approve"):
-            custody = catalog.custody()
+        with registry.exclusive("approve"):
+            custody = registry.custody()
             line = custody.admit_late(given, state, actor=config.actor(), now=now)
-            catalog.log(line)
+            registry.log(line)
         enough = grace.given(
             custody.approvals(), delivery, state, at=max(now, state.floor)
         )

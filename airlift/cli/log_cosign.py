@@ -15,9 +15,9 @@ from airlift.errors import RequestError, TrustError
 from airlift.format import cosignature
 from airlift.inbound import log_check
 from airlift.registry import cosigning
-from airlift.registry.catalog import Catalog
 from airlift.registry.held import Event
 from airlift.registry.logbook import Logbook
+from airlift.registry.registry import Registry
 from airlift.store.durable import Disk
 from airlift.trust.keys import UnlockedKey
 
@@ -53,9 +53,9 @@ def command(
     was put back.
     """
     book = Logbook(home)
-    with closing(Catalog.open(home)) as catalog:
+    with closing(Registry.open(home)) as registry:
         _refuse_changed(home)
-        _tell(book, catalog.events())
+        _tell(book, registry.events())
         key = _key(home, key_names, Passphrases(fd=passphrase_fd, file=passphrase_file))
         tried = Event(
             time=config.now(),
@@ -64,9 +64,9 @@ def command(
             subject=key.public.name,
             detail={"key_id": key.public.key_id},
         )
-        with catalog.exclusive("log cosign"), catalog.refusals(tried):
+        with registry.exclusive("log cosign"), registry.refusals(tried):
             event = book.cosign(key, at=tried.time, actor=tried.actor)
-            catalog.log(event)
+            registry.log(event)
     size = int(str(event.detail["size"]))
     if file:
         Disk().write_file(file, _note(book, size), mode=0o644)

@@ -9,8 +9,8 @@ from airlift.artifact import Json
 from airlift.cli import output
 from airlift.cli.cmd_list import as_table
 from airlift.digest import Sha256
-from airlift.registry.catalog import Catalog
 from airlift.registry.held import Generation, Held
+from airlift.registry.registry import Registry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,17 +30,17 @@ class Moved:
     left: tuple[Held, ...]
 
 
-def find(catalog: Catalog, references: Sequence[str]) -> tuple[Held, ...]:
+def find(registry: Registry, references: Sequence[str]) -> tuple[Held, ...]:
     """Return the releases that *references* mean, each once.
 
     Raises:
         RequestError: One means none, or several.
     """
-    found = [catalog.find(one) for one in references]
+    found = [registry.find(one) for one in references]
     return tuple({one.id: one for one in found}.values())
 
 
-def move(home: Path, doing: Callable[[Catalog], int]) -> Moved:
+def move(home: Path, doing: Callable[[Registry], int]) -> Moved:
     """Move the live set of *home* and say what changed.
 
     Args:
@@ -51,29 +51,29 @@ def move(home: Path, doing: Callable[[Catalog], int]) -> Moved:
         RequestError: It cannot be done as asked.
         RegistryError: The registry is busy or cannot record.
     """
-    catalog = Catalog.open(home)
-    with catalog.exclusive("move"):
-        first = current(catalog)
-        after = doing(catalog)
-        return changed(catalog, first, numbered(catalog, after))
+    registry = Registry.open(home)
+    with registry.exclusive("move"):
+        first = current(registry)
+        after = doing(registry)
+        return changed(registry, first, numbered(registry, after))
 
 
-def current(catalog: Catalog) -> Generation | None:
+def current(registry: Registry) -> Generation | None:
     """Return the live set; None before the first."""
-    return next(iter(catalog.generations(newest=1)), None)
+    return next(iter(registry.generations(newest=1)), None)
 
 
-def numbered(catalog: Catalog, number: int) -> Generation | None:
+def numbered(registry: Registry, number: int) -> Generation | None:
     """Return the live set of that number; None where there is none."""
-    return next(iter(catalog.generations(only=number)), None)
+    return next(iter(registry.generations(only=number)), None)
 
 
 def changed(
-    catalog: Catalog, first: Generation | None, then: Generation | None
+    registry: Registry, first: Generation | None, then: Generation | None
 ) -> Moved:
     """Return what is different between two live sets."""
     old, new = _members(first), _members(then)
-    held = catalog.releases()
+    held = registry.releases()
     return Moved(
         before=first.number if first else 0,
         after=then.number if then else 0,

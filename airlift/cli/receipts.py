@@ -9,15 +9,15 @@ from airlift.cli import config, output
 from airlift.errors import AirliftError
 from airlift.inbound.own_key import Maker
 from airlift.inbound.receipts import Clerk, Written
-from airlift.registry.catalog import Catalog
+from airlift.registry.registry import Registry
 from airlift.store.blobs import BlobStore
 
 
-def clerk(home: Path, catalog: Catalog) -> Clerk:
+def clerk(home: Path, registry: Registry) -> Clerk:
     """Return who writes receipts in *home*."""
     return Clerk(
         home=home,
-        catalog=catalog,
+        registry=registry,
         store=BlobStore(home / "store"),
         now=config.now(),
         actor=config.actor(),
@@ -35,23 +35,25 @@ def write(home: Path, phrase: Callable[[], str] | None) -> Written:
         RequestError: The key is encrypted and nobody can be asked.
         RegistryError, StoreError: As the clerk's.
     """
-    with contextlib.closing(Catalog.open(home)) as catalog:
-        return write_of(home, catalog, phrase)
+    with contextlib.closing(Registry.open(home)) as registry:
+        return write_of(home, registry, phrase)
 
 
-def write_of(home: Path, catalog: Catalog, phrase: Callable[[], str] | None) -> Written:
-    """Write the receipt of the site whose registry is *catalog*; as ``write``."""
-    maker = Maker(home=home, catalog=catalog, now=config.now(), actor=config.actor())
-    return clerk(home, catalog).write(lambda: maker.key(phrase))
+def write_of(
+    home: Path, registry: Registry, phrase: Callable[[], str] | None
+) -> Written:
+    """Write the receipt of the site whose registry is *registry*; as ``write``."""
+    maker = Maker(home=home, registry=registry, now=config.now(), actor=config.actor())
+    return clerk(home, registry).write(lambda: maker.key(phrase))
 
 
-def after_import(home: Path, catalog: Catalog) -> Written | None:
+def after_import(home: Path, registry: Registry) -> Written | None:
     """Write the receipt that an import leaves; say why where that is not possible.
 
     What came in has come in, receipt or not: this never fails an import.
     """
     try:
-        return write_of(home, catalog, None)
+        return write_of(home, registry, None)
     except AirliftError as error:
         output.note(f"warning: no receipt was written: {error.problem}")
         output.note("hint: `airlift receipt export` writes it")

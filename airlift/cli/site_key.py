@@ -10,7 +10,7 @@ from airlift.artifact import Json
 from airlift.cli import config, output
 from airlift.errors import RequestError
 from airlift.inbound.own_key import Maker
-from airlift.registry.catalog import Catalog
+from airlift.registry.registry import Registry
 from airlift.store.durable import Disk
 from airlift.trust import keys, site_key
 from airlift.trust.public import PublicKey
@@ -52,8 +52,8 @@ def command(
     if (encrypt or given) and not replace:
         problem = "a passphrase is set when a key is made"
         raise RequestError(problem, hint="add --replace to make a new key")
-    with contextlib.closing(Catalog.open(home)) as catalog:
-        maker = _maker(home, catalog)
+    with contextlib.closing(Registry.open(home)) as registry:
+        maker = _maker(home, registry)
         if replace:
             phrase = (
                 _phrase(passphrase_fd, passphrase_file) if encrypt or given else None
@@ -77,12 +77,12 @@ def begin(home: Path, fd: int | None, file: Path | None, cost: str) -> None:
     """
     given = fd is not None or file is not None
     phrase = _phrase(fd, file) if given else None
-    with contextlib.closing(Catalog.open(home)) as catalog:
-        dataclasses.replace(_maker(home, catalog), cost=keys.COSTS[cost]).make(phrase)
+    with contextlib.closing(Registry.open(home)) as registry:
+        dataclasses.replace(_maker(home, registry), cost=keys.COSTS[cost]).make(phrase)
 
 
-def _maker(home: Path, catalog: Catalog) -> Maker:
-    return Maker(home=home, catalog=catalog, now=config.now(), actor=config.actor())
+def _maker(home: Path, registry: Registry) -> Maker:
+    return Maker(home=home, registry=registry, now=config.now(), actor=config.actor())
 
 
 def _phrase(fd: int | None, file: Path | None) -> str:

@@ -13,8 +13,8 @@ from airlift.cli.keyring import Passphrases
 from airlift.digest import Sha256, is_sha256
 from airlift.errors import RequestError
 from airlift.format import release as release_format
-from airlift.registry.catalog import Catalog
 from airlift.registry.held import Held
+from airlift.registry.registry import Registry
 from airlift.trust import denials, public
 from airlift.trust.denials import Denial, DenyList, What
 from airlift.trust.ledger import Ledger
@@ -97,9 +97,9 @@ def denied(home: Path, *, as_json: bool) -> None:
     if (home / "trust").exists():
         _show(Publisher.open(home / "trust").denials(), (), as_json=as_json)
         return
-    catalog = Catalog.open(home, readonly=True)
-    held = [one for one in catalog.releases() if one.denied]
-    _show(catalog.custody().denials(), held, as_json=as_json)
+    registry = Registry.open(home, readonly=True)
+    held = [one for one in registry.releases() if one.denied]
+    _show(registry.custody().denials(), held, as_json=as_json)
 
 
 def _show(listed: DenyList, held: Sequence[Held], *, as_json: bool) -> None:

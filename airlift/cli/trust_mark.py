@@ -8,10 +8,10 @@ import click
 from airlift import naming
 from airlift.cli import config, output
 from airlift.errors import RequestError
-from airlift.registry.catalog import Catalog
 from airlift.registry.held import Event
 from airlift.registry.home import Home
 from airlift.registry.mark import Marker
+from airlift.registry.registry import Registry
 
 
 @click.command("mark")
@@ -58,11 +58,11 @@ def _keep(home: Path, marker: Marker, place: Path) -> None:
 
 
 def _log(home: Path, what: str) -> None:
-    with closing(Catalog.open(home)) as catalog:
+    with closing(Registry.open(home)) as registry:
         told = Event(
             time=config.now(),
             actor=config.actor(),
             action="mark",
             detail={"what": naming.show(what)},
         )
-        catalog.log(told)
+        registry.log(told)

@@ -12,7 +12,7 @@ from airlift.inbound.media import Candidate, VolumeKey
 from airlift.inbound.staging import Staging
 from airlift.inbound.volume_file import ROOM
 from airlift.progress import Progress
-from airlift.registry.catalog import Catalog
+from airlift.registry.registry import Registry
 from airlift.store.blobs import BlobStore
 from airlift.store.bulk import Buffers
 from airlift.trust.delivery import VerifiedDelivery, VerifiedRelease
@@ -133,13 +133,13 @@ class Gate:
 
     Attributes:
         store: Where whole blobs go.
-        catalog: Where what is believed is recorded.
+        registry: Where what is believed is recorded.
         incoming: Folder for deliveries that are not complete; below the home.
         keys: What opens volumes that are encrypted.
     """
 
     store: BlobStore
-    catalog: Catalog
+    registry: Registry
     incoming: Path
     keys: Opener = NO_KEYS
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from airlift import naming
 from airlift.digest import Sha256
 from airlift.errors import BaseMissingError
-from airlift.registry.catalog import Catalog
+from airlift.registry.registry import Registry
 from airlift.store.blobs import BlobStore
 from airlift.trust.delivery import VerifiedDelivery
 
@@ -28,7 +28,7 @@ class _Lacking:
     sequence: int
 
 
-def check(delivery: VerifiedDelivery, store: BlobStore, catalog: Catalog) -> None:
+def check(delivery: VerifiedDelivery, store: BlobStore, registry: Registry) -> None:
     """Check, before anything is taken in, that nothing will be lacking in the end.
 
     Raises:
@@ -46,7 +46,7 @@ def check(delivery: VerifiedDelivery, store: BlobStore, catalog: Catalog) -> Non
     missing = store.missing({*used, *brought})
     if not missing:
         return
-    held = _held(catalog, {brought.get(one, 0) for one in missing})
+    held = _held(registry, {brought.get(one, 0) for one in missing})
     names = {**used, **held}
     lacking = [
         _Lacking(one, names.get(one, f"blob {one}"), brought.get(one, 0))
@@ -56,16 +56,16 @@ def check(delivery: VerifiedDelivery, store: BlobStore, catalog: Catalog) -> Non
         f"delivery {delivery.dispatch.sequence} builds on {len(lacking)} blob(s) that"
         f" this site does not hold: {_examples(lacking)}"
     )
-    raise BaseMissingError(problem, hint=_hint(lacking, catalog, held))
+    raise BaseMissingError(problem, hint=_hint(lacking, registry, held))
 
 
-def _held(catalog: Catalog, sequences: Collection[int]) -> Mapping[Sha256, str]:
+def _held(registry: Registry, sequences: Collection[int]) -> Mapping[Sha256, str]:
     """Return how the registry calls the blobs of releases that *sequences* brought."""
     return {
         file.sha256: f"{naming.show(file.path)} of {naming.show(one.release.name)}"
-        for one in catalog.releases()
+        for one in registry.releases()
         if one.sequence in sequences
-        for file in catalog.files(one.id)
+        for file in registry.files(one.id)
     }
 
 
@@ -87,7 +87,7 @@ def _examples(lacking: list[_Lacking]) -> str:
 
 def _hint(
     lacking: list[_Lacking],
-    catalog: Catalog,
+    registry: Registry,
     held: Collection[Sha256],
 ) -> str:
     """Say what to bring: only what would help.
@@ -95,7 +95,7 @@ def _hint(
     A delivery that was recorded brings back what its releases lost, but not a release
     that was collected since; one before the last recorded is not taken any more.
     """
-    recorded = {one.sequence for one in catalog.deliveries()}
+    recorded = {one.sequence for one in registry.deliveries()}
     newest = max(recorded, default=0)
 
     def helps(one: _Lacking) -> bool:

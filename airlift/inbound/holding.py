@@ -42,7 +42,7 @@ def judge(
         RegistryError: The database cannot answer.
     """
     told, listed = in_force(delivery), denials.decode(delivery.state.denials)
-    given = gate.catalog.custody().approvals() if told else ()
+    given = gate.registry.custody().approvals() if told else ()
     keys, found = listed.digests(What.KEY), {}
     for one in delivery.releases:
         flaws = attestation.flaws(

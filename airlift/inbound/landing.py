@@ -87,7 +87,7 @@ def land(
         StoreError: The disk is full or fails; nothing half-done is visible.
     """
     claimed = candidates[0].label.sequence
-    with gate.catalog.exclusive("import"), refusals_logged(gate, desk, now, claimed):
+    with gate.registry.exclusive("import"), refusals_logged(gate, desk, now, claimed):
         arrival = approach(candidates, gate, now=now)
         with closing(arrival.staging):
             arrival.damaged.extend(damaged)
@@ -122,7 +122,7 @@ def land_stream(stream: BinaryIO, gate: Gate, desk: Desk, *, now: str) -> Landed
             forecast(arrival, gate.store)
         return arrival
 
-    with gate.catalog.exclusive("import"), refusals_logged(gate, desk, now):
+    with gate.registry.exclusive("import"), refusals_logged(gate, desk, now):
         arrival = take_stream(stream, welcome, desk.progress, gate.keys)
         with closing(arrival.staging):
             return settle(arrival, gate, desk, now=now)
@@ -142,12 +142,12 @@ def settle(arrival: Arrival, gate: Gate, desk: Desk, *, now: str) -> Landed:
     if not delivery.repeat:
         held = holding.judge(delivery, gate, desk, now=now)
     live = frozenset(one.id for one in delivery.releases) - held.keys()
-    struck = gate.catalog.custody().struck(denials.decode(delivery.state.denials))
-    generation = gate.catalog.record(
+    struck = gate.registry.custody().struck(denials.decode(delivery.state.denials))
+    generation = gate.registry.record(
         delivery, gate.store, live=live, now=now, actor=desk.actor, held=held
     )
     for told in _beside(arrival, desk, now, restored=restored):
-        gate.catalog.log(told)
+        gate.registry.log(told)
     arrival.staging.clear()
     return Landed(
         arrival=arrival,
@@ -189,7 +189,7 @@ def needed(arrival: Arrival, gate: Gate) -> bool:
     delivery = arrival.delivery
     if not delivery.repeat:
         return True
-    kept = {one.id for one in gate.catalog.releases()}
+    kept = {one.id for one in gate.registry.releases()}
     files = (
         file.sha256
         for one in delivery.releases
@@ -226,7 +226,7 @@ def stage(delivery: VerifiedDelivery, gate: Gate) -> Staging:
     """Open the staging area of a verified delivery that can be completed here."""
     if not delivery.repeat:
         log_check.refuse_other(gate.home, delivery.dispatch)
-        base.check(delivery, gate.store, gate.catalog)
+        base.check(delivery, gate.store, gate.registry)
     folder = gate.incoming / delivery.id
     return Staging(folder, delivery.id[:16], _grounds(delivery, gate.store), gate.store)
 
@@ -271,7 +271,7 @@ def begin(front: Front, source: VolumeStream, gate: Gate, *, now: str) -> Arriva
 def _believe(
     front: Front, gate: Gate, source: VolumeStream, *, now: str
 ) -> VerifiedDelivery:
-    state, approvals = gate.catalog.trust_state(), gate.catalog.custody().approvals()
+    state, approvals = gate.registry.trust_state(), gate.registry.custody().approvals()
     try:
         delivery = verify(front.records, state, now=now, approvals=approvals)
     except (TrustError, FormatError) as error:
@@ -332,7 +332,7 @@ def refusals_logged(
         yield
     except (TrustError, FormatError, BaseMissingError) as error:
         base_missing = isinstance(error, BaseMissingError)
-        gate.catalog.log(
+        gate.registry.log(
             Event(
                 time=now,
                 actor=desk.actor,

@@ -6,8 +6,8 @@ from pathlib import Path
 from airlift.artifact import Json
 from airlift.errors import TrustError
 from airlift.registry import sealing
-from airlift.registry.catalog import Catalog
 from airlift.registry.held import Event
+from airlift.registry.registry import Registry
 from airlift.trust import keys, site_key
 from airlift.trust.keys import Cost
 from airlift.trust.public import PublicKey
@@ -23,14 +23,14 @@ class Maker:
 
     Attributes:
         home: Where the key and the registry lie.
-        catalog: The registry.
+        registry: The registry.
         now: ``YYYY-MM-DDThh:mm:ssZ``.
         actor: Who does it.
         cost: What a guess at the passphrase of a new key is to cost.
     """
 
     home: Path
-    catalog: Catalog
+    registry: Registry
     now: str
     actor: str
     cost: Cost = keys.DEFAULT
@@ -43,11 +43,11 @@ class Maker:
             RegistryError: The log cannot record it, or another process writes.
             StoreError: The disk refuses.
         """
-        with self.catalog.exclusive("site key"):
+        with self.registry.exclusive("site key"):
             before = site_key.read_public(self.home)
             made = site_key.create(
                 self.home,
-                self.catalog.trust_state().site,
+                self.registry.trust_state().site,
                 phrase=phrase,
                 cost=self.cost,
                 replace=replace,
@@ -58,7 +58,7 @@ class Maker:
             }
             if before:
                 detail["replaced"] = before.key_id
-            self.catalog.log(
+            self.registry.log(
                 Event(time=self.now, actor=self.actor, action=ACTION, detail=detail)
             )
         return made
@@ -71,7 +71,7 @@ class Maker:
             FormatError: The file of the key is damaged.
             RegistryError, StoreError: As ``make``.
         """
-        with self.catalog.exclusive("site key"):
+        with self.registry.exclusive("site key"):
             return self._present() or self.make().public
 
     def key(self, phrase: Phrase | None = None) -> SiteKey:
@@ -86,13 +86,13 @@ class Maker:
             FormatError: The file of the key is damaged.
             RegistryError, StoreError: As ``make``.
         """
-        with self.catalog.exclusive("site key"):
+        with self.registry.exclusive("site key"):
             if self._present() is None:
                 return self.make()
         return site_key.load(self.home, phrase)
 
     def _present(self) -> PublicKey | None:
-        found, site = site_key.read_public(self.home), self.catalog.trust_state().site
+        found, site = site_key.read_public(self.home), self.registry.trust_state().site
         if found and found.name != site:
             problem = (
                 f"the site key here is of site `{found.name}`, and this is `{site}`"
@@ -105,10 +105,10 @@ class Maker:
 
     def _name(self, found: PublicKey) -> None:
         """Log that *found* is the key here, where the power went before it was."""
-        last = next(iter(self.catalog.events(newest=1, action=ACTION)), None)
+        last = next(iter(self.registry.events(newest=1, action=ACTION)), None)
         if last and last.detail.get("key_id") == found.key_id:
             return
         detail: dict[str, Json] = {"key_id": found.key_id, "found": True}
-        self.catalog.log(
+        self.registry.log(
             Event(time=self.now, actor=self.actor, action=ACTION, detail=detail)
         )

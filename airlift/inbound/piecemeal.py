@@ -61,7 +61,7 @@ def take(
         RegistryError: Another process is writing, or the registry fails.
     """
     claimed = candidate.label.sequence
-    with gate.catalog.exclusive("watch"), refusals_logged(gate, desk, now, claimed):
+    with gate.registry.exclusive("watch"), refusals_logged(gate, desk, now, claimed):
         arrival = landing.approach((candidate,), gate, now=now)
         with closing(arrival.staging):
             if landing.needed(arrival, gate):

@@ -15,8 +15,8 @@ from airlift.format import receipt, state
 from airlift.format.receipt import REFUSALS, Reason, Receipt, Refusal
 from airlift.inbound import log_check
 from airlift.registry.account import Account, account
-from airlift.registry.catalog import Catalog
 from airlift.registry.held import Event
+from airlift.registry.registry import Registry
 from airlift.store.durable import Disk, names, read_file
 from airlift.store.store import Store
 from airlift.trust import receipt as sealed
@@ -68,14 +68,14 @@ class Clerk:
 
     Attributes:
         home: Its folder.
-        catalog: Its registry.
+        registry: Its registry.
         store: Its blobs.
         now: ``YYYY-MM-DDThh:mm:ssZ``.
         actor: Who asks.
     """
 
     home: Path
-    catalog: Catalog
+    registry: Registry
     store: Store
     now: str
     actor: str
@@ -91,13 +91,13 @@ class Clerk:
             StoreError: The disk refuses.
             AirliftError: As *key*.
         """
-        with self.catalog.exclusive("receipt"):
-            before = next(iter(self.catalog.events(newest=1, action=ACTION)), None)
+        with self.registry.exclusive("receipt"):
+            before = next(iter(self.registry.events(newest=1, action=ACTION)), None)
             told = self._receipt(before)
             if before and (last := self._last(before)) and _same(last.receipt, told):
                 return last
             signer = key()
-            self.catalog.seal(signer)
+            self.registry.seal(signer)
             told = replace(told, log=log_check.told(self.home))
             data = sealed.seal(told, signer)
             detail: dict[str, Json] = {
@@ -108,7 +108,7 @@ class Clerk:
                 "log": told.log.checkpoint.size if told.log else 0,
             }
             event = Event(time=self.now, actor=self.actor, action=ACTION, detail=detail)
-            self.catalog.log(event)
+            self.registry.log(event)
             path = self._path(told.site, told.number)
             disk = Disk()
             disk.make_folder(path.parent, mode=0o700)
@@ -141,7 +141,7 @@ class Clerk:
             RegistryError: The database cannot answer.
         """
         found = []
-        for event in self.catalog.events(newest=10 * REFUSALS, action="import"):
+        for event in self.registry.events(newest=10 * REFUSALS, action="import"):
             sequence, reason = (event.detail.get(one) for one in ("sequence", "reason"))
             if (
                 event.number > after
@@ -171,7 +171,7 @@ class Clerk:
     def _last(self, before: Event) -> Written | None:
         """Return the receipt that the log says is the last; None where it is lost."""
         number, _ = _place(before)
-        path = self._path(self.catalog.trust_state().site, number - 1)
+        path = self._path(self.registry.trust_state().site, number - 1)
         if not path.exists():
             return None
         data = read_file(path, limit=sealed.LIMIT)

@@ -23,8 +23,8 @@ from airlift.inbound import request_draft
 from airlift.inbound.request_draft import FOLDER, Draft
 from airlift.registry.account import account
 from airlift.registry.answers import Answered, answers
-from airlift.registry.catalog import Catalog
 from airlift.registry.held import Event
+from airlift.registry.registry import Registry
 from airlift.store.durable import Disk, names, read_file, there
 from airlift.store.store import Store
 from airlift.trust import site_request
@@ -94,14 +94,14 @@ class Requests:
 
     Attributes:
         home: Its folder.
-        catalog: Its registry.
+        registry: Its registry.
         store: Its blobs.
         now: ``YYYY-MM-DDThh:mm:ssZ``.
         actor: Who asks.
     """
 
     home: Path
-    catalog: Catalog
+    registry: Registry
     store: Store
     now: str
     actor: str
@@ -129,7 +129,7 @@ class Requests:
             StoreError: The disk refuses.
             AirliftError: As *key*.
         """
-        with self.catalog.exclusive("request"):
+        with self.registry.exclusive("request"):
             draft = request_draft.read(self.home)
             told = self._request(draft, newest, refused)
             sealed = site_request.seal(told, key(), padded=padded)
@@ -141,7 +141,7 @@ class Requests:
                 labels=_labels(told, newest and newest.catalogue),
             )
             detail: dict[str, Json] = {"number": told.number, "sha256": sent.id}
-            self.catalog.log(
+            self.registry.log(
                 Event(time=self.now, actor=self.actor, action=ACTION, detail=detail)
             )
             self._keep(sent)
@@ -207,7 +207,7 @@ class Requests:
 
     def _last(self) -> tuple[int, int]:
         """Return the number of the last request that was signed, and of its event."""
-        events = self.catalog.events(newest=1, action=ACTION)
+        events = self.registry.events(newest=1, action=ACTION)
         if not events:
             return 0, 0
         number = events[-1].detail["number"]

@@ -12,8 +12,8 @@ from packaging.version import Version
 from airlift import naming
 from airlift.artifact import Json, Kind
 from airlift.payload import wheel_names
-from airlift.registry.catalog import Catalog
 from airlift.registry.held import State
+from airlift.registry.registry import Registry
 
 _PROJECT: Final = "airlift"
 
@@ -56,19 +56,21 @@ def as_table(update: Update | None) -> Json:
     return {"version": update.version, "release": update.release, "hint": update.hint}
 
 
-def newest(catalog: Catalog, running: str) -> Update | None:
+def newest(registry: Registry, running: str) -> Update | None:
     """Return the newest airlift that is live here; None unless it is newer.
 
     Args:
-        catalog: The registry.
+        registry: The registry.
         running: The version that runs.
 
     Raises:
         RegistryError: The database cannot answer.
     """
     best, name = Version(running), ""
-    live = {one.id: one for one in catalog.releases(state=State.LIVE, kind=Kind.WHEELS)}
-    for release, path in catalog.census().paths(live, f"{_PROJECT}-"):
+    live = {
+        one.id: one for one in registry.releases(state=State.LIVE, kind=Kind.WHEELS)
+    }
+    for release, path in registry.census().paths(live, f"{_PROJECT}-"):
         project, version = wheel_names.parse(path) or ("", best)
         if project == _PROJECT and version > best:
             best, name = version, live[release].release.name

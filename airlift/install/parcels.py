@@ -10,19 +10,19 @@ from airlift.install import refs
 from airlift.install.layout import Parcel, Target
 from airlift.install.tree import SMALL
 from airlift.registry import finding
-from airlift.registry.catalog import Catalog
 from airlift.registry.held import Held, State
+from airlift.registry.registry import Registry
 from airlift.store.store import Store
 
 
-def choose(catalog: Catalog, reference: str) -> Held:
+def choose(registry: Registry, reference: str) -> Held:
     """Return the live release that *reference* means.
 
     Raises:
         RequestError: It means none, or several, or one that may not be installed.
         RegistryError: The database cannot answer.
     """
-    held = catalog.find(reference)
+    held = registry.find(reference)
     check_live(held)
     return held
 
@@ -42,16 +42,16 @@ def check_live(held: Held) -> None:
         raise RequestError(problem, hint=f"`airlift activate {held.id[:12]}` first")
 
 
-def still_live(catalog: Catalog, held: Held) -> Callable[[], None]:
+def still_live(registry: Registry, held: Held) -> Callable[[], None]:
     """Return what raises ``RequestError`` once *held* may no longer be installed."""
 
     def check() -> None:
-        check_live(catalog.find(held.id))
+        check_live(registry.find(held.id))
 
     return check
 
 
-def parcel(catalog: Catalog, store: Store, held: Held, target: Target) -> Parcel:
+def parcel(registry: Registry, store: Store, held: Held, target: Target) -> Parcel:
     """Return *held*, ready to be laid out for *target*.
 
     Raises:
@@ -66,20 +66,20 @@ def parcel(catalog: Catalog, store: Store, held: Held, target: Target) -> Parcel
     kinds_of_name = refs.together(release.kind)
     named = [
         one
-        for one in catalog.releases(name=release.name)
+        for one in registry.releases(name=release.name)
         if one.release.kind in kinds_of_name
     ]
     live = [one for one in named if one.state is State.LIVE and not one.denied]
-    ours = {file.sha256 for one in named for file in catalog.files(one.id)}
+    ours = {file.sha256 for one in named for file in registry.files(one.id)}
     tree = {
         file.path: file
         for one in (*reversed(live), held)
         if one.release.revision == release.revision
-        for file in catalog.files(one.id)
+        for file in registry.files(one.id)
     }
     return Parcel(
         id=held.id,
-        release=replace(release, files=catalog.files(held.id)),
+        release=replace(release, files=registry.files(held.id)),
         refs=refs.leading_to(held, live),
         ours=frozenset(ours | {one.release.revision for one in named}),
         tree=tuple(tree[path] for path in sorted(tree)),

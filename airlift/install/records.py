@@ -16,8 +16,8 @@ from airlift.artifact import ContentClass, Kind, Release, ReleaseFile
 from airlift.digest import Sha256
 from airlift.errors import FormatError
 from airlift.format import release as documents
-from airlift.registry.catalog import Catalog
 from airlift.registry.held import Held, State
+from airlift.registry.registry import Registry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,24 +53,24 @@ class Known:
         return "" if self.state is State.LIVE else f"{self.state.value} on this site"
 
 
-def of_registry(catalog: Catalog, references: Sequence[str]) -> tuple[Known, ...]:
+def of_registry(registry: Registry, references: Sequence[str]) -> tuple[Known, ...]:
     """Return every release held; those that *references* mean are asked for.
 
     Raises:
         RequestError: A reference means none, or several.
         RegistryError: The database cannot answer.
     """
-    asked = {catalog.find(one).id for one in references}
+    asked = {registry.find(one).id for one in references}
     return tuple(
-        replace(_known(one, catalog), asked=one.id in asked)
-        for one in catalog.releases()
+        replace(_known(one, registry), asked=one.id in asked)
+        for one in registry.releases()
     )
 
 
-def _known(held: Held, catalog: Catalog) -> Known:
+def _known(held: Held, registry: Registry) -> Known:
     return Known(
         id=held.id,
-        release=replace(held.release, files=catalog.files(held.id)),
+        release=replace(held.release, files=registry.files(held.id)),
         state=held.state,
         denied=held.denied,
     )

@@ -55,7 +55,7 @@ class Account:
 def account(home: Path, store: Store) -> Account:
     """Return what the registry in *home* and its *store* hold.
 
-    The registry is one that ``Catalog.open`` has accepted.
+    The registry is one that ``Registry.open`` has accepted.
 
     Raises:
         RegistryError: The database cannot answer.

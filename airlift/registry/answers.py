@@ -24,7 +24,7 @@ class Answered:
 def answers(home: Path) -> Mapping[Sha256, tuple[Answered, ...]]:
     """Return every answer in the registry of *home*, by the id of its request.
 
-    The registry is one that ``Catalog.open`` has accepted; the oldest comes first.
+    The registry is one that ``Registry.open`` has accepted; the oldest comes first.
 
     Raises:
         RegistryError: The database cannot answer.

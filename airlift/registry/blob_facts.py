@@ -39,7 +39,7 @@ class BlobFacts:
     """The facts that one registry keeps.
 
     Args:
-        home: Its folder; ``Catalog.open`` has accepted it.
+        home: Its folder; ``Registry.open`` has accepted it.
     """
 
     def __init__(self, home: Path) -> None:

@@ -31,7 +31,7 @@ class Lack:
 
 
 class Census:
-    """What is named by the releases of a registry; made by ``Catalog.census``.
+    """What is named by the releases of a registry; made by ``Registry.census``.
 
     Args:
         database: Where to ask.

@@ -29,7 +29,7 @@ class Dispatched:
 def dispatched(home: Path) -> dict[int, Dispatched]:
     """Return what each delivery in the registry of *home* was, by its number.
 
-    The registry is one that ``Catalog.open`` has accepted.
+    The registry is one that ``Registry.open`` has accepted.
 
     Raises:
         RegistryError: The database cannot answer.

@@ -17,7 +17,7 @@ _LISTED = 10
 
 
 def find(connection: Connection, reference: str) -> Held:
-    """Return the one release that *reference* means; see ``Catalog.find``.
+    """Return the one release that *reference* means; see ``Registry.find``.
 
     Raises:
         RequestError: None is meant, or several; they are listed.

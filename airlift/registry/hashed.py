@@ -74,7 +74,7 @@ def judge(look: Look) -> tuple[State, str]:
 def known(home: Path) -> tuple[Known, ...]:
     """Return every blob that releases name, by digest.
 
-    The registry is one that ``Catalog.open`` has accepted.
+    The registry is one that ``Registry.open`` has accepted.
 
     Raises:
         RegistryError: The database cannot answer.

@@ -27,7 +27,7 @@ class Held:
 
     Attributes:
         id: SHA-256 of its signed document.
-        release: Its content without files (``files`` is empty; ``Catalog.files``).
+        release: Its content without files (``files`` is empty; ``Registry.files``).
         state: Live, retired or in quarantine.
         size: Bytes of its files, each path counted.
         files: How many files it has.

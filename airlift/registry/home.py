@@ -145,7 +145,7 @@ class Home:
 
     @contextmanager
     def exclusive(self, purpose: str) -> Iterator[None]:
-        """Be the only writer; see ``Catalog.exclusive``.
+        """Be the only writer; see ``Registry.exclusive``.
 
         Raises:
             RegistryError: Another process is.

@@ -20,7 +20,7 @@ from airlift.trust.site_key import SiteKey
 
 
 class LiveSet:
-    """The part of ``Catalog`` that moves the live set, and the log of it.
+    """The part of ``Registry`` that moves the live set, and the log of it.
 
     Args:
         home: The folder of the registry, open.

@@ -26,7 +26,7 @@ _HASHES = 4096
 
 
 class Logbook:
-    """The log of the registry in *home*, which ``Catalog.open`` has accepted.
+    """The log of the registry in *home*, which ``Registry.open`` has accepted.
 
     Args:
         home: Its folder.

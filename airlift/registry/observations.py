@@ -19,8 +19,8 @@ from airlift.digest import Sha256, is_sha256, sha256
 from airlift.errors import FormatError, RegistryError, RequestError
 from airlift.format import observation
 from airlift.format.observation import Observation
-from airlift.registry.catalog import Catalog
 from airlift.registry.held import Event
+from airlift.registry.registry import Registry
 from airlift.store.durable import Disk, read_file
 
 ACTION: Final = "observe"
@@ -65,14 +65,14 @@ class ObservedVersion:
     declared: bool
 
 
-def take(home: Path, catalog: Catalog, data: bytes, *, now: str, actor: str) -> Kept:
+def take(home: Path, registry: Registry, data: bytes, *, now: str, actor: str) -> Kept:
     """Keep an observation and note it in the log, durable on return.
 
     The newest one of its host, once more, changes nothing.
 
     Args:
         home: The folder of the registry.
-        catalog: The same, open to write.
+        registry: The same, open to write.
         data: The document, as the host wrote it.
         now: ``YYYY-MM-DDThh:mm:ssZ``.
         actor: Who takes it in.
@@ -85,7 +85,7 @@ def take(home: Path, catalog: Catalog, data: bytes, *, now: str, actor: str) -> 
     """
     seen = observation.decode(data, name="the observation")
     digest = sha256(data)
-    known = {one.host: one for one in newest(catalog.events(action=ACTION))}
+    known = {one.host: one for one in newest(registry.events(action=ACTION))}
     if before := known.get(seen.host):
         if before.id == digest:
             return before
@@ -100,7 +100,7 @@ def take(home: Path, catalog: Catalog, data: bytes, *, now: str, actor: str) -> 
     disk.make_folder(path.parent, mode=0o700)
     disk.write_file(path, data, mode=0o400)
     kept = Kept(id=digest, host=seen.host, time=seen.time, taken=now, actor=actor)
-    catalog.log(_event(kept, seen))
+    registry.log(_event(kept, seen))
     return kept
 
 

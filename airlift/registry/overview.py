@@ -58,7 +58,7 @@ class Overview:
 
     @classmethod
     def open(cls, home: Path) -> Self:
-        """Open that of the registry in *home*, which ``Catalog.open`` has accepted."""
+        """Open that of the registry in *home*, which ``Registry.open`` has accepted."""
         return cls(Database(home / FILE, readonly=True))
 
     def close(self) -> None:

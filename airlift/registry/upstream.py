@@ -86,7 +86,7 @@ class Upstream:
         """Open the registry in *folder*.
 
         Raises:
-            RegistryError: As ``Catalog.open``.
+            RegistryError: As ``Registry.open``.
         """
         return cls(Home.open(folder, readonly=readonly), folder)
 

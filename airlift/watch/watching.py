@@ -330,7 +330,7 @@ class Watch:
 
     def _tell_late(self, one: Delivery, state: State) -> None:
         """Tell that a delivery is late, unless it was imported by other means."""
-        imported = self._gate.catalog.trust_state().deliveries
+        imported = self._gate.registry.trust_state().deliveries
         if one.id in {earlier.sha256 for earlier in imported}:
             one.state, one.missing = State.COMPLETE, ()
             return

@@ -176,7 +176,7 @@ ROWS: Final = (
         "nothing goes live; what is missing is named",
         unit__trust__test_verifier="a_release_that_is_left_out_is_named a_missing_record_is_named",
         journey__test_crossing="a_lost_volume_is_named",
-        unit__registry__test_catalog="a_delivery_without_its_blobs_is_not_recorded",
+        unit__registry__test_registry="a_delivery_without_its_blobs_is_not_recorded",
     ),
     _row(
         "B7",
@@ -586,7 +586,7 @@ ROWS: Final = (
         "H7",
         "the log is cut or rewritten (L)",
         "found: a signed Merkle tree, and copies elsewhere",
-        unit__registry__test_catalog="the_log_tells_everything_in_order_and_only_grows",
+        unit__registry__test_registry="the_log_tells_everything_in_order_and_only_grows",
         unit__registry__test_log="every_change_of_every_row_is_found "
         "both_verifiers_find_every_change_of_a_carried_log what_is_refused_is_in_the_log",
         unit__format__test_merkle="every_event_of_every_size_is_proved_and_nothing_else "
@@ -643,7 +643,7 @@ ROWS: Final = (
         "no proxy is asked; modes are stated, not inherited",
         attacks__test_environment="no_setting_of_the_environment_changes_what_is_imported",
         unit__store__test_blobs="modes_do_not_depend_on_the_umask",
-        unit__registry__test_catalog="the_registry_is_private",
+        unit__registry__test_registry="the_registry_is_private",
     ),
     _row(
         "J7",

@@ -10,8 +10,8 @@ import pytest
 from airlift.cli import health_site
 from airlift.digest import Sha256
 from airlift.errors import RegistryError
-from airlift.registry.catalog import Catalog
 from airlift.registry.rebuild import rebuild
+from airlift.registry.registry import Registry
 from airlift.trust.denials import Denial, What
 from airlift.trust.verifier import verify
 from authority import NOW
@@ -30,8 +30,8 @@ def _site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     entry = Denial(what=What.RELEASE, digest=Sha256(bad), since=NOW, why="poisoned")
     site.side.publisher.deny([entry], site.side.signers, NOW)
     site.bring()
-    site.catalog.pin([good], why="audit", now=NOW, actor="tester")
-    site.catalog.close()
+    site.registry.pin([good], why="audit", now=NOW, actor="tester")
+    site.registry.close()
     return site
 
 
@@ -76,7 +76,7 @@ def test_no_row_that_somebody_writes_lifts_a_signed_denial(
     assert write(home, statement) >= 1
     for readonly in (True, False):
         with pytest.raises(RegistryError) as caught:
-            Catalog.open(home, readonly=readonly)
+            Registry.open(home, readonly=readonly)
         assert caught.value.problem == (
             "the registry does not deny what its signed deny list does"
         )

@@ -12,8 +12,8 @@ import pytest
 from airlift.cli import health_site
 from airlift.cli.health import Verdict
 from airlift.errors import TrustError
-from airlift.registry.catalog import Catalog
 from airlift.registry.rebuild import rebuild
+from airlift.registry.registry import Registry
 from airlift.trust import approval, grace
 from airlift.trust.plan import RolePlan
 from airlift.trust.site import accept_root
@@ -76,7 +76,7 @@ def test_a_host_set_up_anew_remembers_that_after_a_rebuild(tmp_path: Path) -> No
     first, second = side.deliver(), side.deliver()
     state = replace(side.state(), least=2)
     home = tmp_path / "home"
-    Catalog.create(home, state=state, now=NOW, actor="tester").close()
+    Registry.create(home, state=state, now=NOW, actor="tester").close()
     site = Isolated.at(home)
     (home / "registry.db").unlink()
     rebuild(home, site.store, verify=verify, now=NOW, actor="tester")
@@ -97,23 +97,23 @@ def test_the_freeze_alarm_rings_on_its_day(tmp_path: Path) -> None:
     site = Isolated(tmp_path / "home", side.publisher.root_bytes())
     offered = side.deliver()
     site.land(written(offered, tmp_path / "medium"), now=NOW)
-    catalog = site.catalog
+    registry = site.registry
     wrong = []
     for limit in (7, 30, None):
         rings = health_site.QUIET_DAYS if limit is None else limit
         loud = Verdict.WARNING if limit is None else Verdict.PROBLEM
         for day in range(401):
-            found = health_site.freshness(catalog, days(day), limit)
+            found = health_site.freshness(registry, days(day), limit)
             if found.verdict is not (loud if day > rings else Verdict.OK):
                 wrong.append((limit, day, found))
     assert wrong == []
     again = site.land(written(offered, tmp_path / "again"), now=days(40))
     assert again.repeat
-    found = health_site.freshness(catalog, days(40), 30)
+    found = health_site.freshness(registry, days(40), 30)
     assert found.text == (
         f"the newest is 1, issued {NOW}, 40 days ago; nothing newer has come"
     )
-    catalog.close()
+    registry.close()
 
 
 def test_no_clock_makes_an_expired_delivery_good(
@@ -160,20 +160,20 @@ def test_what_is_taken_late_is_in_the_log_and_can_be_rebuilt(tmp_path: Path) -> 
     with pytest.raises(TrustError):
         site.land(medium, now=late)
     assert site.fingerprint() == before
-    state = site.catalog.trust_state()
+    state = site.registry.trust_state()
     digest = side.publisher.deliveries(SITE)[0].sha256
     for name in ("ann", "bob"):
         given = approval.sign(key(name), grace.subject(digest, SITE), at=late)
-        custody = site.catalog.custody()
-        site.catalog.log(custody.admit_late(given, state, actor="tester", now=late))
+        custody = site.registry.custody()
+        site.registry.log(custody.admit_late(given, state, actor="tester", now=late))
     landed = site.land(medium, now=late)
     assert sorted(landed.arrival.delivery.graced) == ["ann", "bob"]
     (line,) = [
-        one for one in site.catalog.events(action="import") if one.outcome == "late"
+        one for one in site.registry.events(action="import") if one.outcome == "late"
     ]
     assert line.detail["delivery"] == digest
     assert line.detail["by"] in (["ann", "bob"], ["bob", "ann"])
-    site.catalog.close()
+    site.registry.close()
     done = rebuild(site.home, site.store, verify=verify, now=late, actor="tester")
     assert done.deliveries == 1
 
@@ -195,7 +195,7 @@ def test_a_site_that_accepted_a_new_root_believes_the_old_no_more(
         assert caught.value.problem == (
             "`metadata/1.root.json` is not the root that this site trusts"
         )
-    with closing(Isolated(tmp_path / "home", new.publisher.root_bytes()).catalog):
+    with closing(Isolated(tmp_path / "home", new.publisher.root_bytes()).registry):
         assert land(new.deliver(), state).state.site == SITE
 
 

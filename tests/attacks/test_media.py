@@ -86,8 +86,8 @@ def test_what_changes_while_it_is_read_is_never_kept_wrong(both: Crossing) -> No
     assert sum(ended.values()) == ROUNDS
     assert path.read_bytes() == whole
     both.isolated.land(both.medium)
-    (held_one,) = both.isolated.catalog.releases()
-    files = both.isolated.catalog.files(held_one.id)
+    (held_one,) = both.isolated.registry.releases()
+    files = both.isolated.registry.files(held_one.id)
     assert {one.path: one.sha256 for one in files} == {
         name: sha256(data) for name, data in MODEL.items()
     }
@@ -104,7 +104,7 @@ def test_nothing_beside_the_volumes_is_taken_in(both: Crossing) -> None:
     both.isolated.land(both.medium)
     held = {digest for digest, _ in both.isolated.store.all()}
     assert held == {sha256(data) for data in MODEL.values()}
-    (one,) = both.isolated.catalog.releases()
+    (one,) = both.isolated.registry.releases()
     assert one.release.name == "acme/m"
     left = {
         str(p.relative_to(both.isolated.home)) for p in both.isolated.home.rglob("*")

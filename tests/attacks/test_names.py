@@ -8,7 +8,7 @@ import pytest
 
 from airlift import naming
 from airlift.errors import AirliftError, RequestError
-from airlift.registry.catalog import Catalog
+from airlift.registry.registry import Registry
 from sites import Site
 
 HOSTILE = (
@@ -53,15 +53,15 @@ def test_no_name_is_a_statement(site: Site, name: str) -> None:
     """Whatever is asked for by name, the answer is nothing, and nothing changes."""
     before = _rows(site)
     with pytest.raises(RequestError) as caught:
-        site.catalog.find(name)
+        site.registry.find(name)
     assert caught.value.problem == naming.show(caught.value.problem)
-    assert site.catalog.releases(name=name) == ()
+    assert site.registry.releases(name=name) == ()
     assert _rows(site) == before
 
 
 def _rows(site: Site) -> dict[str, int]:
     tables = ("release", "document", "file", "event", "deny", "generation", "setting")
-    with site.catalog._database.read() as connection:
+    with site.registry._database.read() as connection:
         return {
             one: connection.exec_driver_sql(f"SELECT count(*) FROM {one}").scalar_one()
             for one in tables
@@ -74,12 +74,12 @@ def test_no_name_makes_a_line_of_its_own_in_the_log(tmp_path: Path, name: str) -
     site = Site(tmp_path)
     held = site.model("org/model", b"one")
     before = len(_lines(site))
-    site.catalog.pin([held], why=name, now="2026-04-01T00:00:00Z", actor=name)
+    site.registry.pin([held], why=name, now="2026-04-01T00:00:00Z", actor=name)
     lines = _lines(site)
     assert len(lines) == before + 1
     assert (lines[-1]["action"], lines[-1]["actor"]) == ("pin", name)
     assert lines[-1]["subject"] == name
-    site.catalog.close()
+    site.registry.close()
 
 
 def _lines(site: Site) -> list[dict[str, object]]:
@@ -114,9 +114,9 @@ def test_every_hostile_name_is_shown_on_one_line() -> None:
 
 def test_a_registry_opens_after_all_of_that(site: Site) -> None:
     """Nothing that was asked for has left a mark."""
-    with contextlib.closing(Catalog.open(site.home)) as catalog:
+    with contextlib.closing(Registry.open(site.home)) as registry:
         try:
-            found = catalog.find("org/model")
+            found = registry.find("org/model")
         except AirliftError as error:  # pragma: no cover - says what went wrong
             pytest.fail(str(error))
         assert found.release.name == "org/model"

@@ -43,9 +43,9 @@ def url(audited: Troubled) -> Iterator[str]:
     """The address of its page of audits."""
     with (
         closing(Overview.open(audited.home)) as overview,
-        audited.world.catalog() as catalog,
+        audited.world.registry() as registry,
     ):
-        shelf = catalog.shelf(audited.world.store)
+        shelf = registry.shelf(audited.world.store)
         table = (Page(overview, clock, Reports(audited.home)),)
         settings = ServeSettings(port=0)
         log = io.StringIO()

@@ -179,7 +179,7 @@ def test_a_snapshot_is_known_to_be_complete_or_not(hub: Hub, depot: Depot) -> No
 def test_the_client_verifies_what_was_installed(hub: Hub, depot: Depot) -> None:
     """`hf cache verify` compares each file with what the server says of it."""
     depot.install("org/tiny", "hf-cache", hub.cache)
-    shelf = depot.site.catalog.shelf(depot.site.store)
+    shelf = depot.site.registry.shelf(depot.site.store)
     settings = ServeSettings(port=0)
     with running(shelf, settings, log=io.StringIO(), clock=clock) as url:
         done = hub.command(
@@ -201,7 +201,7 @@ def fetched(log: io.StringIO) -> list[str]:
 
 def served(hub: Hub, depot: Depot, code: str) -> tuple[Any, list[str]]:
     """Run *code* beside a server; return ``out`` and the files that were fetched."""
-    shelf, log = depot.site.catalog.shelf(depot.site.store), io.StringIO()
+    shelf, log = depot.site.registry.shelf(depot.site.store), io.StringIO()
     with running(shelf, ServeSettings(port=0), log=log, clock=clock) as url:
         out = hub.run(code, HF_ENDPOINT=url, HF_HUB_OFFLINE="0")
     assert log.getvalue()

@@ -28,7 +28,7 @@ def registry(folder: Path, cargoes: Sequence[Cargo]) -> Shelf:
     for one in sorted(cargoes, key=lambda one: one.release.counter):
         site.hold(*one.contents.values())
         site.bring(documents.encode(one.release))
-    return site.catalog.shelf(site.store)
+    return site.registry.shelf(site.store)
 
 
 def scoped(folder: Path, cargoes: Sequence[Cargo]) -> Shelf:

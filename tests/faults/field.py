@@ -10,7 +10,7 @@ from airlift.format.head import Codec
 from airlift.inbound import log_check
 from airlift.inbound.arrival import Gate
 from airlift.inbound.own_key import Maker
-from airlift.registry.catalog import Catalog
+from airlift.registry.registry import Registry
 from airlift.store.blobs import BlobStore
 from airlift.trust import keys
 from authority import CHEAP
@@ -48,10 +48,10 @@ class Field:
         )
         crossing.isolated.land(folder / "1")
         self.before = live(crossing.isolated.home)
-        home, catalog = crossing.isolated.home, crossing.isolated.catalog
+        home, registry = crossing.isolated.home, crossing.isolated.registry
         # From here on each change of the registry is signed in its transaction.
-        Maker(home=home, catalog=catalog, now=NOW, actor="bob").make()
-        catalog.close()
+        Maker(home=home, registry=registry, now=NOW, actor="bob").make()
+        registry.close()
         self.template = crossing.isolated.home
         self.medium = folder / "2"
         whole_ = [
@@ -124,9 +124,9 @@ class Field:
 
 def live(home: Path) -> set[str]:
     """Return the names that are live."""
-    catalog = Catalog.open(home)
-    names = {one.release.name for one in catalog.releases() if one.state == "live"}
-    catalog.close()
+    registry = Registry.open(home)
+    names = {one.release.name for one in registry.releases() if one.state == "live"}
+    registry.close()
     return names
 
 
@@ -135,22 +135,22 @@ def check(field: Field, home: Path) -> None:
     store = BlobStore(home / "store")
     for name, _ in store.all():
         store.check(name)
-    catalog = Catalog.open(home)
-    for held in catalog.releases():
-        assert not store.missing(file.sha256 for file in catalog.files(held.id))
-    catalog.close()
+    registry = Registry.open(home)
+    for held in registry.releases():
+        assert not store.missing(file.sha256 for file in registry.files(held.id))
+    registry.close()
     assert log_check.check(home).faults == ()
     assert live(home) in (field.before, {"acme/a", "acme/m"})
     isolated = Isolated.__new__(Isolated)
     isolated.home, isolated.store = home, store
     isolated.gate = Gate(
-        store=store, catalog=Catalog.open(home), incoming=home / "incoming"
+        store=store, registry=Registry.open(home), incoming=home / "incoming"
     )
-    isolated.catalog = isolated.gate.catalog
+    isolated.registry = isolated.gate.registry
     isolated.land(field.medium)
     assert live(home) == {"acme/a", "acme/m"}
     assert not list((home / "incoming").glob("*"))
     assert not list(store.partials())
     assert log_check.check(home).faults == ()
-    isolated.catalog.close()
+    isolated.registry.close()
     shutil.rmtree(home)

@@ -37,11 +37,11 @@ def _isolated(way: Way, tmp_path: Path) -> Isolated:
 
 def assert_whole(isolated: Isolated, files: Mapping[str, bytes] = FILES) -> None:
     """Check that the newest that is live is *files*, byte for byte."""
-    live = [one for one in isolated.catalog.releases() if one.state == "live"]
+    live = [one for one in isolated.registry.releases() if one.state == "live"]
     held = max(live, key=lambda one: one.sequence)
     assert {
         file.path: b"".join(isolated.store.read(file.sha256))
-        for file in isolated.catalog.files(held.id)
+        for file in isolated.registry.files(held.id)
     } == files
 
 
@@ -262,7 +262,7 @@ def test_an_older_delivery_is_named_with_the_newer(
     assert error.problem.endswith(
         "delivery 1 is older than delivery 3, which this site has"
     )
-    late.catalog.close()
+    late.registry.close()
 
 
 def test_a_forked_history_is_said_to_be_one(way: Way, isolated: Isolated) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from airlift.errors import RequestError
 from airlift.inbound import log_check
-from airlift.registry.catalog import Catalog
+from airlift.registry.registry import Registry
 from faults.field import Field, check, live
 from faults.shim import needs_shim
 
@@ -75,7 +75,7 @@ def test_a_kill_while_somebody_cosigns_leaves_a_log_that_holds(
         home = field.fresh()
         field.begin(home, number, torn=torn, what=field.key)
         status = field.end()
-        Catalog.open(home).close()  # what SQLite has begun, the next one ends
+        Registry.open(home).close()  # what SQLite has begun, the next one ends
         found = log_check.check(home)
         place = f"killed at change {number} of {len(kinds)}"
         assert (found.faults, found.audited.signed) == ((), found.audited.size), place

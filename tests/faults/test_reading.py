@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from airlift.errors import FormatError, IncompleteError, RequestError
-from airlift.registry.catalog import Catalog
+from airlift.registry.registry import Registry
 from faults.quick import Quick
 from faults.shim import needs_shim, rule
 from faults.world import (
@@ -228,9 +228,9 @@ def test_a_read_that_fails_once_is_told_too(world: World, side: Quick) -> None:
     told = spoilt.json(*take_in(world.medium))
     (delivery,) = told["deliveries"]
     assert delivery["unstable"] == {str(loose): 1}
-    catalog = Catalog.open(side.home)
-    (warned,) = [one for one in catalog.events() if one.outcome == "warned"]
-    catalog.close()
+    registry = Registry.open(side.home)
+    (warned,) = [one for one in registry.events() if one.outcome == "warned"]
+    registry.close()
     assert (warned.action, dict(warned.detail)) == (
         "import",
         {

@@ -45,7 +45,7 @@ class Way:
         self.send(self.second, changed, build_on="all")
         self.fork(copied).export(self.forked, self.pin({"d.bin": b"fork"}))
         self.connected.export(self.elsewhere, self.pin({"e": b"5"}), site="plant8")
-        self.crossing.isolated.catalog.close()
+        self.crossing.isolated.registry.close()
 
     def pin(self, files: Mapping[str, bytes]) -> Pinned:
         """Pin a folder of *files*."""

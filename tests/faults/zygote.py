@@ -16,8 +16,8 @@ from pathlib import Path
 from airlift.errors import AirliftError
 from airlift.inbound import landing, media
 from airlift.inbound.arrival import Gate
-from airlift.registry.catalog import Catalog
 from airlift.registry.logbook import Logbook
+from airlift.registry.registry import Registry
 from airlift.store.blobs import BlobStore
 from airlift.trust import keys
 from airlift.trust.keys import SUFFIX
@@ -31,7 +31,7 @@ def land(home: Path, medium: Path) -> int:
     try:
         gate = Gate(
             store=BlobStore(home / "store"),
-            catalog=Catalog.open(home),
+            registry=Registry.open(home),
             incoming=home / "incoming",
         )
         ((_, candidates),) = media.group(media.find([medium]).candidates)
@@ -45,9 +45,9 @@ def cosign(home: Path, key: Path) -> int:
     """Let the holder of *key* cosign the log in *home*; return the exit code."""
     try:
         who = keys.decode(key.read_bytes(), name="key").unlock(PHRASE)
-        catalog = Catalog.open(home)
-        with catalog.exclusive("log cosign"):
-            catalog.log(Logbook(home).cosign(who, at=NOW, actor="bob"))
+        registry = Registry.open(home)
+        with registry.exclusive("log cosign"):
+            registry.log(Logbook(home).cosign(who, at=NOW, actor="bob"))
     except AirliftError as error:
         return error.exit_code
     return 0

@@ -134,7 +134,7 @@ def _folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pinned = crossing.connected.folder("acme/m", {"config.json": text})
         crossing.connected.export(crossing.folder / str(number), pinned, now=now)
     crossing.isolated.land(crossing.folder / "1", now=now)
-    crossing.isolated.catalog.close()
+    crossing.isolated.registry.close()
     return crossing.folder
 
 

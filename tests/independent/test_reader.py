@@ -158,10 +158,10 @@ def test_what_builds_on_an_earlier_delivery_is_read(tmp_path: Path) -> None:
     with pytest.raises(RefusedError, match=r"incomplete: .* is needed and not held"):
         read(paths, site, past=one.delivery.past)
     crossing.isolated.land(tmp_path / "2")
-    newest = crossing.isolated.catalog.releases()[0]
+    newest = crossing.isolated.registry.releases()[0]
     found = {
         file.path: b"".join(crossing.isolated.store.read(file.sha256))
-        for file in crossing.isolated.catalog.files(newest.id)
+        for file in crossing.isolated.registry.files(newest.id)
     }
     assert found == more
 

@@ -15,8 +15,8 @@ from airlift.format import oms, release
 from airlift.format.predicates import Making
 from airlift.outbound.attesting import Attester
 from airlift.registry import rebuild
-from airlift.registry.catalog import Catalog
 from airlift.registry.held import Held
+from airlift.registry.registry import Registry
 from airlift.trust import attesting
 from airlift.trust.repository import Repository, attestation_path
 from airlift.trust.verifier import verify
@@ -48,13 +48,13 @@ def attester(side: Connected, now: str = NOW) -> Attester:
 
 def only(crossing: Crossing) -> Held:
     """Return the one release of the isolated side."""
-    (held,) = crossing.isolated.catalog.releases()
+    (held,) = crossing.isolated.registry.releases()
     return held
 
 
 def titles(crossing: Crossing) -> dict[str, str]:
     """Return what was attested of the one release, and what is wrong with it."""
-    custody = crossing.isolated.catalog.custody()
+    custody = crossing.isolated.registry.custody()
     judged = custody.attestations(only(crossing).id)
     return {one.title: one.problem for one in judged}
 
@@ -69,7 +69,7 @@ def test_what_is_attested_there_is_shown_here(crossing: Crossing) -> None:
     landed = crossing.isolated.land(crossing.medium)
     assert (landed.held, only(crossing).state) == ({}, "live")
     assert titles(crossing) == GOOD
-    custody = crossing.isolated.catalog.custody()
+    custody = crossing.isolated.registry.custody()
     who = {one.title: one.by for one in custody.attestations(only(crossing).id)}
     assert who["provenance"] == (f"alice (ed25519 {side.key.public.key_id[:16]})",)
     assert list((side.home / "attested").iterdir()) == []
@@ -107,14 +107,14 @@ def test_an_invalid_model_signature_keeps_a_release_waiting(
         " config.json"
     )
     assert (held.state, landed.held) == ("quarantine", {held.id: why})
-    waiting = crossing.isolated.catalog.custody().waiting([held])
+    waiting = crossing.isolated.registry.custody().waiting([held])
     assert waiting == {held.id: why}
-    live = crossing.isolated.catalog.shelf(crossing.isolated.store)
+    live = crossing.isolated.registry.shelf(crossing.isolated.store)
     assert live.releases(frozenset(Kind)) == ()
 
 
 def _document(crossing: Crossing, held: Held) -> Release:
-    return release.decode(crossing.isolated.catalog.document(held.id))
+    return release.decode(crossing.isolated.registry.document(held.id))
 
 
 def test_the_same_content_again_is_the_same_release(crossing: Crossing) -> None:
@@ -150,11 +150,11 @@ def test_a_registry_made_again_has_its_attestations(crossing: Crossing) -> None:
     side, isolated = crossing.connected, crossing.isolated
     side.export(crossing.medium, side.folder("acme/m", FILES), attester=attester(side))
     isolated.land(crossing.medium)
-    isolated.catalog.close()
+    isolated.registry.close()
     rebuild.rebuild(
         isolated.home, isolated.store, verify=verify, now=NOW, actor="tester"
     )
-    isolated.catalog = Catalog.open(isolated.home)
+    isolated.registry = Registry.open(isolated.home)
     assert titles(crossing) == GOOD
 
 
@@ -167,18 +167,18 @@ def test_a_collected_release_leaves_no_attestation(crossing: Crossing) -> None:
         medium = crossing.folder / str(number)
         side.export(medium, pinned, attester=attester(side))
         isolated.land(medium)
-    catalog = isolated.catalog
-    newest, middle, oldest = catalog.releases()
+    registry = isolated.registry
+    newest, middle, oldest = registry.releases()
     for _ in range(2):
-        catalog.deactivate([middle.id, oldest.id], now=NOW, actor="t")
-        catalog.activate([newest.id], now=NOW, actor="t")
-    catalog.deactivate([newest.id], now=NOW, actor="t")
-    catalog.activate([newest.id], now=NOW, actor="t")
-    gone = catalog.doomed(isolated.store)
+        registry.deactivate([middle.id, oldest.id], now=NOW, actor="t")
+        registry.activate([newest.id], now=NOW, actor="t")
+    registry.deactivate([newest.id], now=NOW, actor="t")
+    registry.activate([newest.id], now=NOW, actor="t")
+    gone = registry.doomed(isolated.store)
     assert oldest.id in {one.id for one in gone.releases}
-    catalog.collect(gone, isolated.store, now=NOW, actor="t")
-    assert catalog.custody().evidence(oldest.id) == {}
-    assert len(catalog.custody().attestations(newest.id)) == len(GOOD)
+    registry.collect(gone, isolated.store, now=NOW, actor="t")
+    assert registry.custody().evidence(oldest.id) == {}
+    assert len(registry.custody().attestations(newest.id)) == len(GOOD)
 
 
 def test_a_signing_side_keeps_what_travels_beside_its_releases(
@@ -201,7 +201,7 @@ def test_statements_are_such_as_others_read(crossing: Crossing) -> None:
     side = crossing.connected
     side.export(crossing.medium, side.folder("acme/m", FILES), attester=attester(side))
     crossing.isolated.land(crossing.medium)
-    custody = crossing.isolated.catalog.custody()
+    custody = crossing.isolated.registry.custody()
     for data in custody.evidence(only(crossing).id).values():
         told = json.loads(data)
         envelope = told.get("dsseEnvelope", told)

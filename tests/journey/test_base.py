@@ -45,10 +45,10 @@ def test_what_the_site_holds_need_not_travel(crossing: Crossing) -> None:
     """A delivery brings what is new; the rest is here."""
     for medium in two(crossing):
         crossing.isolated.land(medium)
-    (held,) = crossing.isolated.catalog.releases(name="acme/n")
+    (held,) = crossing.isolated.registry.releases(name="acme/n")
     found = {
         file.path: b"".join(crossing.isolated.store.read(file.sha256))
-        for file in crossing.isolated.catalog.files(held.id)
+        for file in crossing.isolated.registry.files(held.id)
     }
     assert found == {"v.bin": NEW, "w.bin": OLD}
 
@@ -86,11 +86,11 @@ def test_a_base_that_was_collected_does_not_come_back(crossing: Crossing) -> Non
     needs = {sha256(OLD): 1}
     send(connected, "acme/n", {"w.bin": OLD}, [], needs=needs).write(second)
     isolated.land(first)
-    (held,) = isolated.catalog.releases()
-    isolated.catalog.deactivate([held.id], now=NOW, actor="tester")
+    (held,) = isolated.registry.releases()
+    isolated.registry.deactivate([held.id], now=NOW, actor="tester")
     isolated.land(other)
-    plan = isolated.catalog.doomed(isolated.store)
-    isolated.catalog.collect(plan, isolated.store, now=NOW, actor="tester")
+    plan = isolated.registry.doomed(isolated.store)
+    isolated.registry.collect(plan, isolated.store, now=NOW, actor="tester")
     error = refused(crossing, second)
     assert error.hint == WHOLE
 

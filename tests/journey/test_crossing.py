@@ -37,12 +37,12 @@ def volumes(folder: Path) -> list[Path]:
 
 def carried(crossing: Crossing, files: dict[str, bytes]) -> bool:
     """Say whether the live releases of the isolated side hold exactly *files*."""
-    catalog, store = crossing.isolated.catalog, crossing.isolated.store
+    registry, store = crossing.isolated.registry, crossing.isolated.store
     found = {
         file.path: b"".join(store.read(file.sha256))
-        for held in catalog.releases()
+        for held in registry.releases()
         if held.state == "live"
-        for file in catalog.files(held.id)
+        for file in registry.files(held.id)
     }
     return found == files
 
@@ -66,7 +66,7 @@ def test_two_revisions_travel_in_one_delivery(crossing: Crossing) -> None:
     pinned = [connected.folder("acme/m", files) for files in (MODEL, newer)]
     connected.export(crossing.medium, *pinned)
     crossing.isolated.land(crossing.medium)
-    held = crossing.isolated.catalog.releases(name="acme/m")
+    held = crossing.isolated.registry.releases(name="acme/m")
     assert [(one.release.counter, one.state) for one in held] == [
         (2, "live"),
         (1, "live"),
@@ -240,7 +240,7 @@ def test_a_later_delivery_supersedes_and_the_older_commit_stays_reachable(
     assert [one.counter for one in second.releases] == [2]
     crossing.isolated.land(tmp_path / "1")
     crossing.isolated.land(tmp_path / "2")
-    held = crossing.isolated.catalog.releases()
+    held = crossing.isolated.registry.releases()
     assert [(one.release.counter, str(one.state)) for one in held] == [
         (2, "live"),
         (1, "live"),

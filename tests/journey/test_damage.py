@@ -39,7 +39,7 @@ class Exhibit:
             source = VolumeStream(stream, "v")
             front = read_front(source)
             self.front = source.offset
-        state = self.crossing.isolated.catalog.trust_state()
+        state = self.crossing.isolated.registry.trust_state()
         self.delivery = verify(front.records, state, now=NOW)
         self.label = front.label
 

@@ -12,8 +12,8 @@ from airlift.digest import Sha256, sha256
 from airlift.errors import RequestError, TrustError
 from airlift.format import release
 from airlift.inbound.landing import Landed
-from airlift.registry.catalog import Catalog
 from airlift.registry.rebuild import rebuild
+from airlift.registry.registry import Registry
 from airlift.trust.denials import Denial, What
 from airlift.trust.verifier import verify
 from crossing import Crossing
@@ -45,7 +45,7 @@ def bad(both: Crossing) -> Pinned:
 
 def ids(both: Crossing) -> dict[str, Sha256]:
     """Return the releases that the site holds, by name."""
-    return {one.release.name: one.id for one in both.isolated.catalog.releases()}
+    return {one.release.name: one.id for one in both.isolated.registry.releases()}
 
 
 def deny(both: Crossing, what: What, digest: str) -> None:
@@ -63,13 +63,13 @@ def carry(both: Crossing, *pinned: Pinned, name: str = "next") -> Landed:
 
 def live(both: Crossing) -> list[str]:
     """Return what is served."""
-    shelf = both.isolated.catalog.shelf(both.isolated.store)
+    shelf = both.isolated.registry.shelf(both.isolated.store)
     return [one.release.name for one in shelf.releases(frozenset(Kind))]
 
 
 def test_a_denied_release_is_out_of_service_at_the_next_request(both: Crossing) -> None:
     """A server that runs all the while gives no byte of it from the import on."""
-    shelf = both.isolated.catalog.shelf(both.isolated.store)
+    shelf = both.isolated.registry.shelf(both.isolated.store)
     config = sha256(BAD["config.json"])
     assert shelf.span(config) is not None
     deny(both, What.RELEASE, ids(both)["acme/bad"])
@@ -100,7 +100,7 @@ def test_what_was_denied_is_in_the_log(both: Crossing) -> None:
     bad_id = ids(both)["acme/bad"]
     deny(both, What.RELEASE, bad_id)
     landed = carry(both)
-    (line,) = both.isolated.catalog.events(action="deny")
+    (line,) = both.isolated.registry.events(action="deny")
     assert (line.subject, line.actor, line.time) == ("deny list 1", "tester", LATER)
     assert line.detail == {
         "delivery": landed.arrival.delivery.id,
@@ -110,13 +110,13 @@ def test_what_was_denied_is_in_the_log(both: Crossing) -> None:
 
 def test_what_is_denied_does_not_become_live_again(both: Crossing) -> None:
     """Neither somebody at the site nor the live set of before brings it back."""
-    catalog, bad_id = both.isolated.catalog, ids(both)["acme/bad"]
+    registry, bad_id = both.isolated.registry, ids(both)["acme/bad"]
     deny(both, What.RELEASE, bad_id)
     carry(both)
     with pytest.raises(RequestError) as caught:
-        catalog.activate([bad_id], now=LATER, actor="tester")
+        registry.activate([bad_id], now=LATER, actor="tester")
     assert caught.value.problem.endswith(f"is denied: {WHY}")
-    catalog.rollback(now=LATER, actor="tester")
+    registry.rollback(now=LATER, actor="tester")
     assert live(both) == ["acme/good"]
 
 
@@ -171,26 +171,26 @@ def test_a_delivery_that_was_taken_before_does_not_bring_it_back(
 
 def test_denied_bytes_are_collected_and_stay_denied(both: Crossing) -> None:
     """Deleting is allowed once nothing needs them; forgetting why is not."""
-    catalog, store = both.isolated.catalog, both.isolated.store
+    registry, store = both.isolated.registry, both.isolated.store
     deny(both, What.RELEASE, ids(both)["acme/bad"])
     carry(both)
     carry(both, both.connected.folder("acme/more", {"a": b"1"}), name="third")
-    plan = catalog.doomed(store)
+    plan = registry.doomed(store)
     assert [one.release.name for one in plan.releases] == ["acme/bad"]
-    catalog.collect(plan, store, now=LATER, actor="tester")
+    registry.collect(plan, store, now=LATER, actor="tester")
     assert store.span(sha256(BAD["config.json"])) is None
     assert store.span(sha256(BAD["shared.bin"])) is not None
     assert both.isolated.land(both.medium, now=LATER).repeat
     assert "acme/bad" not in live(both)
-    assert [one.digest for one in catalog.custody().denials().entries]
+    assert [one.digest for one in registry.custody().denials().entries]
 
 
 def test_a_database_made_again_denies_the_same(both: Crossing) -> None:
     """The list is signed: no copy of the database is needed to know it."""
     deny(both, What.RELEASE, ids(both)["acme/bad"])
     carry(both)
-    before = both.isolated.catalog.custody().denials()
-    both.isolated.catalog.close()
+    before = both.isolated.registry.custody().denials()
+    both.isolated.registry.close()
     rebuild(
         both.isolated.home,
         both.isolated.store,
@@ -198,12 +198,12 @@ def test_a_database_made_again_denies_the_same(both: Crossing) -> None:
         now=LATER,
         actor="tester",
     )
-    with contextlib.closing(Catalog.open(both.isolated.home)) as catalog:
-        assert catalog.custody().denials() == before
-        held = {one.release.name: one for one in catalog.releases()}
+    with contextlib.closing(Registry.open(both.isolated.home)) as registry:
+        assert registry.custody().denials() == before
+        held = {one.release.name: one for one in registry.releases()}
         assert held["acme/bad"].denied == WHY
         assert held["acme/good"].denied == ""
-        shelf = catalog.shelf(both.isolated.store)
+        shelf = registry.shelf(both.isolated.store)
         assert shelf.span(sha256(BAD["config.json"])) is None
 
 

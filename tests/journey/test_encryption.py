@@ -50,7 +50,7 @@ class World:
             sparing=Sparing(spares=1),
             recipient=self.key,
         )
-        self.crossing.isolated.catalog.close()
+        self.crossing.isolated.registry.close()
 
     def site(self, home: Path) -> Isolated:
         """Return a fresh isolated side that has the key."""
@@ -77,7 +77,7 @@ def _stick(world: World, tmp_path: Path) -> Path:
 def _site(world: World, tmp_path: Path) -> Iterator[Isolated]:
     fresh = world.site(tmp_path / "isolated")
     yield fresh
-    fresh.catalog.close()
+    fresh.registry.close()
 
 
 def volumes(folder: Path) -> list[Path]:
@@ -89,9 +89,9 @@ def carried(isolated: Isolated) -> dict[str, bytes]:
     """Return the files of every live release."""
     return {
         file.path: b"".join(isolated.store.read(file.sha256))
-        for held in isolated.catalog.releases()
+        for held in isolated.registry.releases()
         if held.state == "live"
-        for file in isolated.catalog.files(held.id)
+        for file in isolated.registry.files(held.id)
     }
 
 

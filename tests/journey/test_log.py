@@ -10,8 +10,8 @@ from airlift.errors import TrustError
 from airlift.format.dispatch import LogSeen
 from airlift.inbound import log_check
 from airlift.inbound.arrival import Gate
-from airlift.registry.catalog import Catalog
 from airlift.registry.logbook import Logbook
+from airlift.registry.registry import Registry
 from airlift.store.blobs import BlobStore
 from answering import SITE, Answering
 from crossing import NOW
@@ -32,14 +32,14 @@ def week(gap: Answering) -> None:
 def put_back(gap: Answering, copy: Path) -> None:
     """Put the whole isolated host back to what it was, its key and all."""
     home = gap.isolated.home
-    gap.isolated.catalog.close()
+    gap.isolated.registry.close()
     shutil.rmtree(home)
     shutil.copytree(copy, home)
     gap.isolated.store = BlobStore(home / "store")
-    gap.isolated.catalog = Catalog.open(home)
+    gap.isolated.registry = Registry.open(home)
     gap.isolated.gate = Gate(
         store=gap.isolated.store,
-        catalog=gap.isolated.catalog,
+        registry=gap.isolated.registry,
         incoming=home / "incoming",
     )
 
@@ -85,7 +85,7 @@ def test_a_host_put_back_is_found_at_the_next_delivery(
         f"the log has {size - 1} events, delivery {sent.record.sequence} says "
         f"{sent.record.log.size}"
     )
-    last = gap.isolated.catalog.events(newest=1)[0]
+    last = gap.isolated.registry.events(newest=1)[0]
     assert (last.action, last.outcome) == ("import", "refused")
 
 
@@ -99,7 +99,7 @@ def test_a_log_that_went_another_way_is_refused_by_the_sender(
     week(gap)
     before = gap.standing.log
     put_back(gap, copy)
-    gap.isolated.catalog.deny([sha256(b"x")], why="", now=NOW, actor="me")
+    gap.isolated.registry.deny([sha256(b"x")], why="", now=NOW, actor="me")
     forged = gap.answer().path.read_bytes()
     with pytest.raises(TrustError, match="there are two receipts 2 of plant7"):
         gap.read(forged)

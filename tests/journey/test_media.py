@@ -29,7 +29,7 @@ def _made(tmp_path_factory: pytest.TempPathFactory) -> Crossing:
     crossing.connected.export(
         crossing.medium, crossing.connected.folder("acme/m", MODEL), capacity=CUT
     )
-    crossing.isolated.catalog.close()
+    crossing.isolated.registry.close()
     return crossing
 
 
@@ -49,9 +49,9 @@ def carried(isolated: Isolated) -> dict[str, bytes]:
     """Return the files of every live release."""
     return {
         file.path: b"".join(isolated.store.read(file.sha256))
-        for held in isolated.catalog.releases()
+        for held in isolated.registry.releases()
         if held.state == "live"
-        for file in isolated.catalog.files(held.id)
+        for file in isolated.registry.files(held.id)
     }
 
 
@@ -173,7 +173,7 @@ def test_a_folder_nobody_may_open_is_left_alone(made: Crossing, stick: Path) -> 
     (stick / "lost+found").mkdir(mode=0)
     (stick / "lost+found").chmod(0)
     home = stick.with_name("home")
-    Isolated(home, made.connected.publisher.root_bytes()).catalog.close()
+    Isolated(home, made.connected.publisher.root_bytes()).registry.close()
     done = unprivileged(
         *f"{AIRLIFT} import {stick} --yes --home {home}".split(" "),
     )
@@ -188,7 +188,7 @@ def test_a_volume_nobody_may_open_is_named(made: Crossing, stick: Path) -> None:
     shut = volumes(stick)[1]
     shut.chmod(0)
     home = stick.with_name("home")
-    Isolated(home, made.connected.publisher.root_bytes()).catalog.close()
+    Isolated(home, made.connected.publisher.root_bytes()).registry.close()
     done = unprivileged(*f"{AIRLIFT} import {stick} --yes --home {home}".split(" "))
     assert done.returncode == FormatError.exit_code, done.stderr
     assert f"{shut}: byte 0: cannot be opened: Permission denied" in done.stderr
@@ -200,7 +200,7 @@ def test_a_write_protected_medium_is_read(made: Crossing, stick: Path) -> None:
         path.chmod(0o444)
     stick.chmod(0o555)
     home = stick.with_name("home")
-    Isolated(home, made.connected.publisher.root_bytes()).catalog.close()
+    Isolated(home, made.connected.publisher.root_bytes()).registry.close()
     script = (
         'mount --bind "$1" "$1"; mount -o remount,bind,ro "$1"; '
         '! touch "$1/x" 2>/dev/null; '

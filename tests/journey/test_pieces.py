@@ -67,19 +67,19 @@ def update(
 
 def held(isolated: Isolated, name: str = "acme/n") -> dict[str, bytes]:
     """Return the files of a release at the site."""
-    (one,) = isolated.catalog.releases(name=name)
+    (one,) = isolated.registry.releases(name=name)
     return {
         file.path: b"".join(isolated.store.read(file.sha256))
-        for file in isolated.catalog.files(one.id)
+        for file in isolated.registry.files(one.id)
     }
 
 
 def refused(crossing: Crossing, *paths: Path) -> str:
     """Return why a delivery is refused; no record and no live blob is changed."""
-    before = crossing.isolated.catalog.releases()
+    before = crossing.isolated.registry.releases()
     with pytest.raises(FormatError) as caught:
         crossing.isolated.land(*paths)
-    assert crossing.isolated.catalog.releases() == before
+    assert crossing.isolated.registry.releases() == before
     return caught.value.problem
 
 

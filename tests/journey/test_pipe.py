@@ -42,7 +42,7 @@ def _made(tmp_path_factory: pytest.TempPathFactory) -> Crossing:
     crossing.connected.export(
         crossing.medium, crossing.connected.folder("acme/m", MODEL), capacity=CUT
     )
-    crossing.isolated.catalog.close()
+    crossing.isolated.registry.close()
     return crossing
 
 
@@ -90,12 +90,12 @@ def pour(crossing: Crossing, *chunks: bytes, desk: Desk | None = None) -> Landed
 
 def carried(crossing: Crossing) -> dict[str, bytes]:
     """Return the files of every live release."""
-    catalog, store = crossing.isolated.catalog, crossing.isolated.store
+    registry, store = crossing.isolated.registry, crossing.isolated.store
     return {
         file.path: b"".join(store.read(file.sha256))
-        for held in catalog.releases()
+        for held in registry.releases()
         if held.state == "live"
-        for file in catalog.files(held.id)
+        for file in registry.files(held.id)
     }
 
 
@@ -219,7 +219,7 @@ def test_a_stranger_through_a_pipe_is_refused_and_logged(
     )
     with pytest.raises(TrustError) as caught:
         pour(crossing, *parts(stranger))
-    (event,) = crossing.isolated.catalog.events(newest=1)
+    (event,) = crossing.isolated.registry.events(newest=1)
     assert (event.action, event.outcome) == ("import", "refused")
     told = {"problem": caught.value.problem, "reason": "trust", "sequence": 0}
     assert event.detail == told
@@ -240,7 +240,7 @@ def test_a_delivery_spliced_with_anothers_volumes_is_refused(
 
 def test_the_command_reads_what_cat_writes(crossing: Crossing) -> None:
     """`cat *.tar | airlift import - --yes`, as the manual says."""
-    crossing.isolated.catalog.close()
+    crossing.isolated.registry.close()
     home = crossing.isolated.home
     volumes = sorted(crossing.medium.glob("*.tar"))
     airlift = [sys.executable, "-m", "airlift", "import", "-", "--home", str(home)]
@@ -272,7 +272,7 @@ def test_a_pipe_needs_the_room_that_files_need(
     if not shutil.which("unshare"):
         pytest.skip("needs unshare")
     home = crossing.isolated.home
-    crossing.isolated.catalog.close()
+    crossing.isolated.registry.close()
     script = (
         'mount -t tmpfs -o size=40m tmpfs "$1" && cp -a "$2/." "$1" && '
         'cat "$3"/*.tar | "$4" -m airlift import - --yes --home "$1"'

@@ -12,7 +12,7 @@ from airlift.inbound.receipts import Clerk
 from airlift.outbound import phases
 from airlift.outbound.phases import Phase
 from airlift.outbound.standing import Means, Outcome
-from airlift.registry.catalog import Catalog
+from airlift.registry.registry import Registry
 from airlift.store.blobs import BlobStore
 from answering import SITE, Answering, carried
 from crossing import NOW
@@ -38,7 +38,7 @@ def stands(gap: Answering) -> list[str]:
 
 def brought(gap: Answering) -> list[int]:
     """Return the deliveries that brought the releases which are held."""
-    return sorted(one.sequence for one in gap.isolated.catalog.releases())
+    return sorted(one.sequence for one in gap.isolated.registry.releases())
 
 
 @pytest.mark.parametrize("lost", [None, *WEEKS])
@@ -195,7 +195,7 @@ def test_a_copy_of_the_site_that_goes_its_own_way_is_found_out(gap: Answering) -
     store = BlobStore(copy / "store")
     store.remove([sha256(gap.files("b")["data.bin"])])
     clerk = Clerk(
-        home=copy, catalog=Catalog.open(copy), store=store, now=NOW, actor="bob"
+        home=copy, registry=Registry.open(copy), store=store, now=NOW, actor="bob"
     )
     with pytest.raises(TrustError) as caught:
         gap.read(clerk.write(lambda: gap.key).path.read_bytes())
@@ -301,9 +301,9 @@ def test_a_code_that_nothing_explains_asks_for_more(gap: Answering) -> None:
     """What was removed and collected there is not known here: nothing is built on it."""
     gap.take(gap.send(anchor=True))
     gap.hear(gap.answer().code)
-    catalog = gap.isolated.catalog
-    gone = [one.id for one in catalog.releases() if one.release.name != "x/a"]
-    catalog.deactivate(gone, now=NOW, actor="bob")
+    registry = gap.isolated.registry
+    gone = [one.id for one in registry.releases() if one.release.name != "x/a"]
+    registry.deactivate(gone, now=NOW, actor="bob")
     for _ in range(2):
         gap.change("a")
         gap.take(gap.send_only("a"))

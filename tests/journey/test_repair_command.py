@@ -29,7 +29,7 @@ def _made(tmp_path_factory: pytest.TempPathFactory) -> Crossing:
         capacity=SIZE + (500 << 10),
         sparing=Sparing(spares=1),
     )
-    crossing.isolated.catalog.close()
+    crossing.isolated.registry.close()
     return crossing
 
 

@@ -83,7 +83,7 @@ def _crossing(tmp_path_factory: pytest.TempPathFactory) -> Crossing:
     pinned = connected.folder("acme/m", FILES)
     sparing = Sparing(spares=1)
     connected.export(crossing.medium, pinned, capacity=CUT, sparing=sparing)
-    crossing.isolated.catalog.close()
+    crossing.isolated.registry.close()
     return crossing
 
 

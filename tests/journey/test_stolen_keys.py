@@ -198,7 +198,7 @@ def test_c4_a_revoked_key_signs_nothing(own: Board) -> None:
         for one in ids
     )
     own.site.land(written(offered, own.folder), now=NOW)
-    assert "2.root.json" in own.site.catalog.trust_state().metadata
+    assert "2.root.json" in own.site.registry.trust_state().metadata
 
 
 def test_c5_no_link_of_the_chain_of_roots_can_be_left_out(own: Board) -> None:

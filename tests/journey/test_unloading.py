@@ -109,7 +109,7 @@ def test_an_import_from_a_pipe_that_fell_silent_can_be_stopped(tmp_path: Path) -
     connected, isolated = crossing.connected, crossing.isolated
     files = {"a.safetensors": weights(9_000_000)}
     connected.export(crossing.medium, connected.folder("acme/m", files))
-    isolated.catalog.close()
+    isolated.registry.close()
     (path,) = crossing.medium.glob("*.tar")
     data = path.read_bytes()
     words = ["import", "-", "--yes", "--home", str(isolated.home)]

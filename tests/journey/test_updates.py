@@ -57,12 +57,12 @@ class Updates(Crossing):
 
     def live(self) -> Mapping[str, bytes]:
         """Return the files of the newest live release, as they lie in the store."""
-        catalog, store = self.isolated.catalog, self.isolated.store
-        live = [one for one in catalog.releases() if one.state == "live"]
+        registry, store = self.isolated.registry, self.isolated.store
+        live = [one for one in registry.releases() if one.state == "live"]
         held = max(live, key=lambda one: one.release.counter)
         return {
             file.path: b"".join(store.read(file.sha256))
-            for file in catalog.files(held.id)
+            for file in registry.files(held.id)
         }
 
 

@@ -34,7 +34,7 @@ def _made(tmp_path_factory: pytest.TempPathFactory) -> Crossing:
     newer = {**FILES, "config.json": b'{"v": 2}'}
     pinned = connected.folder("acme/m", newer)
     connected.export(crossing.medium / "2", pinned, capacity=CUT)
-    crossing.isolated.catalog.close()
+    crossing.isolated.registry.close()
     return crossing
 
 

@@ -39,8 +39,8 @@ def test_a_pack_made_without_a_network_is_checked_without_airlift(
     key = site_key.create(world.home, "plant7")
     detail = {"key_id": str(key.public.key_id)}
     now = config.now()
-    with world.catalog() as catalog:
-        catalog.log(Event(time=now, actor="ann", action="site-key", detail=detail))
+    with world.registry() as registry:
+        registry.log(Event(time=now, actor="ann", action="site-key", detail=detail))
     world.bring(model(), now=now)
     public, path = tmp_path / "key.json", tmp_path / "evidence.tar"
     public.write_bytes(site_key.encode_public(key.public))

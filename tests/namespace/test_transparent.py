@@ -39,7 +39,7 @@ def test_clients_that_know_nothing_of_the_site_pull_from_it(tmp_path: Path) -> N
     pinned = crossing.connected.folder("acme/Tiny-GGUF", FILES)
     crossing.connected.export(medium, pinned, now=now)
     crossing.isolated.land(medium, now=now)
-    crossing.isolated.catalog.close()
+    crossing.isolated.registry.close()
     folder = tmp_path / "site"
     made = authority.create(folder, below=NAMES, passphrase="five words", now=now)
     (folder / "server.pem").write_bytes(made.server(NAMES, now=now, days=1))

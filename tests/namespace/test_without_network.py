@@ -15,7 +15,7 @@ pytestmark = [*marks, pytest.mark.timeout(600)]
 ROOT = Path(__file__).parent.parent.parent
 SUITES = (
     "tests/journey/test_crossing.py",
-    "tests/unit/registry/test_catalog.py",
+    "tests/unit/registry/test_registry.py",
     "tests/unit/store/test_blobs.py",
     "tests/unit/trust/test_client.py",
     "tests/unit/trust/test_site.py",

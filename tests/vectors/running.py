@@ -105,12 +105,14 @@ def airlift_takes(vector: Vector, home: Path) -> Outcome:
         files = _land(site, vector)
     except AirliftError as error:
         return Outcome(word=error.word, reason=error.problem)
-    custody = site.catalog.custody()
+    custody = site.registry.custody()
     judged = (
-        one for held in site.catalog.releases() for one in custody.attestations(held.id)
+        one
+        for held in site.registry.releases()
+        for one in custody.attestations(held.id)
     )
     invalid = sorted(one.sha256 for one in judged if one.problem)
-    waiting = any(one.state == "quarantine" for one in site.catalog.releases())
+    waiting = any(one.state == "quarantine" for one in site.registry.releases())
     assert waiting is bool(invalid)
     return Outcome(word="ok", files=files, invalid=tuple(invalid))
 

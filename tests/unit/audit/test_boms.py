@@ -120,9 +120,9 @@ def test_a_waiver_is_told_as_a_risk_that_is_borne(tmp_path: Path) -> None:
     terms = Terms(
         site="plant7", finding=before["bom-ref"], reason="no caller", until="2026-06-30"
     )
-    with audited.world.catalog() as catalog:
+    with audited.world.registry() as registry:
         told = waivers.event(terms, None, by="bob", title="it", actor="bob", now=NOW)
-        catalog.log(told)
+        registry.log(told)
     (after,) = bill(audited)["vulnerabilities"]
     assert after["analysis"] == {
         "state": "exploitable",

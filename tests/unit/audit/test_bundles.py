@@ -25,8 +25,8 @@ def refuse(world: World, sequence: int, at: str) -> None:
         "reason": "trust",
         "sequence": sequence,
     }
-    with world.catalog() as catalog:
-        catalog.log(
+    with world.registry() as registry:
+        registry.log(
             Event(
                 time=at, actor="ann", action="import", outcome="refused", detail=detail
             )
@@ -52,13 +52,13 @@ def test_what_came_is_listed_the_newest_first(world: World) -> None:
 def test_what_was_collected_was_brought_all_the_same(world: World) -> None:
     """A delivery of a model is not one of nothing because the model is gone."""
     world.bring(model())
-    with world.catalog() as catalog:
-        (held,) = catalog.releases()
+    with world.registry() as registry:
+        (held,) = registry.releases()
         for live in (model("org/b"), model("org/c")):
-            catalog.deactivate([held.id], now=NOW, actor="bob")
+            registry.deactivate([held.id], now=NOW, actor="bob")
             world.bring(live)
-        plan = catalog.doomed(world.store)
-        catalog.collect(plan, world.store, now=NOW, actor="bob")
+        plan = registry.doomed(world.store)
+        registry.collect(plan, world.store, now=NOW, actor="bob")
     found = world.ask("bundles", "2")
     assert rows(found, "sequence", "items", "held") == [(2, 1, 0)]
 

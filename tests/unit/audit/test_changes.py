@@ -162,8 +162,8 @@ def test_a_finding_that_was_accepted_changed_by_a_waiver(world: World) -> None:
     ]
     terms = Terms(site=SITE, finding=finding, reason="r", until="2026-03-31")
     line = waivers.event(terms, None, by="bob", title="t", actor="x", now=TODAY)
-    with world.catalog() as catalog:
-        catalog.log(line)
+    with world.registry() as registry:
+        registry.log(line)
     after = written(world)
     assert found(before, after) == [("Q7", "finding", "accepted", "waiver")]
     over = written(world, "2026-04-02T00:00:00Z")

@@ -201,10 +201,10 @@ def test_without_rules_nothing_is_answered(tmp_path: Path, *, heard: bool) -> No
 def test_what_was_denied_or_retired_is_left_out(world: World) -> None:
     """It is served to nobody."""
     world.bring(model("org/code", CODE), model("org/bad", CODE), vllm("0.11.0"))
-    with world.catalog() as catalog:
-        ids = {one.release.name: one.id for one in catalog.releases()}
-        catalog.deactivate([ids["org/code"]], now=TODAY, actor="ann")
-        catalog.deny([ids["org/bad"]], why="bad", now=TODAY, actor="ann")
+    with world.registry() as registry:
+        ids = {one.release.name: one.id for one in registry.releases()}
+        registry.deactivate([ids["org/code"]], now=TODAY, actor="ann")
+        registry.deny([ids["org/bad"]], why="bad", now=TODAY, actor="ann")
     assert world.ask("cross").findings == ()
 
 

@@ -60,9 +60,9 @@ def test_the_signed_list_is_shown_with_what_it_keeps_from_use(world: World) -> N
 def test_what_the_site_denied_by_itself_is_told_apart(world: World) -> None:
     """Nobody signed that: it counts here alone, and is no part of the list."""
     world.bring(model("org/bad"))
-    with world.catalog() as catalog:
-        (held,) = catalog.releases()
-        catalog.deny([held.id], why="it lies", now=TODAY, actor="ann")
+    with world.registry() as registry:
+        (held,) = registry.releases()
+        registry.deny([held.id], why="it lies", now=TODAY, actor="ann")
     found = world.ask("denied")
     assert rows(found, "what", "digest", "why", "by", "held") == [
         ("release", held.id, "it lies", "this site", ("org/bad@aaaaaaaaaaaa",))

@@ -108,8 +108,8 @@ def test_advisories_that_were_never_given_are_unknown(world: World) -> None:
 def test_a_clock_that_was_set_back_is_a_finding(world: World) -> None:
     """A year back: the ages are those of before."""
     world.hear(made())
-    with world.catalog() as catalog:
-        catalog.log(Event(time=TODAY, actor="bob", action="list"))
+    with world.registry() as registry:
+        registry.log(Event(time=TODAY, actor="bob", action="list"))
     found = world.ask("freshness", now="2025-03-05T06:00:00Z")
     ((rule, severity, title),) = told(found)
     assert (rule, severity) == ("clock-behind", "high")

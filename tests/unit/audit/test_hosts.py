@@ -161,12 +161,12 @@ def test_what_is_live_no_more_is_old_and_what_is_denied_is_worse(
 ) -> None:
     """A runtime goes on with what it has until somebody looks."""
     take(world, look(places=hub))
-    with world.catalog() as catalog:
-        (held,) = catalog.releases()
-        catalog.deactivate([held.id], now=TODAY, actor="ann")
+    with world.registry() as registry:
+        (held,) = registry.releases()
+        registry.deactivate([held.id], now=TODAY, actor="ann")
     assert states(world) == [("org/model", "old", "retired on this site")]
-    with world.catalog() as catalog:
-        catalog.deny([held.id], why="poisoned", now=TODAY, actor="ann")
+    with world.registry() as registry:
+        registry.deny([held.id], why="poisoned", now=TODAY, actor="ann")
     assert states(world) == [("org/model", "denied", "denied: poisoned")]
 
 

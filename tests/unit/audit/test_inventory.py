@@ -39,9 +39,9 @@ def test_every_release_and_every_wheel_has_a_row(world: World) -> None:
 def test_since_when_has_three_values(world: World) -> None:
     """Approved, imported, first live: auditors mean the last."""
     world.bring(model(), live=False)
-    with world.catalog() as catalog:
-        (held,) = catalog.releases()
-        catalog.activate([held.id], now=LATER, actor="bob")
+    with world.registry() as registry:
+        (held,) = registry.releases()
+        registry.activate([held.id], now=LATER, actor="bob")
     (row,) = world.ask("inventory", now="2026-03-10T00:00:00Z").rows
     assert {key: row[key] for key in ("approved", "imported", "first_live")} == {
         "approved": "",
@@ -54,9 +54,9 @@ def test_since_when_has_three_values(world: World) -> None:
 def test_what_was_denied_is_shown_as_denied(world: World) -> None:
     """It is held, and never served."""
     world.bring(model())
-    with world.catalog() as catalog:
-        (held,) = catalog.releases()
-        catalog.deny([held.id], why="bad", now=LATER, actor="bob")
+    with world.registry() as registry:
+        (held,) = registry.releases()
+        registry.deny([held.id], why="bad", now=LATER, actor="bob")
     assert rows(world.ask("inventory"), "state") == [("denied",)]
 
 

@@ -20,9 +20,9 @@ def _world(tmp_path: Path) -> World:
     """A site whose log is signed by its key."""
     world = World(tmp_path / "site")
     key = site_key.create(world.home, "plant7")
-    with world.catalog() as catalog:
+    with world.registry() as registry:
         detail = {"key_id": str(key.public.key_id)}
-        catalog.log(Event(time=NOW, actor="ann", action="site-key", detail=detail))
+        registry.log(Event(time=NOW, actor="ann", action="site-key", detail=detail))
     world.bring(model())
     return world
 

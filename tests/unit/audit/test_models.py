@@ -123,7 +123,7 @@ def test_another_scanner_looks_at_pickles_again_and_at_nothing_else(
 def test_facts_are_told_while_somebody_imports(world: World) -> None:
     """An audit waits for nobody; it only cannot keep what it found."""
     world.bring(model())
-    with world.catalog() as catalog, catalog.exclusive("import"):
+    with world.registry() as registry, registry.exclusive("import"):
         assert world.ask("models").counts["looked_into_now"] == 1
     assert world.ask("models").counts["looked_into_now"] == 1
     assert world.ask("models").counts["looked_into_now"] == 0
@@ -213,9 +213,9 @@ def test_items_narrow_it_and_a_wrong_name_is_unknown(world: World) -> None:
 def test_a_denied_release_is_shown_and_is_no_finding(world: World) -> None:
     """Nobody can be served it."""
     world.bring(model(files={NAME: PICKLE}))
-    with world.catalog() as catalog:
-        (held,) = catalog.releases()
-        catalog.deny([held.id], why="bad", now=TODAY, actor="bob")
+    with world.registry() as registry:
+        (held,) = registry.releases()
+        registry.deny([held.id], why="bad", now=TODAY, actor="bob")
     found = world.ask("models")
     assert (found.verdict, found.findings) == (Verdict.PASS, ())
     assert {state for (state,) in rows(found, "state")} == {"denied"}

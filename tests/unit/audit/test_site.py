@@ -117,8 +117,8 @@ def test_a_site_without_catalogues_knows_nothing(world: World) -> None:
 def test_a_clock_that_was_set_back_makes_nothing_young(world: World) -> None:
     """Ages are those of before, and the clock is a finding."""
     world.hear(first())
-    with world.catalog() as catalog:
-        catalog.log(Event(time="2026-04-20T00:00:00Z", actor="bob", action="list"))
+    with world.registry() as registry:
+        registry.log(Event(time="2026-04-20T00:00:00Z", actor="bob", action="list"))
     with world.site("2025-04-20T00:00:00Z") as site:
         assert site.clock.system == "2025-04-20T00:00:00Z"
         assert site.clock.trusted == "2026-04-20T00:00:00Z"
@@ -156,9 +156,9 @@ def test_the_past_is_what_was_held_and_known_then(world: World) -> None:
 def test_in_the_past_a_release_had_the_state_of_then(world: World) -> None:
     """What was taken out of service since was in service then."""
     world.bring(model())
-    with world.catalog() as catalog:
-        (held,) = catalog.releases()
-        catalog.deactivate([held.id], now="2026-03-10T00:00:00Z", actor="bob")
+    with world.registry() as registry:
+        (held,) = registry.releases()
+        registry.deactivate([held.id], now="2026-03-10T00:00:00Z", actor="bob")
     with world.site("2026-03-20T00:00:00Z") as site:
         assert [one.state for one in site.releases] == [State.RETIRED]
     with world.site("2026-03-20T00:00:00Z", as_of=TODAY) as site:
@@ -189,14 +189,14 @@ def test_what_was_withdrawn_then_is_told_without_what_came_later(world: World) -
 def test_what_was_collected_since_is_named(world: World) -> None:
     """It was held then, and cannot be listed now: a list without it would lie."""
     world.bring(model())
-    with world.catalog() as catalog:
-        (held,) = catalog.releases()
+    with world.registry() as registry:
+        (held,) = registry.releases()
         for live in (model("org/b"), model("org/c")):
-            catalog.deactivate([held.id], now="2026-03-08T00:00:00Z", actor="bob")
+            registry.deactivate([held.id], now="2026-03-08T00:00:00Z", actor="bob")
             world.bring(live, now="2026-03-09T00:00:00Z")
-        plan = catalog.doomed(world.store)
-        catalog.collect(plan, world.store, now="2026-03-10T00:00:00Z", actor="bob")
-        assert held.id not in [one.id for one in catalog.releases()]
+        plan = registry.doomed(world.store)
+        registry.collect(plan, world.store, now="2026-03-10T00:00:00Z", actor="bob")
+        assert held.id not in [one.id for one in registry.releases()]
     with world.site("2026-03-20T00:00:00Z", as_of=TODAY) as site:
         assert (site.collected, site.releases) == ((held.id,), ())
     with world.site("2026-03-20T00:00:00Z") as site:

@@ -74,10 +74,10 @@ def _roles(answer: Answer) -> list[str]:
 
 def test_what_happened_later_stands_in_its_place(world: World) -> None:
     """Taken out, denied, seen on a host: a trace does not end with the import."""
-    with world.catalog() as catalog:
-        (held,) = catalog.releases()
-        catalog.pin([held.id], why="golden", now="2026-03-02T07:00:00Z", actor="bob")
-        catalog.deny([held.id], why="poison", now="2026-03-03T07:00:00Z", actor="eve")
+    with world.registry() as registry:
+        (held,) = registry.releases()
+        registry.pin([held.id], why="golden", now="2026-03-02T07:00:00Z", actor="bob")
+        registry.deny([held.id], why="poison", now="2026-03-03T07:00:00Z", actor="eve")
     answer = ask(world, held.id)
     later = rows(answer, "step", "time", "actor")
     assert ("pin", "2026-03-02T07:00:00Z", "bob") in later
@@ -96,8 +96,8 @@ def test_a_digest_is_traced_to_the_file_it_is_of(world: World, spelling: str) ->
 
 def test_a_delivery_is_traced_by_its_digest(world: World) -> None:
     """The slip on a medium names it so."""
-    with world.catalog() as catalog:
-        delivered = catalog.deliveries()[0]
+    with world.registry() as registry:
+        delivered = registry.deliveries()[0]
     answer = ask(world, delivered.id)
     assert steps(answer)[-1] == "imported"
 

@@ -80,7 +80,7 @@ def test_a_look_that_found_other_bytes_breaks_integrity(world: World) -> None:
 
 def test_a_blob_that_is_gone_is_missed_without_a_look(world: World) -> None:
     """The store is asked; nobody has to have noted it."""
-    with world.catalog():
+    with world.registry():
         world.store.remove([BLOB])
     answer = world.ask("verify")
     assert answer.broken
@@ -97,9 +97,9 @@ def test_what_was_missing_and_came_again_is_sound(world: World) -> None:
 
 def test_what_is_not_served_is_a_finding_and_breaks_nothing(world: World) -> None:
     """A retired release may be rolled back to: it is told, and nothing is stopped."""
-    with world.catalog() as catalog:
-        (held,) = catalog.releases()
-        catalog.deactivate([held.id], now=TODAY, actor="ann")
+    with world.registry() as registry:
+        (held,) = registry.releases()
+        registry.deactivate([held.id], now=TODAY, actor="ann")
     note(world, BLOB, State.UNREADABLE)
     answer = world.ask("verify")
     assert (answer.broken, answer.verdict) == (False, Verdict.FINDING)

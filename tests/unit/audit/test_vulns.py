@@ -225,9 +225,9 @@ def test_what_weighs_most_comes_first(world: World) -> None:
 def test_what_waits_is_looked_at_and_what_was_retired_is_not(world: World) -> None:
     """What may go live tomorrow matters; what is served to nobody does not."""
     world.bring(wheels("other-1.0-py3-none-any.whl", name="waits"), live=False)
-    with world.catalog() as catalog:
-        live = [one.id for one in catalog.releases(state=State.LIVE)]
-        catalog.deactivate(live, now=TODAY, actor="ann")
+    with world.registry() as registry:
+        live = [one.id for one in registry.releases(state=State.LIVE)]
+        registry.deactivate(live, now=TODAY, actor="ann")
     other = catalogues.package("other", as_of=ISSUED, advised=ADVISED)
     record = carried(osv("GHSA-1", "other"))
     world.hear(made(record, carried(osv("GHSA-2")), packages=(DEMO, other)))

@@ -32,8 +32,8 @@ def waive(
     (one,) = world.ask("licences").findings
     terms = Terms(site=SITE, finding=one.id, reason="asked them", until=until)
     signed = approval.sign(key(by), waivers.subject(terms), at=NOW) if sign else None
-    with world.catalog() as catalog:
-        catalog.log(
+    with world.registry() as registry:
+        registry.log(
             waivers.event(
                 terms,
                 signed,
@@ -124,8 +124,8 @@ def test_waivers_are_listed_with_what_is_left_of_them(
 def test_what_was_taken_back_is_open_and_told(world: World) -> None:
     """Taking a risk back needs nobody's leave."""
     finding = waive(world)
-    with world.catalog() as catalog:
-        catalog.log(
+    with world.registry() as registry:
+        registry.log(
             waivers.revocation(
                 finding, by="dora", actor="x", now="2026-03-06T00:00:00Z"
             )

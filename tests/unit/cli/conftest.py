@@ -34,7 +34,7 @@ def _both(tmp_path_factory: pytest.TempPathFactory) -> Path:
         held = "for the test" if number == 3 else ""
         desk = Desk(held=lambda _, why=held: why)  # type: ignore[misc]
         isolated.land(medium, desk=desk, now=now)
-    isolated.catalog.close()
+    isolated.registry.close()
     return folder
 
 

@@ -21,8 +21,8 @@ def _world(tmp_path: Path) -> World:
     world = World(tmp_path / "site")
     key = site_key.create(world.home, "plant7")
     detail = {"key_id": str(key.public.key_id)}
-    with world.catalog() as catalog:
-        catalog.log(Event(time=now, actor="ann", action="site-key", detail=detail))
+    with world.registry() as registry:
+        registry.log(Event(time=now, actor="ann", action="site-key", detail=detail))
     world.bring(model(), now=now)
     return world
 

@@ -50,8 +50,8 @@ def noted(world: World) -> list[str]:
 
 def logged(world: World) -> dict[str, object]:
     """Return what the log says of the newest verification."""
-    with world.catalog() as catalog:
-        (event,) = catalog.events(newest=1)
+    with world.registry() as registry:
+        (event,) = registry.events(newest=1)
     assert event.action == "verify"
     return {**event.detail, "outcome": event.outcome}
 

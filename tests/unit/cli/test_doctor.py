@@ -99,7 +99,7 @@ def test_names_that_container_tools_mix_up_are_a_warning(
     pinned = [connected.folder(name, files) for name in ("Acme/M", "acme/m")]
     connected.export(crossing.medium, *pinned)
     isolated.land(crossing.medium)
-    isolated.catalog.close()
+    isolated.registry.close()
     done = Shell(isolated.home, capsys)("doctor", "--json")
     assert told(done, "names") == (
         "one name to container tools: Acme/M and acme/m",
@@ -116,7 +116,7 @@ def test_an_import_says_which_names_container_tools_mix_up(
     connected = crossing.connected
     pinned = [connected.folder(name, files) for name in ("Acme/M", "acme/m")]
     connected.export(crossing.medium, *pinned)
-    crossing.isolated.catalog.close()
+    crossing.isolated.registry.close()
     done = Shell(crossing.isolated.home, capsys)(
         "import", str(crossing.medium), "--yes"
     )

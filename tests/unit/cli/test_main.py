@@ -154,14 +154,14 @@ def test_an_import_must_be_agreed_to(tmp_path: Path) -> None:
         " at\nairlift: hint: look at it with --dry-run, then add --yes\n"
     )
     done = answering("n\n", "import", crossing.medium, "--home", home)
-    assert (done.code, crossing.isolated.catalog.releases()) == (2, ())
+    assert (done.code, crossing.isolated.registry.releases()) == (2, ())
     assert done.err.endswith(
         "airlift: error: not taken in; nothing was changed\n"
         "airlift: hint: run the same command when it is wanted\n"
     )
     done = answering("y\n", "import", crossing.medium, "--home", home)
     assert done.code == 0
-    assert len(crossing.isolated.catalog.releases()) == 1
+    assert len(crossing.isolated.registry.releases()) == 1
 
 
 def test_a_stick_for_another_site_is_exit_code_five(run: Shell, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from airlift.format import scan
 from airlift.format.scan import Result, Scan
 from airlift.outbound.ledger import Ledger
 from airlift.registry import scans
-from airlift.registry.catalog import Catalog
+from airlift.registry.registry import Registry
 from commands import Shell
 
 VOLUME = "/media/stick/AIRLIFT-plant7-000003.0001-of-0001.tar"
@@ -148,9 +148,9 @@ def test_another_scanner_is_taken_at_its_users_word(run: Shell, report: Path) ->
 
 def test_a_carried_record_is_shown_as_not_signed(run: Shell, report: Path) -> None:
     """Whoever can write a medium can write one; nobody may take it for more."""
-    catalog = Catalog.open(run.home)
-    newest = catalog.deliveries()[0]
-    catalog.close()
+    registry = Registry.open(run.home)
+    newest = registry.deliveries()[0]
+    registry.close()
     told = Scan(
         site="plant7",
         dispatch=newest.id,
@@ -188,9 +188,9 @@ def test_scans_survive_a_rebuild(run: Shell, report: Path) -> None:
     run.good("scan", "attach", report, "--by", "bob")
     run.good("rebuild")
     assert _shown(run) == ["clean"]
-    catalog = Catalog.open(run.home, readonly=True)
-    assert len(scans.told_by(catalog.events())) == 1
-    catalog.close()
+    registry = Registry.open(run.home, readonly=True)
+    assert len(scans.told_by(registry.events())) == 1
+    registry.close()
 
 
 def test_an_inspection_says_what_a_scanner_can_open(run: Shell, both: Path) -> None:

@@ -35,7 +35,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pinned = crossing.connected.folder("org/model", {"weights.bin": BIG})
     crossing.connected.export(medium, pinned)
     crossing.isolated.land(medium)
-    crossing.isolated.catalog.close()
+    crossing.isolated.registry.close()
     return crossing.isolated.home
 
 

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from airlift.cli import config, main
-from airlift.registry.catalog import Catalog
+from airlift.registry.registry import Registry
 from airlift.serve.access.credentials import Proof, mark_of
 from airlift.serve.access.file import AccessFile
 from commands import Shell
@@ -48,8 +48,8 @@ def test_who_may_read_is_on_record(run: Shell) -> None:
     """An auditor asks a year later since when a token could read a model."""
     made = run.good("token", "create", "ci", "--allow", "models:acme/*")
     run.good("token", "revoke", "ci")
-    with closing(Catalog.open(run.home, readonly=True)) as catalog:
-        told = [one for one in catalog.events() if one.action.startswith("token")]
+    with closing(Registry.open(run.home, readonly=True)) as registry:
+        told = [one for one in registry.events() if one.action.startswith("token")]
     assert [
         (one.action, one.subject, one.outcome, dict(one.detail)) for one in told
     ] == [

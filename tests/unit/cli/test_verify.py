@@ -7,8 +7,8 @@ import pytest
 
 from airlift.digest import Sha256, sha256
 from airlift.registry import hashed
-from airlift.registry.catalog import Catalog
 from airlift.registry.hashed import State
+from airlift.registry.registry import Registry
 from airlift.store.blobs import BlobStore
 from commands import Shell, process
 from crossing import Crossing, noise
@@ -274,12 +274,12 @@ def test_without_a_registry_every_command_says_so(
 
 def test_a_second_writer_is_told_who_holds_the_registry(run: Shell) -> None:
     """Two administrators at once wait for each other, and know for whom."""
-    catalog = Catalog.open(run.home)
-    with catalog.exclusive("import"):
+    registry = Registry.open(run.home)
+    with registry.exclusive("import"):
         done = process("rollback", "--home", run.home)
     assert done.code == 7
     assert "`import` is writing" in done.err
-    catalog.close()
+    registry.close()
 
 
 def test_a_copy_of_the_home_is_whole(run: Shell, tmp_path: Path) -> None:

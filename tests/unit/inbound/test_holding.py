@@ -58,7 +58,7 @@ def _judge(
     wish: Callable[[VerifiedRelease], str] = lambda _: "",
     now: str = NOW,
 ) -> Hold | None:
-    gate = Gate(store=site.store, catalog=site.catalog, incoming=site.home / "in")
+    gate = Gate(store=site.store, registry=site.registry, incoming=site.home / "in")
     held = holding.judge(delivery, gate, Desk(held=wish), now=now)
     return held.get(delivery.releases[0].id)
 
@@ -96,11 +96,11 @@ def test_approvals_let_a_release_through_that_comes_again(site: Site) -> None:
     site.bring()  # so that the policy is in force, and approvals can be given
     delivery = _delivery(site, ContentClass.CODE, b"x")
     one = delivery.releases[0].id
-    custody = site.catalog.custody()
-    site.catalog.record(delivery, site.store, live=[], now=NOW, actor="a")
+    custody = site.registry.custody()
+    site.registry.record(delivery, site.store, live=[], now=NOW, actor="a")
     for name in ("bob", "carol"):
         given = approved(name, subject(one))
-        site.catalog.log(custody.admit(given, actor="a", now=NOW))
+        site.registry.log(custody.admit(given, actor="a", now=NOW))
     again = site.verified(delivery.releases[0].document)
     assert _judge(site, again) is None
     assert _judge(site, again, wish=lambda _: "asked for") == Hold(

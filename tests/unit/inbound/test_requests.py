@@ -45,7 +45,7 @@ def _site(tmp_path: Path) -> Site:
 def requests(site: Site) -> Requests:
     """Return the requests of *site*."""
     return Requests(
-        home=site.home, catalog=site.catalog, store=site.store, now=NOW, actor="eva"
+        home=site.home, registry=site.registry, store=site.store, now=NOW, actor="eva"
     )
 
 

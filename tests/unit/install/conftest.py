@@ -17,7 +17,7 @@ def _site(tmp_path: Path) -> Depot:
     """A site with one model, whose store is where commands look for it."""
     depot = Depot(tmp_path / "site")
     depot.bring(Kind.MODEL, "org/tiny", FILES)
-    depot.site.catalog.close()
+    depot.site.registry.close()
     shutil.copytree(depot.site.store.root, depot.site.home / "store")
     return depot
 

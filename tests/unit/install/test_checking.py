@@ -51,7 +51,7 @@ def check(
     checker: Callable[..., object], depot: Depot, root: Path, *references: str
 ) -> list[Finding]:
     """Return the verdicts on *root*."""
-    known = records.of_registry(depot.site.catalog, references)
+    known = records.of_registry(depot.site.registry, references)
     claims = checker(root, known)
     return list(checking.judge(claims, Silent()))  # type: ignore[arg-type]
 
@@ -156,12 +156,12 @@ def test_other_repositories_are_checked_by_their_own_names(
 
 def test_retired_and_denied_releases_are_stale(depot: Depot, tmp_path: Path) -> None:
     """What the site withdrew goes on being loaded from caches until somebody looks."""
-    catalog = depot.site.catalog
-    held = catalog.find("org/tiny")
-    catalog.deactivate([held.id], now="2026-11-23T12:00:00Z", actor="a")
+    registry = depot.site.registry
+    held = registry.find("org/tiny")
+    registry.deactivate([held.id], now="2026-11-23T12:00:00Z", actor="a")
     found = check(check_hub.claims, depot, tmp_path / "hub")
     assert told(found) == [(What.STALE, SNAPSHOT, "retired on this site")]
-    catalog.deny([held.id], why="poisoned", now="2026-11-23T12:00:00Z", actor="a")
+    registry.deny([held.id], why="poisoned", now="2026-11-23T12:00:00Z", actor="a")
     found = check(check_hub.claims, depot, tmp_path / "hub")
     assert told(found) == [(What.DENIED, SNAPSHOT, "denied: poisoned")]
 
@@ -192,7 +192,7 @@ def test_a_file_that_several_names_lead_to_is_hashed_once(
     depot.install(f"org/tiny@{new}", "hf-cache", tmp_path / "hub")
     read = os.stat(tmp_path / "hub" / SNAPSHOT / "model.safetensors")  # noqa: PTH116
     counted = Counting()
-    known = records.of_registry(depot.site.catalog, ())
+    known = records.of_registry(depot.site.registry, ())
     claims = check_hub.claims(tmp_path / "hub", known)
     found = list(checking.judge(claims, counted))
     assert len(found) == 4

@@ -13,7 +13,7 @@ import commands
 from airlift.artifact import Kind, Release, ReleaseFile
 from airlift.digest import Sha256, sha256
 from airlift.format import release as documents
-from airlift.registry.catalog import Catalog
+from airlift.registry.registry import Registry
 from commands import Shell
 from depots import BIG, COMMIT, Depot, tree
 
@@ -154,9 +154,9 @@ def test_ctrl_c_leaves_nothing_half_visible(site: Depot, tmp_path: Path) -> None
     big.chmod(0o444)
     big.rename(place)
     site.site.store = type(site.site.store)(store)
-    catalog = site.site.reopen()
+    registry = site.site.reopen()
     bring_sparse(site, zeros, size)
-    catalog.close()
+    registry.close()
     hub = tmp_path / "hub"
     command = commands.line(
         *("install", "org/sparse", "--to", "hf-cache", "--into", hub, "--copy"),
@@ -263,10 +263,10 @@ def test_a_denied_release_is_an_exit_code_of_its_own(run: Shell, hub: Path) -> N
 
 def with_denial(run: Shell) -> None:
     """Deny the model on the site."""
-    catalog = Catalog.open(run.home)
-    held = catalog.find("org/tiny")
-    catalog.deny([held.id], why="bad", now="2026-11-23T12:00:00Z", actor="a")
-    catalog.close()
+    registry = Registry.open(run.home)
+    held = registry.find("org/tiny")
+    registry.deny([held.id], why="bad", now="2026-11-23T12:00:00Z", actor="a")
+    registry.close()
 
 
 def test_a_host_without_a_registry_checks_against_a_list(

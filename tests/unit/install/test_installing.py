@@ -63,7 +63,7 @@ def sharing(tmp_path: Path) -> Iterator[Depot]:
     depot = Depot(folder / "site")
     depot.bring(Kind.FOLDER, "org/f", FILES)
     yield depot
-    depot.site.catalog.close()
+    depot.site.registry.close()
     # Lazily: packs stay mapped until they are collected.
     subprocess.run(["umount", "--lazy", folder], check=True)
 
@@ -225,9 +225,9 @@ def test_what_a_killed_process_left_is_swept(depot: Depot, tmp_path: Path) -> No
 def test_a_release_denied_meanwhile_gets_no_name(depot: Depot, tmp_path: Path) -> None:
     """Copying may take an hour, and somebody may have found out why not to."""
     order = depot.order("org/f", "hf-cache", tmp_path / "hub")
-    held = parcels.choose(depot.site.catalog, "org/f")
-    still = parcels.still_live(depot.site.catalog, held)
-    depot.site.catalog.deny(
+    held = parcels.choose(depot.site.registry, "org/f")
+    still = parcels.still_live(depot.site.registry, held)
+    depot.site.registry.deny(
         [held.id], why="poisoned", now="2026-11-23T12:00:00Z", actor="a"
     )
     with pytest.raises(RequestError) as caught:

@@ -157,7 +157,7 @@ def test_a_plain_gguf_is_installed_as_it_would_be_pulled(
         "ollama run hf.co/Acme/Tiny-GGUF",
         "ollama run hf.co/Acme/Tiny-GGUF:Q8_0",
     )
-    shelf = depot.site.catalog.shelf(depot.site.store)
+    shelf = depot.site.registry.shelf(depot.site.store)
     pulled = Ollama(models=tmp_path / "pulled")
     table = (Distribution((OllamaLibrary(),)),)
     settings = ServeSettings(port=0)

@@ -32,20 +32,20 @@ def test_the_newest_that_is_live_is_offered(depot: Depot) -> None:
     """By version and not by arrival, and only where it is newer than what runs."""
     brought(depot, "other", "airlift-tools", "99.0")
     brought(depot, "old", "airlift", "0.0.1")
-    assert own_update.newest(depot.site.catalog, "0.1.0") is None
+    assert own_update.newest(depot.site.registry, "0.1.0") is None
     brought(depot, NAME, "airlift", "0.10.0")
     brought(depot, "team/before", "airlift", "0.9.0")
-    found = own_update.newest(depot.site.catalog, "0.1.0")
+    found = own_update.newest(depot.site.registry, "0.1.0")
     assert found == Update(version="0.10.0", running="0.1.0", release=NAME)
-    assert own_update.newest(depot.site.catalog, "0.10.0") is None
+    assert own_update.newest(depot.site.registry, "0.10.0") is None
 
 
 def test_one_that_is_not_live_is_not_offered(depot: Depot) -> None:
     """What waits to be approved, or was taken out, is nobody's to install."""
     brought(depot, NAME, "airlift", "9.9")
-    (held,) = depot.site.catalog.releases()
-    depot.site.catalog.deactivate([held.id], now="2026-11-24T00:00:00Z", actor="x")
-    assert own_update.newest(depot.site.catalog, "0.1.0") is None
+    (held,) = depot.site.registry.releases()
+    depot.site.registry.deactivate([held.id], now="2026-11-24T00:00:00Z", actor="x")
+    assert own_update.newest(depot.site.registry, "0.1.0") is None
 
 
 def test_the_hint_is_what_to_type() -> None:
@@ -70,7 +70,7 @@ def test_doctor_offers_it_and_the_hint_leads_to_a_wheelhouse(
     brought(depot, NAME, "airlift", "9.9")
     folder = tmp_path / "wheels"
     depot.install(NAME, "wheelhouse", folder)
-    depot.site.catalog.close()
+    depot.site.registry.close()
     shell = Shell(depot.site.home, capsys)
     checks = {one["check"]: one for one in shell("doctor", "--json").json["checks"]}
     assert checks["airlift"]["verdict"] == "warning"

@@ -50,7 +50,7 @@ def test_facts_are_not_kept_while_another_process_writes(site: Site) -> None:
     """The caller goes on without."""
     told = {(Sha256(ONE), "a"): ("r", {"format": "json"})}
     with BlobFacts(site.home) as kept:
-        with site.catalog.exclusive("import"), pytest.raises(RegistryError) as caught:
+        with site.registry.exclusive("import"), pytest.raises(RegistryError) as caught:
             kept.keep(told, now=NOW)
         assert "is writing" in str(caught.value)
         assert kept.known([ONE], ["r"], dict) == {}

@@ -49,8 +49,8 @@ def test_a_thousand_files_more_are_no_statement_more(site: Site) -> None:
     counts = []
     for files in (10, 1010):
         delivery = site.verified(many(files, f"org/m{files}"))
-        with statements(site.catalog) as found:
-            site.catalog.record(
+        with statements(site.registry) as found:
+            site.registry.record(
                 delivery, site.store, live=[], now=DAY.format(3), actor="x"
             )
         counts.append(len(found))
@@ -65,10 +65,10 @@ def test_more_files_than_one_statement_takes_are_all_recorded(site: Site) -> Non
     site.hold(b"same")
     count = 2 * bulk.ROWS + 1
     made = many(count)
-    with statements(site.catalog) as found:
+    with statements(site.registry) as found:
         site.bring(made)
     assert sum(one.startswith("INSERT INTO file ") for one in found) == 3
-    files = site.catalog.files(release.identify(made))
+    files = site.registry.files(release.identify(made))
     assert files == release.decode(made).files
     assert len(files) == count
 
@@ -87,7 +87,7 @@ def test_a_file_is_recorded_with_everything_its_document_says(site: Site) -> Non
     told = release.encode(replace(wheel, files=(odd, second)))
     site.hold(b"wheel", b"text")
     site.bring(told)
-    assert site.catalog.files(release.identify(told)) == release.decode(told).files
+    assert site.registry.files(release.identify(told)) == release.decode(told).files
 
 
 def test_each_release_names_each_of_its_blobs_once(site: Site) -> None:
@@ -96,9 +96,9 @@ def test_each_release_names_each_of_its_blobs_once(site: Site) -> None:
     second = site.model("org/b", b"two")
     assert pairs(site) == derived(site)
     assert len(pairs(site)) == 3
-    assert {one.id for one in site.catalog.using(sha256(b"two"))} == {first, second}
-    assert {one.id for one in site.catalog.using(sha256(b"one"))} == {first}
-    assert site.catalog.using(sha256(b"none")) == ()
+    assert {one.id for one in site.registry.using(sha256(b"two"))} == {first, second}
+    assert {one.id for one in site.registry.using(sha256(b"one"))} == {first}
+    assert site.registry.using(sha256(b"none")) == ()
 
 
 def test_a_collected_release_names_nothing_any_more(site: Site) -> None:
@@ -106,13 +106,13 @@ def test_a_collected_release_names_nothing_any_more(site: Site) -> None:
     first = site.model("org/a", b"one", b"two")
     second = site.model("org/b", b"two")
     for id_ in (first, second):
-        site.catalog.deactivate([id_], now=DAY.format(9), actor="x")
-    site.catalog.activate([second], now=DAY.format(10), actor="x")
-    plan = site.catalog.doomed(site.store)
+        site.registry.deactivate([id_], now=DAY.format(9), actor="x")
+    site.registry.activate([second], now=DAY.format(10), actor="x")
+    plan = site.registry.doomed(site.store)
     assert [one.id for one in plan.releases] == [first]
     assert plan.blobs == ((sha256(b"one"), 3),)
-    with statements(site.catalog) as found:
-        site.catalog.collect(plan, site.store, now=DAY.format(11), actor="x")
+    with statements(site.registry) as found:
+        site.registry.collect(plan, site.store, now=DAY.format(11), actor="x")
     assert pairs(site) == derived(site) == [(bytes.fromhex(sha256(b"two")), 2, 3)]
     assert sum(one.startswith("DELETE FROM named ") for one in found) == 1
     assert _held(site) == {sha256(b"two")}

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from airlift.digest import Sha256, sha256
-from airlift.registry.catalog import Catalog
 from airlift.registry.census import Lack
 from airlift.registry.held import State
 from airlift.registry.overview import Overview
+from airlift.registry.registry import Registry
 from airlift.store.blobs import BlobStore
 from registry_statements import statements
 from sites import DAY, Site
@@ -25,12 +25,12 @@ def site(tmp_path: Path) -> Site:
 
 def ids(site: Site) -> dict[str, Sha256]:
     """Return the id of each release by its name."""
-    return {one.release.name: one.id for one in site.catalog.releases()}
+    return {one.release.name: one.id for one in site.registry.releases()}
 
 
 def test_every_named_blob_is_told_once_in_order(site: Site) -> None:
     """Who reads along the store needs the same order and no repeats."""
-    census = site.catalog.census()
+    census = site.registry.census()
     every = {sha256(b"one"): 3, sha256(b"three"): 5, sha256(b"22"): 2}
     assert list(census.blobs()) == sorted(every.items())
     assert dict(census.blobs([ids(site)["org/b"]])) == {
@@ -43,9 +43,9 @@ def test_every_named_blob_is_told_once_in_order(site: Site) -> None:
 
 def test_what_a_store_lacks_is_told_by_release(site: Site, tmp_path: Path) -> None:
     """Doctor says which releases are hit, and how badly."""
-    census = site.catalog.census()
+    census = site.registry.census()
     assert census.lacking(site.store) == ()
-    a, b = site.catalog.releases()
+    a, b = site.registry.releases()
     empty = BlobStore(tmp_path / "empty")
     assert census.lacking(empty) == (Lack(held=a, blobs=2), Lack(held=b, blobs=2))
     site.store.remove([sha256(b"22")])
@@ -55,21 +55,21 @@ def test_what_a_store_lacks_is_told_by_release(site: Site, tmp_path: Path) -> No
 def asked(site: Site) -> list[int]:
     """Return how many statements each question that people ask takes."""
     counts = []
-    catalog: Catalog = site.catalog
+    registry: Registry = site.registry
     for question in (
-        lambda: catalog.census().lacking(site.store),
-        lambda: list(catalog.census().blobs()),
-        catalog.releases,
-        lambda: catalog.releases(state=State.LIVE),
-        catalog.generations,
-        lambda: catalog.generations(newest=1),
-        lambda: catalog.doomed(site.store),
-        lambda: catalog.find("org/a"),
-        lambda: catalog.files(sha256(b"x")),
-        lambda: catalog.using(sha256(b"one")),
-        lambda: catalog.shelf(site.store).generation(),
+        lambda: registry.census().lacking(site.store),
+        lambda: list(registry.census().blobs()),
+        registry.releases,
+        lambda: registry.releases(state=State.LIVE),
+        registry.generations,
+        lambda: registry.generations(newest=1),
+        lambda: registry.doomed(site.store),
+        lambda: registry.find("org/a"),
+        lambda: registry.files(sha256(b"x")),
+        lambda: registry.using(sha256(b"one")),
+        lambda: registry.shelf(site.store).generation(),
     ):
-        with statements(catalog) as found:
+        with statements(registry) as found:
             question()
         counts.append(len(found))
     return counts
@@ -85,39 +85,39 @@ def test_more_releases_are_no_more_questions(site: Site) -> None:
 
 def test_the_state_asked_for_is_the_state_told(site: Site) -> None:
     """The database sorts releases by state; it may not sort them otherwise than we do."""
-    site.catalog.deactivate([ids(site)["org/a"]], now=DAY.format(9), actor="x")
+    site.registry.deactivate([ids(site)["org/a"]], now=DAY.format(9), actor="x")
     site.model("org/c", b"c")
-    every = site.catalog.releases()
+    every = site.registry.releases()
     assert {one.state for one in every} == set(State)
     for state in State:
         expected = tuple(one for one in every if one.state is state)
-        assert site.catalog.releases(state=state) == expected
+        assert site.registry.releases(state=state) == expected
 
 
 def test_one_live_set_is_told_as_among_all(site: Site) -> None:
     """Every move of the live set asks for the newest, and must not read them all."""
     a, b = ids(site)["org/a"], ids(site)["org/b"]
-    catalog = site.catalog
-    catalog.activate([b], now=DAY.format(9), actor="x")
-    catalog.deactivate([a], now=DAY.format(10), actor="x")
-    catalog.activate([a], now=DAY.format(11), actor="x")
-    every = catalog.generations()
+    registry = site.registry
+    registry.activate([b], now=DAY.format(9), actor="x")
+    registry.deactivate([a], now=DAY.format(10), actor="x")
+    registry.activate([a], now=DAY.format(11), actor="x")
+    every = registry.generations()
     assert [one.releases for one in every] == [
         *(tuple(sorted((a, b))), (b,), tuple(sorted((a, b))), (a,)),
     ]
-    assert catalog.generations(newest=1) == every[:1]
-    assert catalog.generations(newest=3) == every[:3]
+    assert registry.generations(newest=1) == every[:1]
+    assert registry.generations(newest=3) == every[:3]
     for one in every:
-        assert catalog.generations(only=one.number) == (one,)
-    assert catalog.generations(only=99) == ()
+        assert registry.generations(only=one.number) == (one,)
+    assert registry.generations(only=99) == ()
 
 
 def test_the_log_is_asked_by_action(site: Site) -> None:
     """Doctor wants the last verification, not ten years of imports."""
-    told = [one for one in site.catalog.events() if one.action == "import"]
-    assert site.catalog.events(action="import") == tuple(told)
-    assert site.catalog.events(action="import", newest=1) == (told[-1],)
-    assert site.catalog.events(action="verify") == ()
+    told = [one for one in site.registry.events() if one.action == "import"]
+    assert site.registry.events(action="import") == tuple(told)
+    assert site.registry.events(action="import", newest=1) == (told[-1],)
+    assert site.registry.events(action="verify") == ()
 
 
 def test_sums_are_added_up_again_when_something_changed(site: Site) -> None:
@@ -127,6 +127,6 @@ def test_sums_are_added_up_again_when_something_changed(site: Site) -> None:
     with statements(shown) as found:
         assert shown.stored() == first
     assert len([one for one in found if "named" in one]) == 0
-    site.catalog.deactivate([ids(site)["org/a"]], now=DAY.format(9), actor="x")
+    site.registry.deactivate([ids(site)["org/a"]], now=DAY.format(9), actor="x")
     assert shown.stored() != first
     assert shown.stored() == Overview.open(site.home).stored()

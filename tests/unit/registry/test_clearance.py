@@ -9,9 +9,9 @@ from airlift.artifact import ContentClass, Kind, Release, ReleaseFile
 from airlift.digest import Sha256, sha256
 from airlift.errors import RequestError, TrustError
 from airlift.format import release
-from airlift.registry.catalog import Catalog
 from airlift.registry.held import Hold, State
 from airlift.registry.rebuild import rebuild
+from airlift.registry.registry import Registry
 from airlift.trust.approval import Approval
 from airlift.trust.verifier import verify
 from authority import NOW, key
@@ -58,7 +58,7 @@ def _bring(
     )
     delivery, one = site.verified(found), release.identify(found)
     held = {} if live else {one: Hold(by=Hold.POLICY, why="looked at", odd=odd)}
-    site.catalog.record(
+    site.registry.record(
         delivery,
         site.store,
         live=[one] if live else [],
@@ -70,16 +70,16 @@ def _bring(
 
 
 def _approve(site: Site, given: Approval) -> None:
-    custody = site.catalog.custody()
-    site.catalog.log(custody.admit(given, actor="root@host", now=NOW))
+    custody = site.registry.custody()
+    site.registry.log(custody.admit(given, actor="root@host", now=NOW))
 
 
-def _state(catalog: Catalog, one: Sha256) -> State:
-    return next(held.state for held in catalog.releases() if held.id == one)
+def _state(registry: Registry, one: Sha256) -> State:
+    return next(held.state for held in registry.releases() if held.id == one)
 
 
 def _activate(site: Site, *ids: Sha256) -> int:
-    return site.catalog.activate(ids, now=NOW, actor="root")
+    return site.registry.activate(ids, now=NOW, actor="root")
 
 
 def test_what_waits_cannot_be_activated_before_enough_people_approve(
@@ -99,10 +99,10 @@ def test_what_waits_cannot_be_activated_before_enough_people_approve(
             "policy 1 keeps back model:org/acting@000000000000: content of class `code`"
             f" is not allowed: run.py; approved by {count} of 2, {could} needed"
         )
-        assert _state(site.catalog, one) is State.QUARANTINE
+        assert _state(site.registry, one) is State.QUARANTINE
     _approve(site, approved("carol", subject(one)))
     _activate(site, one)
-    assert _state(site.catalog, one) is State.LIVE
+    assert _state(site.registry, one) is State.LIVE
 
 
 def test_the_same_person_cannot_approve_twice(site: Site) -> None:
@@ -140,14 +140,14 @@ def test_what_does_not_count_is_not_logged(
     one = _bring(site)
     with pytest.raises((TrustError, RequestError)):
         _approve(site, wrong(one))
-    assert site.catalog.events(action="approve") == ()
+    assert site.registry.events(action="approve") == ()
 
 
 def test_what_is_written_into_the_log_by_hand_does_not_count(site: Site) -> None:
     """Who can write the database can not approve."""
     one = _bring(site)
     _approve(site, approved("bob", subject(one)))
-    (event,) = site.catalog.events(action="approve")
+    (event,) = site.registry.events(action="approve")
     for detail in (
         event.detail,
         {**event.detail, "approval": {**event.detail["approval"], "by": "carol"}},  # type: ignore[dict-item]
@@ -157,29 +157,29 @@ def test_what_is_written_into_the_log_by_hand_does_not_count(site: Site) -> None
         forged = type(event)(
             time=NOW, actor="thief", action="approve", subject="carol", detail=detail
         )
-        site.catalog.log(forged)
+        site.registry.log(forged)
     with pytest.raises(TrustError, match="approved by 1 of 2"):
         _activate(site, one)
 
 
 def test_an_import_cannot_put_live_what_the_policy_keeps_back(site: Site) -> None:
     """The rule stands where live sets are made, whichever command makes them."""
-    before = site.catalog.generations()
+    before = site.registry.generations()
     with pytest.raises(TrustError, match="policy 1 keeps back"):
         _bring(site, live=True)
-    assert site.catalog.generations() == before
-    assert site.catalog.deliveries() == ()
+    assert site.registry.generations() == before
+    assert site.registry.deliveries() == ()
 
 
 def test_a_rollback_brings_back_nothing_the_policy_keeps_back(site: Site) -> None:
     """An earlier live set is of an earlier day and its rules."""
     _policy(site, 2, classes=None)
     one = _bring(site, live=True)
-    site.catalog.deactivate([one], now=NOW, actor="root")
+    site.registry.deactivate([one], now=NOW, actor="root")
     _policy(site, 3)
     _bring(site, "org/plain", content=ContentClass.DATA, live=True)
     with pytest.raises(TrustError, match="policy 3 keeps back"):
-        site.catalog.rollback(1, now=NOW, actor="root")
+        site.registry.rollback(1, now=NOW, actor="root")
 
 
 def test_a_stricter_policy_takes_nothing_down_and_says_what_it_would_not_let_in(
@@ -190,8 +190,8 @@ def test_a_stricter_policy_takes_nothing_down_and_says_what_it_would_not_let_in(
     one = _bring(site, live=True)
     _policy(site, 3)
     _bring(site, "org/plain", content=ContentClass.DATA, live=True)
-    assert _state(site.catalog, one) is State.LIVE
-    standing = site.catalog.custody().standings([one])[one]
+    assert _state(site.registry, one) is State.LIVE
+    standing = site.registry.custody().standings([one])[one]
     assert not standing.cleared
     assert standing.objections == ("content of class `code` is not allowed: run.py",)
 
@@ -220,7 +220,7 @@ def test_what_only_the_operator_held_needs_no_approval(site: Site) -> None:
     """Who asked for it to wait may let it go."""
     one = _bring(site, content=ContentClass.DATA)
     _activate(site, one)
-    assert _state(site.catalog, one) is State.LIVE
+    assert _state(site.registry, one) is State.LIVE
 
 
 def test_a_rebuilt_registry_knows_policy_and_approvals(site: Site) -> None:
@@ -228,13 +228,13 @@ def test_a_rebuilt_registry_knows_policy_and_approvals(site: Site) -> None:
     one = _bring(site)
     for name in ("bob", "carol"):
         _approve(site, approved(name, subject(one)))
-    before = site.catalog.custody().policy()
-    site.catalog.close()
+    before = site.registry.custody().policy()
+    site.registry.close()
     rebuild(site.home, site.store, verify=verify, now=NOW, actor="root")
     site.reopen()
-    assert site.catalog.custody().policy() == before
+    assert site.registry.custody().policy() == before
     _activate(site, one)
-    assert _state(site.catalog, one) is State.LIVE
+    assert _state(site.registry, one) is State.LIVE
 
 
 def test_without_a_policy_one_person_activates(tmp_path: Path) -> None:
@@ -242,10 +242,10 @@ def test_without_a_policy_one_person_activates(tmp_path: Path) -> None:
     site = Site(tmp_path)
     site.hold(BYTES)
     one = _bring(site)
-    assert site.catalog.custody().policy() is None
-    assert site.catalog.custody().standings([one]) == {}
+    assert site.registry.custody().policy() is None
+    assert site.registry.custody().standings([one]) == {}
     _activate(site, one)
-    assert _state(site.catalog, one) is State.LIVE
+    assert _state(site.registry, one) is State.LIVE
     with pytest.raises(RequestError) as caught:
         _approve(site, approved("bob", subject(one)))
     assert caught.value.problem == (
@@ -257,12 +257,12 @@ def test_the_list_says_why_a_release_waits(site: Site) -> None:
     """Whoever looks sees what is missing, without trying to activate."""
     one = _bring(site)
     _approve(site, approved("bob", subject(one)))
-    waiting = site.catalog.custody().waiting(site.catalog.releases())
+    waiting = site.registry.custody().waiting(site.registry.releases())
     assert waiting == {
         one: "content of class `code` is not allowed: run.py; approved by 1 of 2,"
         " 1 more of carol, dora needed"
     }
     _approve(site, approved("carol", subject(one)))
-    waiting = site.catalog.custody().waiting(site.catalog.releases())
+    waiting = site.registry.custody().waiting(site.registry.releases())
     assert waiting == {one: "cleared by the policy; waits for `airlift activate`"}
     assert key("bob").public.name == "bob"

@@ -48,12 +48,12 @@ class World:
     def cosign(self, who: UnlockedKey, *, at: str = LATER) -> Event:
         """Have somebody cosign."""
         event = self.book.cosign(who, at=at, actor="me")
-        self.site.catalog.log(event)
+        self.site.registry.log(event)
         return event
 
     def happen(self) -> None:
         """Let something else happen."""
-        self.site.catalog.log(Event(time=NOW, actor="me", action="note"))
+        self.site.registry.log(Event(time=NOW, actor="me", action="note"))
 
 
 def begun(folder: Path, *people: str) -> World:
@@ -61,7 +61,7 @@ def begun(folder: Path, *people: str) -> World:
     site = Site(folder)
     own = site_key.create(site.home, "plant7")
     detail = {"key_id": str(own.public.key_id)}
-    site.catalog.log(Event(time=NOW, actor="me", action="site-key", detail=detail))
+    site.registry.log(Event(time=NOW, actor="me", action="site-key", detail=detail))
     if people:
         told = made(people=people)
         site.side.publisher.set_policy(document(told), site.side.signers, NOW)
@@ -134,7 +134,7 @@ def test_a_log_that_is_not_signed_to_its_end_is_not_cosigned(tmp_path: Path) -> 
 
 def test_a_cosignature_is_never_of_before_what_is_verified(world: World) -> None:
     """A clock that was turned back dates no word back."""
-    floor = world.site.catalog.trust_state().floor
+    floor = world.site.registry.trust_state().floor
     world.cosign(key("bob"), at="2020-01-01T00:00:00Z")
     (one,) = world.book.cosigned()
     assert one.at == floor > "2020-01-01T00:00:00Z"
@@ -275,13 +275,13 @@ def test_a_history_written_anew_with_the_sites_key_has_no_cosignature(
     (tmp_path / "forged").mkdir()
     forged = begun(tmp_path / "forged", "bob", "carol", "dora")
     forged.happen()
-    forged.site.catalog.log(event)
+    forged.site.registry.log(event)
     (fault,) = log_check.check(forged.home).faults
     size = event.detail["size"]
     assert fault == (
         f"the cosignature of `bob` is not of the first {size} events that are here"
     )
-    forged.site.catalog.log(
+    forged.site.registry.log(
         Event(time=NOW, actor="me", action="cosign", detail={"x": 1})
     )
     assert len(log_check.check(forged.home).faults) == 1

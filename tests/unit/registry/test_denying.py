@@ -25,7 +25,7 @@ MODEL = document("org/model", FILES)
 def _site(tmp_path: Path) -> Iterator[Site]:
     site = Site(tmp_path)
     site.hold(*FILES.values())
-    with closing(site.catalog):
+    with closing(site.registry):
         yield site
 
 
@@ -60,12 +60,12 @@ def test_a_denied_release_that_a_thief_sends_is_not_live(site: Site) -> None:
     """Approved once, it is vouched for still; the list decides."""
     site.side.deliver(MODEL)  # approved, and on a medium that never came
     _deny(site, What.RELEASE, sha256(MODEL))
-    forged = land(_forged(site), site.catalog.trust_state())
+    forged = land(_forged(site), site.registry.trust_state())
     (one,) = forged.releases
-    site.catalog.record(forged, site.store, live=[one.id], now=NOW, actor="tester")
-    (held,) = site.catalog.releases()
+    site.registry.record(forged, site.store, live=[one.id], now=NOW, actor="tester")
+    (held,) = site.registry.releases()
     assert (held.state, held.denied) == (State.QUARANTINE, WHY)
-    shelf = site.catalog.shelf(site.store)
+    shelf = site.registry.shelf(site.store)
     assert shelf.span(sha256(FILES["config.json"])) is None
 
 
@@ -73,7 +73,7 @@ def test_an_import_says_that_what_it_brings_is_denied(site: Site) -> None:
     """Who imports reads the reason before anything is taken in."""
     site.side.deliver(MODEL)
     _deny(site, What.FILE, sha256(FILES["config.json"]))
-    forged = land(_forged(site), site.catalog.trust_state())
+    forged = land(_forged(site), site.registry.trust_state())
     (one,) = forged.releases
     said = holding.foreseen(forged, one, _NoDesk(), now=NOW)  # type: ignore[arg-type]
     digest = sha256(FILES["config.json"])[:16]
@@ -92,22 +92,22 @@ def test_the_reason_that_is_signed_takes_the_place_of_one_given_here(
 ) -> None:
     """A database made again has only what is signed to go by, and must say the same."""
     site.bring(MODEL)
-    site.catalog.deny([sha256(MODEL)], why="a rumour", now=NOW, actor="tester")
+    site.registry.deny([sha256(MODEL)], why="a rumour", now=NOW, actor="tester")
     _deny(site, What.RELEASE, sha256(MODEL))
     site.bring()
-    (held,) = site.catalog.releases()
+    (held,) = site.registry.releases()
     assert held.denied == WHY
 
 
 def test_a_new_list_makes_a_new_live_set_and_the_same_list_none(site: Site) -> None:
     """Servers look again at what is denied when there is a new live set, only then."""
     site.bring(MODEL)
-    before = site.catalog.generations(newest=1)[0].number
+    before = site.registry.generations(newest=1)[0].number
     _deny(site, What.FILE, sha256(b"nothing held here"))
     site.bring()
-    assert site.catalog.generations(newest=1)[0].number == before + 1
+    assert site.registry.generations(newest=1)[0].number == before + 1
     site.bring()
-    assert site.catalog.generations(newest=1)[0].number == before + 1
+    assert site.registry.generations(newest=1)[0].number == before + 1
 
 
 def test_a_list_of_many_entries_is_gone_by(site: Site) -> None:
@@ -120,15 +120,15 @@ def test_a_list_of_many_entries_is_gone_by(site: Site) -> None:
     entries.append(Denial(what=What.RELEASE, digest=sha256(MODEL), since=NOW, why=WHY))
     site.side.publisher.deny(entries, site.side.signers, NOW)
     site.bring()
-    assert site.catalog.shelf(site.store).files(sha256(MODEL)) == ()
-    assert len(site.catalog.custody().denials().entries) == len(entries)
+    assert site.registry.shelf(site.store).files(sha256(MODEL)) == ()
+    assert len(site.registry.custody().denials().entries) == len(entries)
 
 
 def test_denied_keys_are_no_digests_of_files(site: Site) -> None:
     """A key id is not a file; the table of what is not served has no use for it."""
     _deny(site, What.KEY, key("mallory").public.key_id)
     site.bring(MODEL)
-    (held,) = site.catalog.releases()
+    (held,) = site.registry.releases()
     assert (held.state, held.denied) == (State.LIVE, "")
-    (listed,) = site.catalog.custody().denials().entries
+    (listed,) = site.registry.custody().denials().entries
     assert listed.what is What.KEY

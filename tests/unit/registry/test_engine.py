@@ -15,7 +15,7 @@ from sqlalchemy import create_engine, text
 
 from airlift.errors import RegistryError
 from airlift.registry import engine, migration, schema
-from airlift.registry.catalog import Catalog
+from airlift.registry.registry import Registry
 from sites import Site
 
 HERE = Path(__file__).parent
@@ -80,8 +80,8 @@ def test_opening_does_not_import_alembic(site: Site) -> None:
     """Every command opens the registry; it must not cost 150 ms more."""
     code = (
         "import sys; from pathlib import Path;"
-        "from airlift.registry.catalog import Catalog;"
-        f"Catalog.open(Path({str(site.home)!r})).releases();"
+        "from airlift.registry.registry import Registry;"
+        f"Registry.open(Path({str(site.home)!r})).releases();"
         "print(any(name.startswith('alembic') for name in sys.modules))"
     )
     done = subprocess.run(
@@ -97,15 +97,15 @@ def test_a_registry_of_every_earlier_release_opens(
     """A site that updates after years keeps its history."""
     home = tmp_path / "home"
     shutil.copytree(folder, home)
-    catalog = Catalog.open(home)
-    (held,) = catalog.releases()
+    registry = Registry.open(home)
+    (held,) = registry.releases()
     assert (held.release.name, held.state) == ("org/saved", "live")
-    (file,) = catalog.files(held.id)
+    (file,) = registry.files(held.id)
     assert file.path == "file-0.json"
-    assert catalog.using(file.sha256) == (held,)
-    assert catalog.trust_state().deliveries[0].sequence == 1
-    assert [one.action for one in catalog.events()] == ["create", "import"]
-    with catalog._database.read() as connection:
+    assert registry.using(file.sha256) == (held,)
+    assert registry.trust_state().deliveries[0].sequence == 1
+    assert [one.action for one in registry.events()] == ["create", "import"]
+    with registry._database.read() as connection:
         assert migration.revision(connection) == migration.HEAD
 
 
@@ -114,18 +114,18 @@ def test_listing_brings_an_older_registry_up_to_date(tmp_path: Path) -> None:
     home = tmp_path / "home"
     shutil.copytree(HERE / "saved" / "0001", home)
     with pytest.raises(RegistryError) as caught:
-        Catalog.open(home, readonly=True)
+        Registry.open(home, readonly=True)
     assert str(caught.value) == "the registry is at revision 0001"
     assert caught.value.hint == "run `airlift list` once as the user who owns it"
     listing = [sys.executable, "-m", "airlift", "list", "--home", str(home)]
     done = subprocess.run(listing, capture_output=True, text=True, check=True)
     assert "org/saved" in done.stdout
-    assert len(Catalog.open(home, readonly=True).releases()) == 1
+    assert len(Registry.open(home, readonly=True).releases()) == 1
 
 
 def test_a_registry_of_a_newer_airlift_is_refused(site: Site) -> None:
     """Guessing at tables of the future would lose what they hold."""
-    with site.catalog._database.write() as connection:
+    with site.registry._database.write() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(RegistryError) as caught:
         site.reopen()
@@ -133,13 +133,13 @@ def test_a_registry_of_a_newer_airlift_is_refused(site: Site) -> None:
         f"the registry is at revision 9999, this airlift knows {migration.HEAD}"
     )
     with pytest.raises(RegistryError) as caught:
-        Catalog.open(site.home, readonly=True)
+        Registry.open(site.home, readonly=True)
     assert str(caught.value) == "the registry is at revision 9999"
 
 
 def test_every_commit_is_on_the_disk(site: Site) -> None:
     """The settings that make it so, as SQLite reports them."""
-    with site.catalog._database.read() as connection:
+    with site.registry._database.read() as connection:
         found = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
             for name in (
@@ -162,28 +162,28 @@ def test_every_commit_is_on_the_disk(site: Site) -> None:
 def test_a_half_made_registry_is_no_registry(tmp_path: Path) -> None:
     """Killed while it was begun: beginning again must work."""
     site = Site(tmp_path)
-    site.catalog.close()
+    site.registry.close()
     (site.home / "registry.db").write_bytes(b"")
     shutil.rmtree(site.home / "records")
     with pytest.raises(RegistryError) as caught:
-        Catalog.open(site.home)
+        Registry.open(site.home)
     assert str(caught.value) == f"there is no registry in {site.home}"
     state = site.side.state()
-    again = Catalog.create(site.home, state=state, now="", actor="root")
+    again = Registry.create(site.home, state=state, now="", actor="root")
     assert again.trust_state() == state
 
 
 def test_a_damaged_database_says_how_to_make_it_again(site: Site) -> None:
     """Nobody can search the web for `database disk image is malformed`."""
     site.model("org/m", b"1")
-    site.catalog.close()
+    site.registry.close()
     path = site.home / "registry.db"
     content = bytearray(path.read_bytes())
     content[4096:] = b"\xff" * (len(content) - 4096)
     for damaged in (b"garbage" * 1000, bytes(content)):
         path.write_bytes(damaged)
         with pytest.raises(RegistryError) as caught:
-            Catalog.open(site.home)
+            Registry.open(site.home)
         assert str(caught.value).startswith(f"the database {path} refused: ")
         assert "airlift rebuild" in caught.value.hint
 
@@ -211,10 +211,10 @@ def test_writers_wait_for_each_other_and_never_deadlock(site: Site) -> None:
     """Log lines of a server and of an import come at any moment."""
     code = (
         "import sys; from pathlib import Path;"
-        "from airlift.registry.catalog import Catalog;"
+        "from airlift.registry.registry import Registry;"
         "from airlift.registry.held import Event;"
-        f"catalog = Catalog.open(Path({str(site.home)!r}));"
-        "[catalog.log(Event(time='', actor=sys.argv[1], action='x'))"
+        f"registry = Registry.open(Path({str(site.home)!r}));"
+        "[registry.log(Event(time='', actor=sys.argv[1], action='x'))"
         " for _ in range(10)]"
     )
     began = time.perf_counter()

@@ -20,8 +20,8 @@ import pytest
 from airlift.errors import AirliftError, RegistryError, StoreError
 from airlift.inbound import log_check
 from airlift.inbound.own_key import Maker
-from airlift.registry.catalog import Catalog
 from airlift.registry.held import State
+from airlift.registry.registry import Registry
 from airlift.store.blobs import BlobStore
 from airlift.trust.delivery import VerifiedDelivery
 from sites import Site, document
@@ -65,7 +65,7 @@ def _trial(tmp_path_factory: pytest.TempPathFactory) -> Trial:
     folder = tmp_path_factory.mktemp("trial") / "site"
     site = Site(folder)
     site.model("org/first", b"first")
-    Maker(home=site.home, catalog=site.catalog, now=LATER, actor="me").make()
+    Maker(home=site.home, registry=site.registry, now=LATER, actor="me").make()
     site.hold(b"small", b"other")
     delivery = site.verified(
         document("org/m", {"big": BIG, "other": b"other", "small": b"small"}),
@@ -73,15 +73,15 @@ def _trial(tmp_path_factory: pytest.TempPathFactory) -> Trial:
     site.store.remove(
         [one for one, _ in site.store.all() if site.blobs.get(one) != b"first"]
     )
-    site.catalog.close()
+    site.registry.close()
     return Trial(folder, delivery)
 
 
 def take_in(folder: Path, delivery: VerifiedDelivery) -> None:
     """Do what an import does from its first blob on."""
     store = BlobStore(folder / "store")
-    catalog = Catalog.open(folder / "home")
-    with catalog.exclusive("import"):
+    registry = Registry.open(folder / "home")
+    with registry.exclusive("import"):
         files = {f.path: f for one in delivery.releases for f in one.release.files}
         big = files["big"]
         if not store.has(big.sha256):
@@ -90,14 +90,14 @@ def take_in(folder: Path, delivery: VerifiedDelivery) -> None:
                 store.adopt(partial, big.sha256)
         contents = {"small": b"small", "other": b"other"}
         store.add_small((files[path].sha256, data) for path, data in contents.items())
-        catalog.record(
+        registry.record(
             delivery,
             store,
             live=[one.id for one in delivery.releases],
             now=LATER,
             actor="me",
         )
-    catalog.close()
+    registry.close()
 
 
 def broken(folder: Path, delivery: VerifiedDelivery, inject: str) -> int:
@@ -164,19 +164,19 @@ def judge(folder: Path, delivery: VerifiedDelivery, ended: int) -> Iterator[str]
 def looked_at(folder: Path) -> tuple[bool, list[str]]:
     """Return whether the delivery is recorded, and what is wrong with the site."""
     store = BlobStore(folder / "store")
-    catalog = Catalog.open(folder / "home")
-    newest = catalog.deliveries()[0].sequence
-    live = {one.release.name for one in catalog.releases(state=State.LIVE)}
+    registry = Registry.open(folder / "home")
+    newest = registry.deliveries()[0].sequence
+    live = {one.release.name for one in registry.releases(state=State.LIVE)}
     faults = [
         f"{one.release.name} names blobs that are not there"
-        for one in catalog.releases()
-        if store.missing(each.sha256 for each in catalog.files(one.id))
+        for one in registry.releases()
+        if store.missing(each.sha256 for each in registry.files(one.id))
     ]
     if live != ({"org/first", "org/m"} if newest == 2 else {"org/first"}):
         faults.append(f"delivery {newest} with {sorted(live)} live")
     for name, _ in store.all():
         store.check(name)
-    catalog.close()
+    registry.close()
     faults += log_check.check(folder / "home").faults
     return newest == 2, faults
 

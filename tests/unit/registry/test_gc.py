@@ -20,8 +20,8 @@ def _site(tmp_path: Path) -> Site:
 
 def collect(site: Site) -> int:
     """Collect everything that may go."""
-    plan = site.catalog.doomed(site.store)
-    return site.catalog.collect(plan, site.store, now=LATER, actor="me")
+    plan = site.registry.doomed(site.store)
+    return site.registry.collect(plan, site.store, now=LATER, actor="me")
 
 
 def held(site: Site) -> set[bytes]:
@@ -32,29 +32,29 @@ def held(site: Site) -> set[bytes]:
 def test_what_two_generations_do_not_need_goes(site: Site) -> None:
     """The live set and the one before stay; shared blobs stay with their users."""
     old = site.model("org/m", b"1", b"shared")
-    site.catalog.deactivate([old], now=LATER, actor="me")
-    assert site.catalog.doomed(site.store).releases == ()
+    site.registry.deactivate([old], now=LATER, actor="me")
+    assert site.registry.doomed(site.store).releases == ()
     site.model("org/m", b"2", b"shared", counter=2)
-    plan = site.catalog.doomed(site.store)
+    plan = site.registry.doomed(site.store)
     assert [one.id for one in plan.releases] == [old]
     assert plan.blobs == ((sha256(b"1"), 1),)
     assert plan.size == 1
     assert collect(site) > 0
     assert held(site) == {b"2", b"shared"}
-    assert [one.release.counter for one in site.catalog.releases()] == [2]
-    assert site.catalog.doomed(site.store).blobs == ()
+    assert [one.release.counter for one in site.registry.releases()] == [2]
+    assert site.registry.doomed(site.store).blobs == ()
 
 
 def test_a_pin_keeps_a_release_until_it_is_taken_out(site: Site) -> None:
     """Someone depends on it, and said so."""
     old = site.model("org/m", b"1")
-    site.catalog.pin([old], why="audit 2026", now=LATER, actor="me")
-    assert site.catalog.find(old).pinned == "audit 2026"
-    site.catalog.deactivate([old], now=LATER, actor="me")
+    site.registry.pin([old], why="audit 2026", now=LATER, actor="me")
+    assert site.registry.find(old).pinned == "audit 2026"
+    site.registry.deactivate([old], now=LATER, actor="me")
     site.model("org/m", b"2", counter=2)
     collect(site)
     assert held(site) == {b"1", b"2"}
-    site.catalog.unpin([old], now=LATER, actor="me")
+    site.registry.unpin([old], now=LATER, actor="me")
     collect(site)
     assert held(site) == {b"2"}
 
@@ -64,10 +64,10 @@ def test_what_waits_in_quarantine_stays_unless_it_is_denied(site: Site) -> None:
     waiting = site.model("org/m", b"1", live=False)
     collect(site)
     assert held(site) == {b"1"}
-    site.catalog.deny([waiting], why="bad", now=LATER, actor="me")
+    site.registry.deny([waiting], why="bad", now=LATER, actor="me")
     collect(site)
     assert held(site) == set()
-    assert site.catalog.releases() == ()
+    assert site.registry.releases() == ()
 
 
 def test_leftovers_of_a_broken_off_import_go(site: Site) -> None:
@@ -76,9 +76,9 @@ def test_leftovers_of_a_broken_off_import_go(site: Site) -> None:
     site.hold(b"orphan")
     site.store.partial("stale").close()
     with site.store.partial("filling"):
-        plan = site.catalog.doomed(site.store)
+        plan = site.registry.doomed(site.store)
         assert plan.partials == ("filling", "stale")
-        site.catalog.collect(plan, site.store, now=LATER, actor="me")
+        site.registry.collect(plan, site.store, now=LATER, actor="me")
         assert list(site.store.partials()) == ["filling"]
     assert held(site) == {b"1"}
 
@@ -86,28 +86,28 @@ def test_leftovers_of_a_broken_off_import_go(site: Site) -> None:
 def test_what_became_needed_since_the_plan_stays(site: Site) -> None:
     """Between the question and the answer somebody may have acted."""
     old = site.model("org/m", b"1")
-    site.catalog.deactivate([old], now=LATER, actor="me")
+    site.registry.deactivate([old], now=LATER, actor="me")
     site.model("org/m", b"2", counter=2)
     site.hold(b"orphan")
-    plan = site.catalog.doomed(site.store)
-    site.catalog.activate([old], now=LATER, actor="me")
+    plan = site.registry.doomed(site.store)
+    site.registry.activate([old], now=LATER, actor="me")
     site.model("org/other", b"orphan")
-    assert site.catalog.collect(plan, site.store, now=LATER, actor="me") == 0
+    assert site.registry.collect(plan, site.store, now=LATER, actor="me") == 0
     assert held(site) == {b"1", b"2", b"orphan"}
-    assert site.catalog.find(old).state is State.LIVE
+    assert site.registry.find(old).state is State.LIVE
 
 
 def test_a_generation_that_was_collected_cannot_be_gone_back_to(site: Site) -> None:
     """Half a live set is worse than an error."""
     old = site.model("org/m", b"1")
-    site.catalog.deactivate([old], now=LATER, actor="me")
+    site.registry.deactivate([old], now=LATER, actor="me")
     site.model("org/m", b"2", counter=2)
     collect(site)
     with pytest.raises(RequestError) as caught:
-        site.catalog.rollback(to=1, now=LATER, actor="me")
+        site.registry.rollback(to=1, now=LATER, actor="me")
     problem = "generation 1 had 1 releases, 1 of them collected"
     assert str(caught.value) == problem
-    (first,) = site.catalog.generations()[-1:]
+    (first,) = site.registry.generations()[-1:]
     assert (first.members, first.releases) == (1, ())
 
 
@@ -115,13 +115,13 @@ def test_what_was_collected_may_come_again(site: Site) -> None:
     """A later delivery brings it back to life, under its old id."""
     old = site.model("org/m", b"1")
     site.model("org/n", b"2")
-    site.catalog.deactivate([old], now=LATER, actor="me")
-    site.catalog.activate([], now=LATER, actor="me")
+    site.registry.deactivate([old], now=LATER, actor="me")
+    site.registry.activate([], now=LATER, actor="me")
     site.model("org/n", b"3", counter=2)
     collect(site)
-    assert old not in {one.id for one in site.catalog.releases()}
+    assert old not in {one.id for one in site.registry.releases()}
     assert site.model("org/m", b"1") == old
-    found = site.catalog.find(old)
+    found = site.registry.find(old)
     assert (found.state, found.sequence) == (State.LIVE, 4)
 
 
@@ -174,31 +174,31 @@ class Story:
     def activate(self) -> None:
         """Make some live."""
         some = self.some()
-        self.site.catalog.activate(some, now=LATER, actor="me")
+        self.site.registry.activate(some, now=LATER, actor="me")
         self.move(self.live | set(some))
 
     def remove(self) -> None:
         """Take some out of the live set."""
         some = self.some()
-        self.site.catalog.deactivate(some, now=LATER, actor="me")
+        self.site.registry.deactivate(some, now=LATER, actor="me")
         self.move(self.live - set(some))
 
     def rollback(self) -> None:
         """Go back by one."""
         if len(self.history) > 2:
-            self.site.catalog.rollback(now=LATER, actor="me")
+            self.site.registry.rollback(now=LATER, actor="me")
             self.move(self.history[-2])
 
     def pin(self) -> None:
         """Pin some."""
         some = self.some()
-        self.site.catalog.pin(some, why="x", now=LATER, actor="me")
+        self.site.registry.pin(some, why="x", now=LATER, actor="me")
         self.pinned |= set(some)
 
     def unpin(self) -> None:
         """Unpin some."""
         some = self.some()
-        self.site.catalog.unpin(some, now=LATER, actor="me")
+        self.site.registry.unpin(some, now=LATER, actor="me")
         self.pinned -= set(some)
 
     def orphan(self) -> None:
@@ -233,7 +233,7 @@ def test_nothing_needed_is_ever_collected(site: Site, seed: int) -> None:
             collect(site)
             story.collected()
             assert held(site) == set[bytes]().union(*story.contents.values())
-            found = {one.id: one.state for one in site.catalog.releases()}
+            found = {one.id: one.state for one in site.registry.releases()}
             assert found.keys() == story.contents.keys()
             live = {one for one, state in found.items() if state is State.LIVE}
             assert live == story.live

@@ -69,7 +69,7 @@ def test_what_no_release_names_is_forgotten(site: Site) -> None:
 def test_a_rebuild_counts_from_the_imports_again(site: Site) -> None:
     """Nothing signed vouches for a look, so none is carried over."""
     hashed.record(site.home, [(A, State.IDENTICAL)], time=LATER)
-    site.catalog.close()
+    site.registry.close()
     store = BlobStore(site.store.root)
     rebuild.rebuild(site.home, store, verify=verify, now=LATER, actor="me")
     assert known(site)[A] == Known(blob=A, size=1, since=FIRST, state=None, live=True)

@@ -19,9 +19,9 @@ from airlift.format import checkpoint as notes
 from airlift.format import merkle
 from airlift.inbound import log_check
 from airlift.inbound.own_key import Maker
-from airlift.registry.catalog import Catalog
 from airlift.registry.held import Event
 from airlift.registry.logbook import Logbook
+from airlift.registry.registry import Registry
 from airlift.trust import site_key
 from authority import NOW
 from independent import log as second
@@ -38,12 +38,12 @@ def grown(folder: Path) -> Path:
     site = Site(folder)
     key = site_key.create(site.home, "plant7")
     told = {"key_id": str(key.public.key_id)}
-    site.catalog.log(Event(time=NOW, actor="me", action="site-key", detail=told))
+    site.registry.log(Event(time=NOW, actor="me", action="site-key", detail=told))
     site.model("org/one", b"1")
     for number in range(EVENTS - 3):
         detail = {"n": number}
-        site.catalog.log(Event(time=NOW, actor="me", action="note", detail=detail))
-    site.catalog.close()
+        site.registry.log(Event(time=NOW, actor="me", action="note", detail=detail))
+    site.registry.close()
     return site.home
 
 
@@ -75,14 +75,14 @@ def raw(home: Path) -> sqlite3.Connection:
 def test_each_event_says_what_was_trusted_and_is_signed(home: Path) -> None:
     """Years later, it must be clear under which rules something was let in."""
     book = Logbook(home)
-    catalog = Catalog.open(home, readonly=True)
-    events = catalog.events()
+    registry = Registry.open(home, readonly=True)
+    events = registry.events()
     assert [one.number for one in events] == list(range(1, EVENTS + 1))
     assert events[0].metadata == {}
     assert set(events[2].metadata) == {
         *("root", "timestamp", "snapshot", "targets", "site-plant7"),
     }
-    assert events[2].floor == catalog.trust_state().floor
+    assert events[2].floor == registry.trust_state().floor
     assert {one.tool.split(" ")[0] for one in events} == {"airlift"}
     # The first two: no key was there yet, then one that signs for both.
     assert [one.size for one in book.checkpoints()] == list(range(2, EVENTS + 1))
@@ -90,7 +90,7 @@ def test_each_event_says_what_was_trusted_and_is_signed(home: Path) -> None:
     assert note.checkpoint == book.head()
     found = log_check.check(home)
     assert (found.faults, found.audited.signed) == ((), EVENTS)
-    catalog.close()
+    registry.close()
 
 
 def mutations() -> Iterator[tuple[str, int, tuple[str, ...]]]:
@@ -222,7 +222,7 @@ def test_hashes_made_anew_do_not_hide_an_edit(copy: Callable[[], Path]) -> None:
         first = max(2, at)
         assert f"the checkpoint of {first} events has the root" in found[0]
         with pytest.raises(RegistryError, match="they are not the same events"):
-            Catalog.open(home)
+            Registry.open(home)
 
 
 def test_a_database_and_records_put_back_are_found_by_the_checkpoint_beside(
@@ -232,12 +232,12 @@ def test_a_database_and_records_put_back_are_found_by_the_checkpoint_beside(
     home = grown(tmp_path)
     old = tmp_path / "old"
     shutil.copytree(home, old)
-    catalog = Catalog.open(home)
-    catalog.log(Event(time=NOW, actor="me", action="note"))
-    catalog.close()
+    registry = Registry.open(home)
+    registry.log(Event(time=NOW, actor="me", action="note"))
+    registry.close()
     shutil.copy(home / "log" / "checkpoint", old / "log" / "checkpoint")
     with pytest.raises(RegistryError) as caught:
-        Catalog.open(old)
+        Registry.open(old)
     assert caught.value.problem == (
         f"the log has {EVENTS} events, log/checkpoint says {EVENTS + 1}"
     )
@@ -394,10 +394,10 @@ def _past(tmp_path_factory: pytest.TempPathFactory) -> Past:
     for number in range(EVENTS):
         told: dict[str, Json] = {"key_id": key.public.key_id, "n": number}
         action = "note" if number else "site-key"
-        site.catalog.log(Event(time=NOW, actor="me", action=action, detail=told))
+        site.registry.log(Event(time=NOW, actor="me", action=action, detail=told))
         ages.append(folder / f"age-{number}")
         shutil.copytree(site.home, ages[-1])
-    site.catalog.close()
+    site.registry.close()
     *older, newest = ages
     shutil.copy(newest / "log" / "checkpoint", folder / "kept")
     return Past(tuple(older), newest, folder / "kept")
@@ -458,7 +458,7 @@ def test_a_whole_host_put_back_is_found_by_what_was_carried_away(
 def refused(home: Path) -> bool:
     """Say whether the registry in *home* does not open."""
     try:
-        Catalog.open(home).close()
+        Registry.open(home).close()
     except RegistryError:
         return True
     return False
@@ -479,13 +479,13 @@ def test_a_key_that_the_log_does_not_name_signs_nothing(tmp_path: Path) -> None:
     key = site_key.create(site.home, "plant7")
     site.model("org/one", b"1")
     assert Logbook(site.home).checkpoints() == ()
-    maker = Maker(home=site.home, catalog=site.catalog, now=NOW, actor="me")
+    maker = Maker(home=site.home, registry=site.registry, now=NOW, actor="me")
     assert maker.key().public == key.public
-    last = site.catalog.events(newest=1)[0]
+    last = site.registry.events(newest=1)[0]
     assert last.detail == {"key_id": key.public.key_id, "found": True}
     assert [one.size for one in Logbook(site.home).checkpoints()] == [3]
     assert maker.key().public == key.public
-    assert site.catalog.events(newest=1)[0] == last
+    assert site.registry.events(newest=1)[0] == last
     assert log_check.check(site.home).faults == ()
 
 
@@ -493,16 +493,16 @@ def test_what_is_refused_is_in_the_log(tmp_path: Path) -> None:
     """An attempt is what an auditor wants to hear of, also where nothing changed."""
     site = Site(tmp_path)
     one = site.model("org/one", b"1")
-    site.catalog.deny([one], why="licence", now=NOW, actor="officer")
+    site.registry.deny([one], why="licence", now=NOW, actor="officer")
     with pytest.raises(RequestError):
-        site.catalog.activate([one], now=NOW, actor="mallory")
+        site.registry.activate([one], now=NOW, actor="mallory")
     with pytest.raises(RequestError):
-        site.catalog.rollback(99, now=NOW, actor="mallory")
+        site.registry.rollback(99, now=NOW, actor="mallory")
     told = [
         (last.actor, last.action, last.subject, last.outcome, last.detail)
-        for last in site.catalog.events(newest=2)
+        for last in site.registry.events(newest=2)
     ]
-    revision = site.catalog.releases()[0].release.revision
+    revision = site.registry.releases()[0].release.revision
     problem = f"model:org/one@{revision[:12]} is denied: licence"
     assert told == [
         ("mallory", "activate", "", "refused", {"ids": [one], "problem": problem}),
@@ -527,7 +527,7 @@ def test_a_new_root_and_a_new_policy_have_lines_of_their_own(tmp_path: Path) -> 
     site.model("org/four", b"4")
     lines = [
         (one.subject, one.detail["before"], one.detail["by"])
-        for one in site.catalog.events()
+        for one in site.registry.events()
         if one.action in ("root", "policy")
     ]
     assert lines == [("policy 1", 0, "delivery 2"), ("policy 2", 1, "delivery 3")]

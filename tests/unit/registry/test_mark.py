@@ -10,10 +10,10 @@ import pytest
 
 from airlift.digest import sha256
 from airlift.errors import RegistryError, RequestError, StoreError
-from airlift.registry.catalog import Catalog
 from airlift.registry.home import Home
 from airlift.registry.mark import Marker, encode, read
 from airlift.registry.rebuild import rebuild
+from airlift.registry.registry import Registry
 from airlift.trust.verifier import verify
 from authority import NOW
 from sites import Site
@@ -31,7 +31,7 @@ def _site(tmp_path: Path) -> Iterator[Site]:
     (tmp_path / "other").mkdir()
     keep(site, tmp_path / "other" / "mark.json")
     site.model("org/model", b"one")
-    with closing(site.catalog):
+    with closing(site.registry):
         yield site
 
 
@@ -53,8 +53,8 @@ def test_every_change_is_noted_in_the_mark(site: Site) -> None:
     """Whatever changes afterwards, the mark knows before the command ends."""
     before = read(place_of(site))
     assert (before.site, before.sequence, before.generation) == ("plant7", 1, 1)
-    ids = [one.id for one in site.catalog.releases()]
-    site.catalog.deactivate(ids, now=NOW, actor="tester")
+    ids = [one.id for one in site.registry.releases()]
+    site.registry.deactivate(ids, now=NOW, actor="tester")
     after = read(place_of(site))
     assert (after.sequence, after.generation) == (1, 2)
     assert after.events == before.events + 1
@@ -70,12 +70,12 @@ def test_a_home_that_is_put_back_whole_is_refused_at_every_age(site: Site) -> No
         copies.append(site.home.with_name(f"copy-{number}"))
         shutil.copytree(site.home, copies[-1])
         site.model(f"org/model-{number}", b"x" * number)
-    site.catalog.close()
+    site.registry.close()
     found = []
     for copy in copies:
         for readonly in (False, True):
             with pytest.raises(RegistryError) as caught:
-                Catalog.open(copy, readonly=readonly)
+                Registry.open(copy, readonly=readonly)
             assert caught.value.hint == BEHIND
             found.append(caught.value.problem)
     assert found == [
@@ -88,18 +88,18 @@ def test_a_home_that_is_put_back_whole_is_refused_at_every_age(site: Site) -> No
 def test_the_home_of_today_opens(site: Site) -> None:
     """A mark refuses nothing that was never further."""
     site.reopen()
-    with closing(Catalog.open(site.home, readonly=True)) as catalog:
-        assert len(catalog.releases()) == 1
+    with closing(Registry.open(site.home, readonly=True)) as registry:
+        assert len(registry.releases()) == 1
 
 
 def test_a_copy_that_lacks_one_line_of_the_log_is_refused(site: Site) -> None:
     """A refusal, too, is something that somebody may want forgotten."""
     copy = site.home.with_name("copy")
     shutil.copytree(site.home, copy)
-    ids = [one.id for one in site.catalog.releases()]
-    site.catalog.pin(ids, why="audit", now=NOW, actor="tester")
+    ids = [one.id for one in site.registry.releases()]
+    site.registry.pin(ids, why="audit", now=NOW, actor="tester")
     with pytest.raises(RegistryError) as caught:
-        Catalog.open(copy)
+        Registry.open(copy)
     number = read(place_of(site)).events
     assert caught.value.problem == (
         f"this registry is at line of the log {number - 1}, the mark says {number}"
@@ -120,22 +120,22 @@ def test_a_rebuild_from_records_that_were_put_back_is_refused(site: Site) -> Non
 
 def test_a_rebuild_of_today_keeps_the_mark(site: Site) -> None:
     """A lost database is no reason to distrust what lies beside it."""
-    site.catalog.close()
+    site.registry.close()
     before = read(place_of(site))
     (site.home / "registry.db").unlink()
     rebuild(site.home, site.store, verify=verify, now=NOW, actor="tester")
     assert read(place_of(site)).events == before.events + 1
-    site.catalog = Catalog.open(site.home)
+    site.registry = Registry.open(site.home)
 
 
 def test_whoever_writes_needs_the_mark_and_a_server_does_not(site: Site) -> None:
     """Storage that is away stops imports, where it counts, and serves on."""
     place = place_of(site)
     away = place.rename(place.with_name("away"))
-    with closing(Catalog.open(site.home, readonly=True)) as catalog:
-        assert len(catalog.releases()) == 1
+    with closing(Registry.open(site.home, readonly=True)) as registry:
+        assert len(registry.releases()) == 1
     with pytest.raises(RegistryError) as caught:
-        Catalog.open(site.home)
+        Registry.open(site.home)
     assert caught.value.hint == (
         "mount where it lies, or give it up with `airlift trust mark --forget`"
     )
@@ -150,7 +150,7 @@ def test_a_change_that_cannot_be_noted_says_that_it_was_made(site: Site) -> None
     with pytest.raises(StoreError) as caught:
         site.model("org/other", b"two")
     assert caught.value.problem.startswith("done and recorded, but not in the mark: ")
-    assert [one.sequence for one in site.catalog.deliveries()] == [2, 1]
+    assert [one.sequence for one in site.registry.deliveries()] == [2, 1]
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_a_damaged_mark_stops_everything(site: Site, content: bytes) -> None:
     place_of(site).write_bytes(content)
     for readonly in (False, True):
         with pytest.raises(RegistryError) as caught:
-            Catalog.open(site.home, readonly=readonly)
+            Registry.open(site.home, readonly=readonly)
         assert caught.value.problem.startswith("the mark of this registry: ")
 
 
@@ -174,7 +174,7 @@ def test_the_mark_of_another_registry_is_refused(site: Site) -> None:
     ):
         place_of(site).write_bytes(encode(other))
         with pytest.raises(RegistryError) as caught:
-            Catalog.open(site.home)
+            Registry.open(site.home)
         assert caught.value.problem == (
             f"the mark is of site {other.site} under root {other.anchor[:16]}, this"
             f" registry of plant7 under {own.anchor[:16]}"
@@ -195,4 +195,4 @@ def test_without_a_mark_nothing_is_compared(tmp_path: Path) -> None:
     site.model("org/model", b"one")
     site.reopen()
     assert Marker(site.home).place() is None
-    site.catalog.close()
+    site.registry.close()

@@ -10,8 +10,8 @@ from airlift.errors import FormatError, RegistryError, RequestError
 from airlift.format import observation
 from airlift.format.observation import Environment, Observation, Runtime, SeenPackage
 from airlift.registry import observations, rebuild
-from airlift.registry.catalog import Catalog
 from airlift.registry.observations import Kept, ObservedVersion
+from airlift.registry.registry import Registry
 from airlift.store.blobs import BlobStore
 from airlift.trust.verifier import verify
 from sites import Site
@@ -44,12 +44,12 @@ def _site(tmp_path: Path) -> Site:
 def take(site: Site, seen: Observation) -> Kept:
     """Take *seen* in."""
     data = observation.encode(seen)
-    return observations.take(site.home, site.catalog, data, now=NOW, actor="me")
+    return observations.take(site.home, site.registry, data, now=NOW, actor="me")
 
 
-def newest(catalog: Catalog) -> tuple[Kept, ...]:
+def newest(registry: Registry) -> tuple[Kept, ...]:
     """Return the newest observation of each host."""
-    return observations.newest(catalog.events())
+    return observations.newest(registry.events())
 
 
 def test_the_newest_of_each_host_is_what_counts(site: Site) -> None:
@@ -57,9 +57,9 @@ def test_the_newest_of_each_host_is_what_counts(site: Site) -> None:
     take(site, SEEN)
     other = take(site, replace(SEEN, host="gpu-2"))
     kept = take(site, LATER)
-    assert newest(site.catalog) == (kept, other)
+    assert newest(site.registry) == (kept, other)
     assert observations.read(site.home, kept) == LATER
-    assert observations.versions(site.home, newest(site.catalog)) == (
+    assert observations.versions(site.home, newest(site.registry)) == (
         *_torch("gpu-1", LATER.time),
         ObservedVersion(
             host="gpu-2",
@@ -83,7 +83,7 @@ def test_an_older_one_is_refused_and_the_same_one_changes_nothing(site: Site) ->
     """Going back would hide what a host has got since."""
     kept = take(site, LATER)
     assert take(site, LATER) == kept
-    assert len(site.catalog.events(action=observations.ACTION)) == 1
+    assert len(site.registry.events(action=observations.ACTION)) == 1
     with pytest.raises(RequestError) as caught:
         take(site, SEEN)
     assert str(caught.value) == (
@@ -94,8 +94,8 @@ def test_an_older_one_is_refused_and_the_same_one_changes_nothing(site: Site) ->
 def test_what_is_no_observation_leaves_no_trace(site: Site) -> None:
     """It is read before anything is kept."""
     with pytest.raises(FormatError):
-        observations.take(site.home, site.catalog, b"{}", now=NOW, actor="me")
-    assert newest(site.catalog) == ()
+        observations.take(site.home, site.registry, b"{}", now=NOW, actor="me")
+    assert newest(site.registry) == ()
     assert not (site.home / "records/observations").exists()
 
 
@@ -117,7 +117,7 @@ def test_a_rebuild_has_them_all(site: Site) -> None:
     """They are records, not rows."""
     kept = take(site, SEEN)
     assert kept.id == sha256(observation.encode(SEEN))
-    site.catalog.close()
+    site.registry.close()
     store = BlobStore(site.store.root)
     rebuild.rebuild(site.home, store, verify=verify, now=NOW, actor="me")
     assert newest(site.reopen()) == (kept,)

@@ -37,12 +37,12 @@ def test_what_is_stored_is_counted_once(site: Site) -> None:
         site.bring(*made, live=live)
         if live:
             gone = [release.identify(one) for one in made[:2]]
-            site.catalog.deactivate(gone, now=NOW, actor="a")
+            site.registry.deactivate(gone, now=NOW, actor="a")
 
     keeps = [State.LIVE, State.QUARANTINE, State.RETIRED]
     best: dict[str, tuple[int, str, int]] = {}
-    for held in site.catalog.releases():
-        for file in site.catalog.files(held.id):
+    for held in site.registry.releases():
+        for file in site.registry.files(held.id):
             place = (keeps.index(held.state), held.release.kind.value, file.size)
             best[file.sha256] = min(place, best.get(file.sha256, place))
     told = Overview.open(site.home).stored()
@@ -58,22 +58,22 @@ def test_what_is_stored_is_counted_once(site: Site) -> None:
 
 def test_the_mark_changes_with_everything_that_can_be_shown(site: Site) -> None:
     """A page is kept while it stays the same; one change missed is shown nowhere."""
-    catalog, shown = site.catalog, Overview.open(site.home)
+    registry, shown = site.registry, Overview.open(site.home)
     one = site.model("org/one", b"1")
     two = site.model("org/two", b"2", live=False)
     told = Event(time=NOW, actor="a", action="verify")
     changes: list[Callable[[], object]] = [
         lambda: site.model("org/three", b"3"),
-        lambda: catalog.activate([two], now=NOW, actor="a"),
-        lambda: catalog.deactivate([two], now=NOW, actor="a"),
-        lambda: catalog.rollback(now=NOW, actor="a"),
-        lambda: catalog.pin([one], why="x", now=NOW, actor="a"),
-        lambda: catalog.unpin([one], now=NOW, actor="a"),
-        lambda: catalog.deny([one], why="x", now=NOW, actor="a"),
+        lambda: registry.activate([two], now=NOW, actor="a"),
+        lambda: registry.deactivate([two], now=NOW, actor="a"),
+        lambda: registry.rollback(now=NOW, actor="a"),
+        lambda: registry.pin([one], why="x", now=NOW, actor="a"),
+        lambda: registry.unpin([one], now=NOW, actor="a"),
+        lambda: registry.deny([one], why="x", now=NOW, actor="a"),
         site.bring,
-        lambda: catalog.log(told),
-        lambda: catalog.collect(
-            catalog.doomed(site.store), site.store, now=NOW, actor="a"
+        lambda: registry.log(told),
+        lambda: registry.collect(
+            registry.doomed(site.store), site.store, now=NOW, actor="a"
         ),
     ]
     marks = [shown.mark()]
@@ -87,13 +87,13 @@ def test_the_overview_says_what_the_catalogue_says(site: Site) -> None:
     """Two answers to one question would be one too many."""
     one = site.model("org/one", b"1", b"22")
     site.model("org/two", b"2", live=False)
-    catalog, shown = site.catalog, Overview.open(site.home)
-    assert shown.releases() == catalog.releases()
-    assert shown.deliveries() == catalog.deliveries()
-    assert shown.files(one) == catalog.files(one)
-    assert shown.events(2) == catalog.events()[-2:]
+    registry, shown = site.registry, Overview.open(site.home)
+    assert shown.releases() == registry.releases()
+    assert shown.deliveries() == registry.deliveries()
+    assert shown.files(one) == registry.files(one)
+    assert shown.events(2) == registry.events()[-2:]
     assert [(g.number, g.members) for g in shown.generations(9)] == [
-        (g.number, g.members) for g in catalog.generations()
+        (g.number, g.members) for g in registry.generations()
     ]
 
 

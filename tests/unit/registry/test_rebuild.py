@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from airlift.digest import sha256
 from airlift.errors import AirliftError, FormatError, RegistryError, TrustError
-from airlift.registry.catalog import Catalog
 from airlift.registry.held import Event
 from airlift.registry.rebuild import Rebuilt, rebuild
 from airlift.registry.records import Records
+from airlift.registry.registry import Registry
 from airlift.trust.verifier import verify
 from authority import resign
 from sites import LATER, Site, document, eventful
@@ -52,7 +52,7 @@ def dump(home: Path) -> dict[str, list[tuple[object, ...]]]:
 
 def again(site: Site) -> Rebuilt:
     """Rebuild the registry of *site*."""
-    site.catalog.close()
+    site.registry.close()
     return rebuild(site.home, site.store, verify=verify, now=LATER, actor="rescuer")
 
 
@@ -90,10 +90,10 @@ def test_a_rebuilt_database_equals_the_lost_one(site: Site, loss: str) -> None:
 def test_a_lost_database_says_that_it_can_be_made_again(site: Site) -> None:
     """`trust init` would be the wrong advice: it forgets every counter."""
     site.model("org/one", b"1")
-    site.catalog.close()
+    site.registry.close()
     (site.home / "registry.db").unlink()
     with pytest.raises(RegistryError) as caught:
-        Catalog.open(site.home)
+        Registry.open(site.home)
     assert caught.value.hint == "run `airlift rebuild`: its records are here"
 
 
@@ -161,9 +161,9 @@ def test_a_delivery_cut_off_while_it_was_recorded_waits_in_quarantine(
     (site.home / "registry.db").unlink()
     found = again(site)
     assert found.unlisted == (2,)
-    site.catalog = Catalog.open(site.home)
-    assert site.catalog.find("org/two").state == "quarantine"
-    assert site.catalog.trust_state().deliveries[0].sequence == 2
+    site.registry = Registry.open(site.home)
+    assert site.registry.find("org/two").state == "quarantine"
+    assert site.registry.trust_state().deliveries[0].sequence == 2
 
 
 def test_records_of_a_delivery_that_was_never_recorded_go(site: Site) -> None:
@@ -173,10 +173,10 @@ def test_records_of_a_delivery_that_was_never_recorded_go(site: Site) -> None:
     delivery = site.verified(document("org/two", {"2": b"2"}))
     other = replace(delivery, id=sha256(b"another"))
     kept = Records(site.home)
-    told = replace(site.catalog.deliveries()[0], sequence=2)
+    told = replace(site.registry.deliveries()[0], sequence=2)
     kept.keep(other, replace(told, id=other.id))
     assert len(kept.deliveries()) == 2
-    site.catalog.record(delivery, site.store, live=(), now=LATER, actor="me")
+    site.registry.record(delivery, site.store, live=(), now=LATER, actor="me")
     assert [one.prefix for one in kept.deliveries()][1:] == [delivery.id[:12]]
 
 
@@ -185,7 +185,7 @@ def snapshots(site: Site) -> list[bytes]:
     found = []
     for n in range(5):
         site.model(f"org/m{n}", b"%d" % n)
-        site.catalog.close()
+        site.registry.close()
         found.append((site.home / "registry.db").read_bytes())
     return found
 
@@ -198,12 +198,12 @@ def test_a_database_put_back_from_a_copy_is_refused(site: Site) -> None:
         path.write_bytes(copy)
         for readonly in (True, False):
             with pytest.raises(RegistryError) as caught:
-                Catalog.open(site.home, readonly=readonly)
+                Registry.open(site.home, readonly=readonly)
             assert str(caught.value) == (
                 f"the registry ends at delivery {age}, its records say 5"
             )
     path.write_bytes(copies[-1])
-    assert len(Catalog.open(site.home).deliveries()) == 5
+    assert len(Registry.open(site.home).deliveries()) == 5
 
 
 def test_a_copy_that_lacks_only_a_move_of_the_live_set_is_refused(
@@ -211,29 +211,29 @@ def test_a_copy_that_lacks_only_a_move_of_the_live_set_is_refused(
 ) -> None:
     """Putting back yesterday's copy would serve again what was denied today."""
     one = site.model("org/one", b"1")
-    site.catalog.close()
+    site.registry.close()
     path = site.home / "registry.db"
     copy = path.read_bytes()
-    site.catalog.deny([one], why="bad", now=LATER, actor="me")
-    site.catalog.close()
+    site.registry.deny([one], why="bad", now=LATER, actor="me")
+    site.registry.close()
     path.write_bytes(copy)
     with pytest.raises(RegistryError) as caught:
-        Catalog.open(site.home)
+        Registry.open(site.home)
     assert str(caught.value) == ("the registry ends at generation 1, its records say 2")
     again(site)
-    assert Catalog.open(site.home).find("org/one").denied == "bad"
+    assert Registry.open(site.home).find("org/one").denied == "bad"
 
 
 def test_a_copy_that_lacks_only_a_line_of_the_log_is_refused(site: Site) -> None:
     """A refusal that vanished from the log is what an attacker wants."""
     path = site.home / "registry.db"
-    site.catalog.close()
+    site.registry.close()
     copy = path.read_bytes()
-    site.catalog.log(Event(time=LATER, actor="me", action="import"))
-    site.catalog.close()
+    site.registry.log(Event(time=LATER, actor="me", action="import"))
+    site.registry.close()
     path.write_bytes(copy)
     with pytest.raises(RegistryError) as caught:
-        Catalog.open(site.home)
+        Registry.open(site.home)
     assert str(caught.value) == "the registry has 1 events, its records say 2"
 
 
@@ -245,9 +245,9 @@ def test_the_database_of_another_site_is_refused(site: Site, tmp_path: Path) -> 
     told["site"] = "elsewhere"
     content = json.dumps(told, separators=(",", ":"), sort_keys=True).encode()
     records.write_bytes(content)
-    other.catalog.close()
+    other.registry.close()
     with pytest.raises(RegistryError) as caught:
-        Catalog.open(site.home)
+        Registry.open(site.home)
     problem = "the registry is of site plant7, its records of elsewhere"
     assert str(caught.value) == problem
 
@@ -261,12 +261,12 @@ def test_what_a_killed_process_did_not_write_down_is_caught_up(
     records = site.home / "records"
     before = {p.name: p.read_bytes() for p in records.iterdir() if p.is_file()}
     site.model("org/two", b"2")
-    site.catalog.log(Event(time=LATER, actor="me", action="note"))
+    site.registry.log(Event(time=LATER, actor="me", action="note"))
     after = {p.name: p.read_bytes() for p in records.iterdir() if p.is_file()}
     for name in ("state.json", "events.jsonl"):
         if lost in (name, "both"):
             (records / name).write_bytes(before[name])
-    Catalog.open(site.home, readonly=True)
+    Registry.open(site.home, readonly=True)
     site.reopen()
     now = {p.name: p.read_bytes() for p in records.iterdir() if p.is_file()}
     assert now == after
@@ -281,16 +281,16 @@ def test_what_a_killed_process_did_not_write_down_is_caught_up(
 def test_a_log_cut_anywhere_is_mended(site: Site, data: st.DataObject) -> None:
     """A power cut may tear the last line; the database still has it."""
     path = site.home / "records" / "events.jsonl"
-    if len(site.catalog.events()) < 3:
+    if len(site.registry.events()) < 3:
         for n in range(3):
             detail = {"text": "x" * 50_000 * n}
             told = Event(time=LATER, actor="me", action="note", detail=detail)
-            site.catalog.log(told)
+            site.registry.log(told)
     whole = path.read_bytes()
     path.write_bytes(whole[: data.draw(st.integers(0, len(whole)))])
     site.reopen()
     assert path.read_bytes() == whole
-    assert tuple(Records(site.home).events()) == site.catalog.events()
+    assert tuple(Records(site.home).events()) == site.registry.events()
 
 
 def test_a_forged_delivery_among_the_records_stops_the_rebuild(site: Site) -> None:

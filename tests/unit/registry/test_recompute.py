@@ -40,13 +40,13 @@ def lived(folder: Path) -> Site:
     site.side.publisher.set_policy(document(made()), site.side.signers, NOW)
     site.hold(CODE)
     one = acting(site)
-    custody = site.catalog.custody()
+    custody = site.registry.custody()
     for name in ("bob", "carol"):
         given = approved(name, subject(one))
-        site.catalog.log(custody.admit(given, actor="root", now=LATER))
-    site.catalog.activate([one], now=LATER, actor="me")
-    site.catalog.unpin(
-        [held.id for held in site.catalog.releases() if held.pinned],
+        site.registry.log(custody.admit(given, actor="root", now=LATER))
+    site.registry.activate([one], now=LATER, actor="me")
+    site.registry.unpin(
+        [held.id for held in site.registry.releases() if held.pinned],
         now=LATER,
         actor="me",
     )
@@ -72,7 +72,7 @@ def acting(site: Site) -> Sha256:
         )
     )
     one = release.identify(found)
-    site.catalog.record(
+    site.registry.record(
         site.verified(found),
         site.store,
         live=[],
@@ -86,7 +86,7 @@ def acting(site: Site) -> Sha256:
 @pytest.fixture(name="home", scope="module")
 def _home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     site = lived(tmp_path_factory.mktemp("site"))
-    site.catalog.close()
+    site.registry.close()
     return site.home
 
 
@@ -193,10 +193,10 @@ def test_a_line_that_the_policy_forbade_is_found(tmp_path: Path) -> None:
     site.hold(CODE)
     one = acting(site)
     with pytest.raises(TrustError):
-        site.catalog.activate([one], now=LATER, actor="me")
-    refused = site.catalog.events(newest=1)[0]
+        site.registry.activate([one], now=LATER, actor="me")
+    refused = site.registry.events(newest=1)[0]
     assert (refused.action, refused.outcome) == ("activate", "refused")
-    site.catalog.close()
+    site.registry.close()
     with closing(sqlite3.connect(site.home / "registry.db")) as raw:
         raw.execute("DROP TRIGGER event_no_update")
         raw.execute("UPDATE event SET outcome = 'done' WHERE outcome = 'refused'")
@@ -226,7 +226,7 @@ def test_a_rebuilt_registry_still_follows_from_its_log(tmp_path: Path) -> None:
     records = site.home / "records"
     kept = {one: one.read_bytes() for one in records.iterdir() if one.is_file()}
     site.model("org/unlisted", b"6")
-    site.catalog.close()
+    site.registry.close()
     for path, data in kept.items():
         path.write_bytes(data)
     (site.home / "registry.db").unlink()

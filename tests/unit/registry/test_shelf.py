@@ -12,7 +12,7 @@ import pytest
 from airlift.artifact import Kind
 from airlift.digest import Sha256, sha256
 from airlift.format import release
-from airlift.registry.catalog import Catalog
+from airlift.registry.registry import Registry
 from airlift.registry.shelf import Shelf
 from airlift.serve import dialect
 from airlift.store.blobs import BlobStore
@@ -30,7 +30,7 @@ def _site(tmp_path: Path) -> Site:
 def served(site: Site) -> Shelf:
     """Return the shelf of a server, a process of its own that may only read."""
     store = BlobStore(site.store.root, readonly=True)
-    return Catalog.open(site.home, readonly=True).shelf(store)
+    return Registry.open(site.home, readonly=True).shelf(store)
 
 
 def test_a_shelf_is_what_dialects_ask_for(site: Site) -> None:
@@ -101,13 +101,13 @@ def test_a_running_server_follows_every_move(site: Site) -> None:
     two = site.model("org/two", b"2")
     assert [each.id for each in shelf.releases(ALL)] == [one, two]
     assert shelf.generation() == 2
-    site.catalog.deactivate([one], now=LATER, actor="me")
+    site.registry.deactivate([one], now=LATER, actor="me")
     assert [each.id for each in shelf.releases(ALL)] == [two]
     assert shelf.span(sha256(b"1")) is None
-    site.catalog.deny([sha256(b"2")], why="bad", now=LATER, actor="me")
+    site.registry.deny([sha256(b"2")], why="bad", now=LATER, actor="me")
     assert shelf.releases(ALL) == ()
     assert shelf.span(sha256(b"2")) is None
-    site.catalog.rollback(to=1, now=LATER, actor="me")
+    site.registry.rollback(to=1, now=LATER, actor="me")
     assert [each.id for each in shelf.releases(ALL)] == [one]
     assert shelf.generation() == 5
 
@@ -117,7 +117,7 @@ def test_denying_what_is_not_live_yet_is_seen_too(site: Site) -> None:
     site.model("org/one", b"1", b"shared")
     shelf = served(site)
     assert shelf.generation() == 1
-    site.catalog.deny([sha256(b"elsewhere")], why="bad", now=LATER, actor="me")
+    site.registry.deny([sha256(b"elsewhere")], why="bad", now=LATER, actor="me")
     assert shelf.generation() == 2
 
 
@@ -125,7 +125,7 @@ def test_readers_go_on_while_an_import_writes(site: Site) -> None:
     """A commit of seconds must not be an outage of minutes."""
     one = site.model("org/one", b"1")
     shelf = served(site)
-    database = site.catalog._database
+    database = site.registry._database
     writing, done = threading.Event(), threading.Event()
 
     def write() -> None:
@@ -177,7 +177,7 @@ def test_look_ups_are_fast_among_many_files(site: Site) -> None:
     delivery = site.verified(document("org/set", contents, kind=Kind.DATASET))
     verified = time.perf_counter()
     (one,) = (each.id for each in delivery.releases)
-    site.catalog.record(delivery, site.store, live=[one], now=LATER, actor="me")
+    site.registry.record(delivery, site.store, live=[one], now=LATER, actor="me")
     recorded = time.perf_counter()
     shelf = served(site)
     assert len(shelf.files(one)) == 5_000

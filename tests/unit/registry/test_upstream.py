@@ -12,8 +12,8 @@ import informed
 from airlift.errors import RegistryError, TrustError
 from airlift.format.catalogue import Catalogue
 from airlift.format.catalogue_entries import Standing
-from airlift.registry.catalog import Catalog
 from airlift.registry.rebuild import rebuild
+from airlift.registry.registry import Registry
 from airlift.registry.upstream import Upstream
 from airlift.store.blobs import BlobStore
 from airlift.trust import catalogue as trusted
@@ -88,8 +88,8 @@ def test_the_same_one_again_changes_nothing(upstream: Upstream, home: Path) -> N
     """A stick is read twice; the log need not say so twice."""
     for _ in range(2):
         take(upstream, first())
-    with closing(Catalog.open(home)) as catalog:
-        events = catalog.events(action="catalogue")
+    with closing(Registry.open(home)) as registry:
+        events = registry.events(action="catalogue")
     assert [(one.subject, one.outcome) for one in events] == [("catalogue 1", "done")]
 
 
@@ -115,8 +115,8 @@ def test_what_is_refused_is_in_the_log(
     with pytest.raises(TrustError) as caught:
         take(upstream, offered)
     assert caught.value.problem == problem
-    with closing(Catalog.open(home)) as catalog:
-        *_, last = catalog.events(action="catalogue")
+    with closing(Registry.open(home)) as registry:
+        *_, last = registry.events(action="catalogue")
     assert (last.outcome, last.detail) == ("refused", {"problem": problem})
     assert [one.sequence for one in upstream.taken()] == [2, 1]
 

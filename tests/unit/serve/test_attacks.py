@@ -343,7 +343,7 @@ def test_nothing_is_served_before_it_is_live_or_after_it_was_denied(
     site = Site(tmp_path)
     contents = [f'{{"n": {n}}}'.encode() for n in range(6)]
     path, expected = "/org/m/resolve/main/file-0.json", [(404, b"")]
-    shown = site.catalog.shelf(site.store)
+    shown = site.registry.shelf(site.store)
     with (
         serving(shown, ServeSettings(port=0)) as world,  # type: ignore[arg-type] # a registry's
         polling(world.url, path) as seen,
@@ -356,7 +356,7 @@ def test_nothing_is_served_before_it_is_live_or_after_it_was_denied(
             expected.append((200, content))
         everything_of_it = [sha256(content) for content in contents]
         day = "2026-04-01T12:00:00Z"
-        site.catalog.deny(everything_of_it, why="test", now=day, actor="test")
+        site.registry.deny(everything_of_it, why="test", now=day, actor="test")
         assert ask(world.url, path).status == 404
     # The poller saw the same, in the same order, and nothing else.
     runs = [key for key, _ in itertools.groupby(seen)]

@@ -138,9 +138,9 @@ def test_a_page_is_new_when_anything_it_shows_is(own: World) -> None:
 
     first = etag()
     assert etag() == first
-    own.site.catalog.log(Event(time=NOW, actor="a", action="verify"))
+    own.site.registry.log(Event(time=NOW, actor="a", action="verify"))
     assert etag() == first, "what is shown is the same"
-    own.site.catalog.activate([own.ids["org/waits"]], now=NOW, actor="a")
+    own.site.registry.activate([own.ids["org/waits"]], now=NOW, actor="a")
     second = etag()
     own.clock[0] = "2026-03-21T12:00:00Z"
     assert len({first, second, etag()}) == 3
@@ -178,7 +178,7 @@ def test_an_empty_site_says_what_to_do(tmp_path: Path) -> None:
     """The first thing a new user sees."""
     empty = Site(tmp_path)
     page = Page(Overview.open(empty.home), lambda: NOW)
-    shelf = empty.catalog.shelf(empty.store)
+    shelf = empty.registry.shelf(empty.store)
     for target, told in (
         ("/", "Nothing was imported yet. Bring a delivery and run airlift import."),
         ("/-/storage", "Nothing is stored yet."),
@@ -251,7 +251,7 @@ def test_a_refused_import_is_warned_of_until_one_succeeds(own: World) -> None:
     told = Event(
         time=NOW, actor="a", action="import", outcome="refused", detail=problem
     )
-    own.site.catalog.log(told)
+    own.site.registry.log(told)
     assert warned(own) == [
         (
             "The last import was refused, 2026-03-20 12:00 UTC: signed by nobody"
@@ -266,11 +266,11 @@ def test_a_refused_import_is_warned_of_until_one_succeeds(own: World) -> None:
 def test_bad_blobs_found_last_are_warned_of(own: World) -> None:
     """Rot is found by a timer in the night."""
     told = Event(time=NOW, actor="a", action="verify", outcome="failed")
-    own.site.catalog.log(told)
+    own.site.registry.log(told)
     assert warned(own)[0] == (
         "The last verification of the store, 2026-03-20 12:00 UTC, found bad blobs."
     )
-    own.site.catalog.log(Event(time=NOW, actor="a", action="verify"))
+    own.site.registry.log(Event(time=NOW, actor="a", action="verify"))
     assert warned(own) == [WAITS]
 
 

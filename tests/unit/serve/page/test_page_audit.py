@@ -45,8 +45,8 @@ class Shown:
     def get(self, target: str, caller: Caller = ANYONE) -> Answer:
         """Return the answer to a GET."""
         request = Request(method="GET", path=target, base_url="http://h", caller=caller)
-        with self.audited.world.catalog() as catalog:
-            shelf = catalog.shelf(self.audited.world.store)
+        with self.audited.world.registry() as registry:
+            shelf = registry.shelf(self.audited.world.store)
             answer = self.page.answer(request, shelf)
         assert answer is not None
         return answer
@@ -193,9 +193,9 @@ def test_updates_are_shown_in_their_order_with_what_they_take(
 ) -> None:
     """What to ask for first, how far it goes, and how many bytes a medium needs."""
     one, told = late
-    with closing(Overview.open(one.home)) as overview, one.world.catalog() as catalog:
+    with closing(Overview.open(one.home)) as overview, one.world.registry() as registry:
         shown = Page(overview, lambda: LOOKED, Reports(one.home))
-        shelf = catalog.shelf(one.world.store)
+        shelf = registry.shelf(one.world.store)
         answer = shown.answer(Request(method="GET", path="/-/audit"), shelf)
         plain = shown.answer(Request(method="GET", path="/-/audit.json"), shelf)
     assert answer is not None

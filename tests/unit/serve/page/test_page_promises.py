@@ -86,7 +86,7 @@ def names(one: World) -> list[tuple[str, str]]:
     """Return the path of the page of every live release, with its name."""
     return [
         (f"/-/releases/{held.id}", held.release.name)
-        for held in one.site.catalog.releases()
+        for held in one.site.registry.releases()
         if held.state == "live"
     ]
 
@@ -166,7 +166,7 @@ def test_what_a_client_cannot_name_is_not_offered_to_it(full: World) -> None:
         (WHEELS, {"hf", "podman"}),
         ("inhouse", {"llama.cpp"}),
     ):
-        held = full.site.catalog.releases(name=name)[0]
+        held = full.site.registry.releases(name=name)[0]
         offered = set(full.read(f"/-/releases/{held.id}").said("h3"))
         assert offered & gone == set(), name
         assert offered, name

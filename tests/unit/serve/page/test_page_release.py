@@ -34,7 +34,7 @@ def test_a_release_says_what_it_is_and_who_vouches_for_it(site: World) -> None:
     """What an auditor writes down."""
     page = site.read(site.release(GGUF))
     facts = dict(zip(page.said("dt"), page.said("dd"), strict=True))
-    held = site.site.catalog.find(f"gguf:{GGUF}")
+    held = site.site.registry.find(f"gguf:{GGUF}")
     keys = page.said("li")[-1]
     assert facts == {
         "Revision": held.release.revision,
@@ -56,8 +56,8 @@ def test_a_release_says_what_it_is_and_who_vouches_for_it(site: World) -> None:
 
 def test_a_release_shows_what_scanners_said_of_it(site: World) -> None:
     """A file that was skipped is not shown as clean, nor a carried word as a signed one."""
-    catalog = site.site.catalog
-    held, newest = catalog.find(f"gguf:{GGUF}"), catalog.deliveries()[-1]
+    registry = site.site.registry
+    held, newest = registry.find(f"gguf:{GGUF}"), registry.deliveries()[-1]
     told = Scan(
         site="plant7",
         dispatch=newest.id,
@@ -74,7 +74,7 @@ def test_a_release_shows_what_scanners_said_of_it(site: World) -> None:
         at=NOW,
     )
     for carried in (False, True):
-        catalog.log(scans.event(told, carried=carried, actor="root", now=NOW))
+        registry.log(scans.event(told, carried=carried, actor="root", now=NOW))
     page = site.read(site.release(GGUF))
     facts = dict(zip(page.said("dt"), page.said("dd"), strict=True))
     line = (
@@ -117,7 +117,7 @@ def test_a_release_that_waits_offers_nothing(site: World) -> None:
 
 def test_a_denied_release_says_why(own: World) -> None:
     """The reason was written for whoever asks."""
-    own.site.catalog.deny([own.ids[GGUF]], why="licence withdrawn", now=NOW, actor="a")
+    own.site.registry.deny([own.ids[GGUF]], why="licence withdrawn", now=NOW, actor="a")
     page = own.read(own.release(GGUF))
     assert page.said("p")[1] == (
         "Denied: never served. Reason given: licence withdrawn."
@@ -152,7 +152,7 @@ def commands(one: World, name: str, base: str) -> dict[str, str]:
 
 def test_commands_name_this_host_and_this_revision(site: World) -> None:
     """They are copied, run and kept in scripts."""
-    commit = site.site.catalog.find(f"{LLM}@main").release.revision
+    commit = site.site.registry.find(f"{LLM}@main").release.revision
     tag = f"models:8484/images/org/llm:{commit}"
     assert commands(site, f"{LLM} 2", "http://models:8484") == {
         "hf": "export HF_ENDPOINT=http://models:8484\n"
@@ -212,7 +212,7 @@ def test_an_upstream_ollama_model_goes_by_its_tag(site: World) -> None:
 
 def test_a_data_set_is_fetched_as_one(site: World) -> None:
     """Without its type, clients ask for a model of that name."""
-    commit = site.site.catalog.find(f"dataset:{DATA}").release.revision
+    commit = site.site.registry.find(f"dataset:{DATA}").release.revision
     found = commands(site, DATA, "http://h")
     assert found["hf"].splitlines()[1] == (
         f"hf download --repo-type dataset org/texts --revision {commit}"
@@ -238,7 +238,7 @@ def nasty(tmp_path_factory: pytest.TempPathFactory) -> World:
 def test_a_pasted_command_does_what_it_says(nasty: World, part: str) -> None:
     """A name is signed, not harmless: a shell must get it as one word."""
     name = f"org/{part}".replace(" ", "_")
-    held = nasty.site.catalog.releases(name=name)[0]
+    held = nasty.site.registry.releases(name=name)[0]
     page = nasty.read(f"/-/releases/{held.id}")
     text = dict(zip(page.said("h3"), page.by_tag["pre"], strict=True))["hf"]
     script = f'hf() {{ printf "%s\\n" "$@"; }}\n{text}'

@@ -1,4 +1,4 @@
-"""The catalogue: records deliveries, says what is held, moves the live set.
+"""The registry: records deliveries, says what is held, moves the live set.
 
 Every change is one transaction under the writer lock. A row names only blobs that are
 durably in the store; the live set is the members of the newest generation, and each
@@ -37,7 +37,7 @@ from airlift.trust.delivery import TrustState, VerifiedDelivery
 NONE: Mapping[Sha256, Hold] = MappingProxyType({})
 
 
-class Catalog(LiveSet):
+class Registry(LiveSet):
     """The registry of one site; made by ``create`` or ``open``.
 
     Args:

@@ -12,8 +12,8 @@ from airlift.digest import Sha256, sha256
 from airlift.errors import RegistryError, RequestError, StoreError
 from airlift.format import release
 from airlift.format.dispatch import Earlier
-from airlift.registry.catalog import Catalog
 from airlift.registry.held import Event, State
+from airlift.registry.registry import Registry
 from authority import NOW, SITE, land
 from sites import DAY, Site, document
 
@@ -29,7 +29,7 @@ def states(site: Site) -> dict[str, State]:
     """Return the state of every release held, by `name counter`."""
     return {
         f"{one.release.name} {one.release.counter}": one.state
-        for one in site.catalog.releases()
+        for one in site.registry.releases()
     }
 
 
@@ -38,11 +38,11 @@ def test_a_delivery_is_recorded_with_everything_it_brings(site: Site) -> None:
     site.hold(b"config", b"weights")
     first = document("org/m", {"b.bin": b"weights", "a.json": b"config"})
     delivery = site.bring(first)
-    catalog = site.reopen()
-    (held,) = catalog.releases()
+    registry = site.reopen()
+    (held,) = registry.releases()
     expected = release.decode(first)
     assert held.release == replace(expected, files=())
-    assert catalog.files(held.id) == expected.files
+    assert registry.files(held.id) == expected.files
     assert (held.id, held.state, held.size, held.files) == (
         sha256(first),
         State.LIVE,
@@ -55,15 +55,15 @@ def test_a_delivery_is_recorded_with_everything_it_brings(site: Site) -> None:
         "",
         "",
     )
-    assert catalog.document(held.id) == first
-    assert catalog.using(sha256(b"weights")) == (held,)
-    (delivered,) = catalog.deliveries()
+    assert registry.document(held.id) == first
+    assert registry.using(sha256(b"weights")) == (held,)
+    (delivered,) = registry.deliveries()
     assert (delivered.id, delivered.sequence) == (delivery.id, 1)
     assert (delivered.issued, delivered.imported) == (NOW, DAY.format(2))
     assert (delivered.operator, delivered.actor) == ("alice", "importer")
     assert delivered.version == __version__
     assert delivered.signed_by == delivery.signed_by
-    (generation,) = catalog.generations()
+    (generation,) = registry.generations()
     assert (generation.number, generation.reason) == (1, "import")
     assert (generation.note, generation.releases) == ("delivery 1", (held.id,))
 
@@ -74,22 +74,22 @@ def test_what_the_site_believes_survives_exactly(site: Site) -> None:
     for counter in (1, 2, 3):
         delivery = site.bring(document("org/m", {"x": b"x"}, counter=counter))
         assert site.reopen().trust_state() == delivery.state
-    assert site.catalog.trust_state().counters == {(Kind.MODEL, "org/m"): 3}
+    assert site.registry.trust_state().counters == {(Kind.MODEL, "org/m"): 3}
 
 
 def test_a_delivery_without_its_blobs_is_not_recorded(site: Site) -> None:
     """A row that names a missing blob would be served as an error for ever."""
     site.hold(b"here")
-    before = site.catalog.trust_state()
+    before = site.registry.trust_state()
     delivery = site.verified(document("org/m", {"a": b"here", "b": b"not here"}))
     with pytest.raises(StoreError) as caught:
-        site.catalog.record(delivery, site.store, live=(), now=LATER, actor="me")
+        site.registry.record(delivery, site.store, live=(), now=LATER, actor="me")
     assert str(caught.value) == (
         f"1 of 2 blobs of delivery 1 are not in the store, first {sha256(b'not here')}"
     )
-    assert site.catalog.trust_state() == before
-    assert site.catalog.releases() == ()
-    assert site.catalog.generations() == ()
+    assert site.registry.trust_state() == before
+    assert site.registry.releases() == ()
+    assert site.registry.generations() == ()
     assert not list((site.home / "records").glob("0*"))
 
 
@@ -98,35 +98,35 @@ def test_the_same_delivery_again_changes_nothing(site: Site) -> None:
     site.hold(b"x")
     one = document("org/m", {"x": b"x"})
     delivery = site.bring(one)
-    before = site.catalog.events()
-    again = land(delivery.records, site.catalog.trust_state())
+    before = site.registry.events()
+    again = land(delivery.records, site.registry.trust_state())
     assert again.repeat
-    number = site.catalog.record(
+    number = site.registry.record(
         again, site.store, live=[sha256(one)], now=LATER, actor="me"
     )
     assert number == 1
-    assert site.catalog.events() == before
+    assert site.registry.events() == before
 
 
 def test_a_delivery_verified_against_another_state_is_refused(site: Site) -> None:
     """Two imports that verified at once must not overwrite each other's state."""
     site.hold(b"x")
-    state = site.catalog.trust_state()
+    state = site.registry.trust_state()
     first = site.side.deliver(document("org/a", {"x": b"x"}))
     second = site.side.deliver(document("org/b", {"x": b"x"}))
     late = land(second, state)
-    site.catalog.record(land(first, state), site.store, live=(), now=LATER, actor="me")
+    site.registry.record(land(first, state), site.store, live=(), now=LATER, actor="me")
     with pytest.raises(RegistryError) as caught:
-        site.catalog.record(late, site.store, live=(), now=LATER, actor="me")
+        site.registry.record(late, site.store, live=(), now=LATER, actor="me")
     assert str(caught.value) == "delivery 2 was verified against another state"
-    site.catalog.record(
-        land(second, site.catalog.trust_state()),
+    site.registry.record(
+        land(second, site.registry.trust_state()),
         site.store,
         live=(),
         now=LATER,
         actor="me",
     )
-    newest = site.catalog.trust_state().deliveries[0]
+    newest = site.registry.trust_state().deliveries[0]
     assert newest == Earlier(sequence=2, sha256=late.id)
 
 
@@ -148,7 +148,7 @@ def test_no_counter_and_no_time_ever_falls(site: Site) -> None:
     }
     for message, state in falls.items():
         with pytest.raises(RegistryError) as caught:
-            site.catalog.record(
+            site.registry.record(
                 replace(good, state=state),
                 site.store,
                 live=(),
@@ -156,8 +156,8 @@ def test_no_counter_and_no_time_ever_falls(site: Site) -> None:
                 actor="me",
             )
         assert str(caught.value) == message
-    assert len(site.catalog.deliveries()) == 1
-    site.catalog.record(good, site.store, live=(), now=LATER, actor="me")
+    assert len(site.registry.deliveries()) == 1
+    site.registry.record(good, site.store, live=(), now=LATER, actor="me")
 
 
 def test_a_release_is_live_retired_or_in_quarantine(site: Site) -> None:
@@ -168,11 +168,11 @@ def test_a_release_is_live_retired_or_in_quarantine(site: Site) -> None:
         "org/one 1": State.LIVE,
         "org/two 1": State.QUARANTINE,
     }
-    assert site.catalog.activate([two], now=LATER, actor="me") == 2
-    assert site.catalog.deactivate([one], now=LATER, actor="me") == 3
+    assert site.registry.activate([two], now=LATER, actor="me") == 2
+    assert site.registry.deactivate([one], now=LATER, actor="me") == 3
     assert states(site) == {"org/one 1": State.RETIRED, "org/two 1": State.LIVE}
-    assert [one.id for one in site.catalog.releases(state=State.LIVE)] == [two]
-    assert site.catalog.activate([two], now=LATER, actor="me") == 3
+    assert [one.id for one in site.registry.releases(state=State.LIVE)] == [two]
+    assert site.registry.activate([two], now=LATER, actor="me") == 3
 
 
 def test_an_update_leaves_older_revisions_live(site: Site) -> None:
@@ -186,11 +186,11 @@ def test_rolling_back_brings_the_earlier_set_back(site: Site) -> None:
     """One command undoes a bad update, and itself can be undone."""
     one = site.model("org/one", b"1")
     two = site.model("org/two", b"2")
-    rolled = site.catalog.rollback(now=LATER, actor="me")
+    rolled = site.registry.rollback(now=LATER, actor="me")
     assert rolled == 3
     assert states(site) == {"org/one 1": State.LIVE, "org/two 1": State.RETIRED}
-    assert site.catalog.rollback(to=2, now=LATER, actor="me") == 4
-    assert [one.releases for one in site.catalog.generations()] == [
+    assert site.registry.rollback(to=2, now=LATER, actor="me") == 4
+    assert [one.releases for one in site.registry.generations()] == [
         tuple(sorted([one, two])),
         (one,),
         tuple(sorted([one, two])),
@@ -201,7 +201,7 @@ def test_rolling_back_brings_the_earlier_set_back(site: Site) -> None:
         0: "there is no generation 0; there are 1 to 4",
     }.items():
         with pytest.raises(RequestError) as caught:
-            site.catalog.rollback(to=to, now=LATER, actor="me")
+            site.registry.rollback(to=to, now=LATER, actor="me")
         assert str(caught.value) == message
 
 
@@ -209,7 +209,7 @@ def test_there_must_be_something_to_roll_back_to(site: Site) -> None:
     """An empty live set by accident would look like a broken server."""
     site.model("org/one", b"1")
     with pytest.raises(RequestError) as caught:
-        site.catalog.rollback(now=LATER, actor="me")
+        site.registry.rollback(now=LATER, actor="me")
     assert str(caught.value) == "there is no generation to go back to"
 
 
@@ -217,20 +217,20 @@ def test_what_is_denied_leaves_and_never_comes_back(site: Site) -> None:
     """A model found bad must not return by activation, rollback or import."""
     bad = site.model("org/bad", b"pickle", b"readme")
     good = site.model("org/good", b"fine", b"readme")
-    site.catalog.deny([sha256(b"pickle")], why="CVE-1", now=LATER, actor="officer")
+    site.registry.deny([sha256(b"pickle")], why="CVE-1", now=LATER, actor="officer")
     assert states(site)["org/bad 1"] is State.RETIRED
-    assert site.catalog.find("org/bad").denied == "one of its files is denied"
+    assert site.registry.find("org/bad").denied == "one of its files is denied"
     with pytest.raises(RequestError) as caught:
-        site.catalog.activate([bad], now=LATER, actor="me")
-    label = f"model:org/bad@{site.catalog.find('org/bad').release.revision[:12]}"
+        site.registry.activate([bad], now=LATER, actor="me")
+    label = f"model:org/bad@{site.registry.find('org/bad').release.revision[:12]}"
     assert str(caught.value) == f"{label} is denied: one of its files is denied"
-    site.catalog.rollback(to=2, now=LATER, actor="me")
+    site.registry.rollback(to=2, now=LATER, actor="me")
     assert states(site)["org/bad 1"] is State.RETIRED
     again = site.model("org/again", b"pickle")
-    assert site.catalog.find(again).state is State.QUARANTINE
-    site.catalog.deny([good], why="licence", now=LATER, actor="officer")
-    assert site.catalog.find(good).denied == "licence"
-    assert site.catalog.releases(state=State.LIVE) == ()
+    assert site.registry.find(again).state is State.QUARANTINE
+    site.registry.deny([good], why="licence", now=LATER, actor="officer")
+    assert site.registry.find(good).denied == "licence"
+    assert site.registry.releases(state=State.LIVE) == ()
 
 
 def test_a_release_is_found_by_any_name_a_person_would_use(site: Site) -> None:
@@ -257,7 +257,7 @@ def test_a_release_is_found_by_any_name_a_person_would_use(site: Site) -> None:
         sha256(old)[:8]: old,
     }
     for reference, one in meant.items():
-        assert site.catalog.find(reference).id == sha256(one), reference
+        assert site.registry.find(reference).id == sha256(one), reference
     for reference in (
         "org",
         "org/m@zzz",
@@ -269,7 +269,7 @@ def test_a_release_is_found_by_any_name_a_person_would_use(site: Site) -> None:
         "llama3:",
     ):
         with pytest.raises(RequestError) as caught:
-            site.catalog.find(reference)
+            site.registry.find(reference)
         assert str(caught.value) == f"no release here is called `{reference}`"
 
 
@@ -282,7 +282,7 @@ def test_a_name_that_may_mean_several_lists_them(site: Site) -> None:
     site.bring(new, live=False)
     shown = [f"model:org/m@{release.decode(one).revision[:12]}" for one in (new, old)]
     with pytest.raises(RequestError) as caught:
-        site.catalog.find("org/m")
+        site.registry.find("org/m")
     assert str(caught.value) == (
         f"`org/m` may mean {shown[0]} (quarantine), {shown[1]} (live)"
     )
@@ -291,7 +291,7 @@ def test_a_name_that_may_mean_several_lists_them(site: Site) -> None:
 def test_the_log_tells_everything_in_order_and_only_grows(site: Site) -> None:
     """An auditor reads it; a mistake of ours must not rewrite it."""
     one = site.model("org/one", b"1")
-    site.catalog.pin([one], why="in production", now=LATER, actor="me")
+    site.registry.pin([one], why="in production", now=LATER, actor="me")
     refusal = Event(
         time=LATER,
         actor="me",
@@ -299,15 +299,15 @@ def test_the_log_tells_everything_in_order_and_only_grows(site: Site) -> None:
         outcome="refused",
         detail={"problem": "nobody vouches"},
     )
-    site.catalog.log(refusal)
-    told = [(one.action, one.subject, one.outcome) for one in site.catalog.events()]
+    site.registry.log(refusal)
+    told = [(one.action, one.subject, one.outcome) for one in site.registry.events()]
     assert told == [
         ("create", "", "done"),
         ("import", "delivery 1", "done"),
         ("pin", "in production", "done"),
         ("import", "", "refused"),
     ]
-    (last,) = site.catalog.events(newest=1)
+    (last,) = site.registry.events(newest=1)
     stated = replace(last, number=0, floor="", metadata={}, tool="")
     assert (last.number, stated) == (4, refusal)
     raw = sqlite3.connect(site.home / "registry.db")
@@ -320,7 +320,7 @@ def test_the_log_tells_everything_in_order_and_only_grows(site: Site) -> None:
 def test_a_second_registry_in_the_same_place_is_refused(site: Site) -> None:
     """Beginning again would forget every counter."""
     with pytest.raises(RegistryError) as caught:
-        Catalog.create(site.home, state=site.side.state(), now=NOW, actor="x")
+        Registry.create(site.home, state=site.side.state(), now=NOW, actor="x")
     assert str(caught.value) == f"{site.home} has a registry already"
     assert site.reopen().events()[0].actor == "root"
 
@@ -328,7 +328,7 @@ def test_a_second_registry_in_the_same_place_is_refused(site: Site) -> None:
 def test_no_registry_says_how_to_begin(tmp_path: Path) -> None:
     """The first thing a new user meets."""
     with pytest.raises(RegistryError) as caught:
-        Catalog.open(tmp_path)
+        Registry.open(tmp_path)
     assert str(caught.value) == f"there is no registry in {tmp_path}"
     hint = "run `airlift trust init`, or choose another folder (`--home`)"
     assert caught.value.hint == hint
@@ -352,8 +352,8 @@ def test_the_registry_is_private(site: Site) -> None:
 HOLDER = """
 import sys
 from pathlib import Path
-from airlift.registry.catalog import Catalog
-with Catalog.open(Path(sys.argv[1])).exclusive("import"):
+from airlift.registry.registry import Registry
+with Registry.open(Path(sys.argv[1])).exclusive("import"):
     print("begun", flush=True)
     sys.stdin.read()
 """
@@ -371,26 +371,26 @@ def test_a_second_writer_is_told_who_the_first_is(site: Site) -> None:
     try:
         assert holder.stdout.readline() == "begun\n"
         with pytest.raises(RegistryError) as caught:
-            site.catalog.activate([], now=LATER, actor="me")
+            site.registry.activate([], now=LATER, actor="me")
         assert str(caught.value) == (
             f"the registry is busy: process {holder.pid}, `import` is writing"
         )
-        readers = Catalog.open(site.home)
+        readers = Registry.open(site.home)
         assert readers.releases() == ()
-        site.catalog.log(Event(time=LATER, actor="me", action="note"))
+        site.registry.log(Event(time=LATER, actor="me", action="note"))
         assert len(readers.events()) == 2
     finally:
         holder.communicate()
-    site.catalog.activate([], now=LATER, actor="me")
+    site.registry.activate([], now=LATER, actor="me")
 
 
 def test_unknown_releases_are_refused_by_every_move(site: Site) -> None:
     """A misspelt id must not pass for done."""
     nobody = Sha256("0" * 64)
-    for move in (site.catalog.activate, site.catalog.deactivate, site.catalog.unpin):
+    for move in (site.registry.activate, site.registry.deactivate, site.registry.unpin):
         with pytest.raises(RequestError) as caught:
             move([nobody], now=LATER, actor="me")
         assert str(caught.value) == f"no release here is called `{nobody}`"
-    told = [(one.action, one.outcome) for one in site.catalog.events()]
+    told = [(one.action, one.outcome) for one in site.registry.events()]
     refused = [(one, "refused") for one in ("activate", "remove", "unpin")]
     assert told == [("create", "done"), *refused]
