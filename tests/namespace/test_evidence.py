@@ -52,15 +52,15 @@ def test_a_pack_made_without_a_network_is_checked_without_airlift(
 
     kept = Path(os.environ.get(venvs.KEEP, tmp_path / "environments"))
     bins = venvs.make(kept, f"cryptography=={version('cryptography')}")
-    none = sealed(bins / "python", "-c", "import airlift")
+    none = sealed(bins / "python", "-I", "-c", "import airlift")  # not from here
     assert "No module named 'airlift'" in none.stderr
-    sound = sealed(bins / "python", CHECKER, path, "--key", public)
+    sound = sealed(bins / "python", "-I", CHECKER, path, "--key", public)
     assert (sound.returncode, sound.stderr) == (0, "")
     assert sound.stdout.splitlines()[0].startswith("report of site `plant7`, ")
 
     bad = bytearray(path.read_bytes())
     bad[len(bad) // 2] ^= 1
     path.write_bytes(bad)
-    found = sealed(bins / "python", CHECKER, path, "--key", public)
+    found = sealed(bins / "python", "-I", CHECKER, path, "--key", public)
     assert found.returncode == 1
     assert found.stdout.startswith("NOT as it was signed: ")
