@@ -26,7 +26,6 @@ from airlift.format.head import Codec, Op, PartHead, Piece, Slab
 from airlift.format.packing import SLAB
 from airlift.lanes import Lane
 from airlift.progress import Advance
-from airlift.store import direct
 from airlift.store.bulk import Buffers, BulkFile
 from airlift.store.durable import failing
 from airlift.store.partial import Partial
@@ -216,7 +215,7 @@ class _Bench:
         if step.slab:
             view = self._decode(step, step.slab)
         else:
-            view = self._placed(self._base(step), step)
+            view = self._buffers.placed(self._base(step), step.start)
         if step.slab and step.base:
             old = self._base(step)
             difference.restore(view, old, view, step.piece.width)
@@ -235,28 +234,11 @@ class _Bench:
             problem += " are no longer those that arrived"
             raise RottenSlabError(problem, hint="check this disk, then import again")
         if step.codec is Codec.RAW:
-            return self._placed(stored, step)
-        view = self._room(step)
+            return self._buffers.placed(stored, step.start)
+        view = self._buffers.room(step.length, step.start)
         block.decode_slab_into(stored, view)
         self._buffers.give(stored)
         return view
-
-    def _room(self, step: _Step) -> memoryview:
-        """Return memory that lies to a page as the bytes of *step* do in the file.
-
-        So they can be written past the page cache, all but the rests of pages.
-        """
-        lead = step.start % direct.PAGE
-        return self._buffers.take()[lead : lead + step.length]
-
-    def _placed(self, view: memoryview, step: _Step) -> memoryview:
-        """Return lent bytes where ``_room`` wants them; a copy costs less than a cache."""
-        if direct.lead(view) == step.start % direct.PAGE:
-            return view
-        room = self._room(step)
-        room[:] = view
-        self._buffers.give(view)
-        return room
 
 
 class _Source:

@@ -113,7 +113,7 @@ class Unloading:
             if ticket:
                 self._staging.lose(ticket)
             return
-        raw = self._raw(stored)
+        raw = self._raw(stored, ticket.offset)
 
         def release() -> None:
             self._buffers.give(raw)
@@ -126,7 +126,9 @@ class Unloading:
         for stored in job:
             one = self._judged(stored)
             if one is not None and self._staging.wanted(stored.blob):
-                raw = bytes(self._raw(one))
+                lent = self._raw(one, 0)
+                raw = bytes(lent)
+                self._buffers.give(lent)
                 # Without a head a slab is judged by the SHA-256 of just these bytes.
                 hashed = stored.run.part.sha256 if stored.table is None else ""
                 good.append((stored.blob, raw, hashed))
@@ -145,15 +147,18 @@ class Unloading:
         self._buffers.give(stored.data)
         return good
 
-    def _raw(self, stored: StoredSlab) -> Lent:
+    def _raw(self, stored: StoredSlab, offset: int) -> Lent:
         """Return what of a good slab goes to the staging area, lent like it was.
 
-        Its raw bytes; of a part with pieces, which is put together when all that it
-        builds on is here, its stored ones.
+        Its raw bytes, where they can go past the page cache to *offset* of their file;
+        of a part with pieces, which is put together when all that it builds on is here,
+        its stored ones.
         """
-        if stored.pieced or not stored.coded:
+        if stored.pieced:
             return stored.data
-        raw = self._buffers.take()[: stored.slab.raw]
+        if not stored.coded:
+            return self._buffers.placed(stored.data, offset)
+        raw = self._buffers.room(stored.slab.raw, offset)
         slabs.restore(stored, raw, self._source.name)
         self._buffers.give(stored.data)
         return raw

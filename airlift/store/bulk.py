@@ -34,6 +34,27 @@ class Buffers:
         except IndexError:
             return direct.buffer(self._room)
 
+    def room(self, length: int, offset: int) -> memoryview:
+        """Return memory that lies to a page as bytes from *offset* on do in a file.
+
+        So they can be written past the page cache, all but the rests of pages.
+
+        Args:
+            length: Of the bytes; a page less than there is room.
+            offset: Where they will begin in the file.
+        """
+        lead = offset % PAGE
+        return self.take()[lead : lead + length]
+
+    def placed(self, lent: bytes | memoryview, offset: int) -> memoryview:
+        """Return lent bytes as ``room`` wants them: a copy costs less than a cache."""
+        if isinstance(lent, memoryview) and direct.lead(lent) == offset % PAGE:
+            return lent
+        room = self.room(len(lent), offset)
+        room[:] = lent
+        self.give(lent)
+        return room
+
     def give(self, lent: bytes | memoryview) -> None:
         """Take memory back by any view of it; other bytes are nobody's concern."""
         if isinstance(lent, memoryview) and isinstance(lent.obj, mmap.mmap):
