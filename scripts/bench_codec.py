@@ -1,6 +1,6 @@
 """Sizes and speeds of airlift's block codec beside the coders people know.
 
-    python scripts/bench_codec.py [--rounds 5] [--slabs 24] [--quick] [--write] [--json FILE]
+    python scripts/bench_codec.py [--rounds 5] [--slabs 48] [--quick] [--write] [--json FILE]
 
 Real weights in seven element types and containers, and a wheel. Sizes are of whole
 files (of three slabs for zstd -19); speeds of a sample in memory of slabs of 4 MiB
@@ -272,7 +272,7 @@ def main() -> None:
     """Run the rounds; print, or write, the table; check the sizes."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--slabs", type=int, default=24)
+    parser.add_argument("--slabs", type=int, default=48)
     parser.add_argument("--only", nargs="*", default=[], help="names of subjects")
     options(parser)
     given = parser.parse_args()
