@@ -26,6 +26,8 @@ from airlift.format.planes import Bytes
 BLOCK: Final = 1 << 20
 """Most raw bytes of a block."""
 
+_MOST_HEADERS = 4096
+"""Bytes that a coded slab may have more than a raw one (docs/format.md, "Heads")."""
 _HEADER = struct.Struct("<BBHI")
 _PLANE = struct.Struct("<BI")
 _PROBE: Final = 64 << 10
@@ -96,10 +98,11 @@ class _Plane:
 
 
 class _Room(local):
-    """Working memory of one thread: the planes of one slab."""
+    """Working memory of one thread: the planes of a block, and a slab as stored."""
 
     def __init__(self) -> None:
-        self.planes = np.empty(SLAB, np.uint8)
+        self.planes = np.empty(BLOCK, np.uint8)
+        self.stored = np.empty(SLAB + _MOST_HEADERS, np.uint8).data
 
 
 _room = _Room()
@@ -188,15 +191,35 @@ def encode_slab(raw: memoryview) -> bytes:
     Raises:
         FormatError: *raw* has more than the 4 MiB of a slab.
     """
+    out = _room.stored
+    return bytes(out[: encode_slab_into(raw, out)])
+
+
+def encode_slab_into(raw: memoryview, out: memoryview) -> int:
+    """Write *raw* as blocks to the front of *out*; return how many bytes they are.
+
+    Args:
+        raw: At most a slab.
+        out: With room for 4,096 bytes more.
+
+    Raises:
+        FormatError: *raw* has more than the 4 MiB of a slab.
+    """
+    size = 0
+    for piece in _encoded(raw):
+        out[size : size + len(piece)] = piece
+        size += len(piece)
+    return size
+
+
+def _encoded(raw: memoryview) -> Iterator[bytes | memoryview]:
+    """Yield what a slab is stored as; views of memory that the next block changes."""
     _check_length(len(raw))
     starts = range(0, len(raw), BLOCK)
     chosen = plan(_middle(raw[start : start + BLOCK]) for start in starts)
-    stored: list[bytes | memoryview] = []
     for start in starts:
         block = np.frombuffer(raw[start : start + BLOCK], np.uint8)
-        room = _room.planes[start : start + block.size]
-        stored.extend(_encode_block(block, chosen, room))
-    return b"".join(stored)
+        yield from _encode_block(block, chosen, _room.planes[: block.size])
 
 
 def _middle(raw: memoryview) -> memoryview:

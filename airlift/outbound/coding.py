@@ -284,10 +284,8 @@ class _Passage:
             raw[:] = difference.difference(raw, slot.coded[: cut.length], cut.width)
         if self._out is None:
             return raw
-        stored = block.encode_slab(raw)
-        size = len(stored)
+        size = block.encode_slab_into(raw, slot.coded)
         end = direct.whole_pages(size)
-        slot.coded[:size] = stored
         slot.coded[size:end] = bytes(end - size)
         self._out.write(slot.coded[:end], self._places[number])
         return slot.coded[:size]
