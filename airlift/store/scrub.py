@@ -24,8 +24,8 @@ from airlift.store.holdings import chunks, ends_early
 from airlift.store.packs import SMALL
 from airlift.store.span import Span
 
-_PIECE: Final = 1 << 20
-"""Bytes read at once: they stay in the processor's cache until they are hashed."""
+_PIECE: Final = 2 << 20
+"""Bytes read at once. Half of it costs 5 % more for passing pieces between threads."""
 _BUNCH: Final = 256
 """Small blobs that one worker hashes at once."""
 _FILES: Final = max(2, lanes.THREADS - 2)
@@ -69,7 +69,9 @@ def rehash(
     """
     scrub = _Scrub(span, advance, spans)
     try:
-        lanes.run(scrub.jobs(sorted(blobs, key=lambda one: -blobs[one])), scrub.do)
+        jobs = scrub.jobs(sorted(blobs, key=lambda one: -blobs[one]))
+        # No piece more than threads: what waits for its turn leaves the caches.
+        lanes.run(jobs, scrub.do, alive=lanes.THREADS)
     finally:
         scrub.close()
     return sorted(scrub.looks, key=lambda look: look.blob)
