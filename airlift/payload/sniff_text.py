@@ -10,6 +10,8 @@ Finding = tuple[str, ContentClass]
 
 _CONTROL = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
 _TEMPLATES: Final = (".jinja", ".jinja2", ".j2")
+_TOLD = re.compile(rb"auto_map|custom_pipelines|chat_template|\\")
+"""What JSON that names code or templates has in it: the words, or escapes."""
 _NAMES_CODE = re.compile(rb'"(auto_map|custom_pipelines)"\s*:\s*[{\["]')
 _NAMES_TEMPLATE = re.compile(rb'"chat_template"\s*:\s*[{\["]')
 _YAML_OBJECT = re.compile(rb"!!python/|tag:yaml\.org,2002:python/")
@@ -53,6 +55,9 @@ def _json(name: str, head: bytes, tail: bytes) -> ContentClass:
     # Both ends are never joined where they seem to overlap: what repeats itself
     # would hide what lies between.
     if not tail:
+        # Most small files are without, and decoding costs as much as all other looks.
+        if not _TOLD.search(head):
+            return ContentClass.DATA
         try:
             value = json.loads(head)
         except (ValueError, RecursionError):
