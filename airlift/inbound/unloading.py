@@ -5,6 +5,7 @@ processor's cache (``airlift.lanes``). Nothing is decoded before its digest was 
 At most ``ALIVE`` slabs and one more for each worker are in memory.
 """
 
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -56,6 +57,9 @@ class Unloading:
         self._source, self._staging, self._buffers = source, staging, buffers
         self._walk = slabs.walk(source, label, staging.grounds)
         self._faults: list[Fault] = []
+        # Small blobs are work for the interpreter, which is one; each hash would let go
+        # of it, and threads that want it back wait for each other.
+        self._turn = threading.Lock()
         self._over = False
 
     def run(self, advance: Advance) -> list[Fault]:
@@ -101,7 +105,8 @@ class Unloading:
         if isinstance(job, _Slab):
             self._take(job, done, advance)
             return
-        taken = self._take_small(job)
+        with self._turn:
+            taken = self._take_small(job)
         done()
         advance(taken)
 
