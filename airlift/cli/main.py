@@ -23,6 +23,8 @@ from airlift.errors import EXIT_CODES, UNREAD, AirliftError
 
 GARBAGE = 500_000
 """Objects that are made before rings of garbage among them are looked for."""
+LASTING = frozenset({"serve", "watch"})
+"""Commands that run for months: so many rings of garbage would be most of their memory."""
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "plan": ("cmd_plan", "Show what an export would carry, and how big it is."),
@@ -121,10 +123,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with a documented code."""
     # SIGTERM ends a journey the way Ctrl-C does: cleanly, nothing half-finished.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    argv = list(sys.argv[1:] if arguments is None else arguments)
     # Looking for rings of garbage every 700 objects costs a fifth of an audit of 100,000
     # files, whose objects all stay; every 50,000 still a twentieth of their import.
-    gc.set_threshold(GARBAGE, *gc.get_threshold()[1:])
-    argv = list(sys.argv[1:] if arguments is None else arguments)
+    if not LASTING.intersection(argv[:1]):
+        gc.set_threshold(GARBAGE, *gc.get_threshold()[1:])
     sys.exit(run(argv))
 
 
