@@ -24,8 +24,9 @@ from airlift.store.holdings import chunks, ends_early
 from airlift.store.packs import SMALL
 from airlift.store.span import Span
 
-_PIECE: Final = 2 << 20
-"""Bytes read at once. Half of it costs 5 % more for passing pieces between threads."""
+_PIECE: Final = 4 << 20
+"""Bytes read at once. A quarter of it costs a tenth more for passing pieces between
+threads."""
 _BUNCH: Final = 256
 """Small blobs that one worker hashes at once."""
 _FILES: Final = max(2, lanes.THREADS - 2)
