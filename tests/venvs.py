@@ -57,6 +57,20 @@ def make(folder: Path, *requirements: str) -> Path:
     return bins
 
 
+def run(
+    program: Path, *arguments: str | Path, home: Path
+) -> "subprocess.CompletedProcess[str]":
+    """Run *program*, which finds nothing of whoever runs the tests: *home* is its home."""
+    return subprocess.run(
+        [program, *map(str, arguments)],
+        env={"PATH": os.defpath, "HOME": str(home)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
 def unpacked(folder: Path, requirement: str) -> Path:
     """Return a folder with the files of one package, which is not installed."""
     home = folder / f"files-{requirement.replace('==', '-')}"

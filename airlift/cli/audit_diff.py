@@ -36,8 +36,8 @@ def command(asked: Asked, old: str, new: str, *, values: bool) -> int:
         seen.append(found)
         return diff.answer(seen)
 
-    def show(found: Report) -> None:
-        audit_view.one(found, table=False)
+    def show(found: Report, width: int | None) -> None:
+        audit_view.one(found, width, table=False)
         for one in seen:
             output.line()
             _show(one)

@@ -37,8 +37,7 @@ class Asked:
         as_json: Print the report as JSON.
         as_csv: Print the table as CSV.
         quiet: Print the ids of open findings only.
-        verbose: Cut no name and leave out no column, on a terminal either;
-            ``audit_view`` asks for it.
+        verbose: Cut no name and leave out no column, on a terminal either.
         as_of: A day or moment to ask about; None for now.
         kinds: Kinds of subject to which the answer is narrowed; empty for all.
         fail_on: Least severity that is worth exit code 10, or ``none``.
@@ -105,6 +104,10 @@ _OPTIONS: Final = (
 )
 
 
+Show = Callable[[Report, int | None], None]
+"""Prints a report for people, given the columns of their screen, or None."""
+
+
 def shared(command: Callable[..., int]) -> Callable[..., int]:
     """Add the options that all subcommands have; they arrive as one ``asked``."""
     names = [one.name for one in fields(Asked)]
@@ -129,7 +132,7 @@ def answer(
     options: Options | None = None,
     *,
     ask: Ask | None = None,
-    show: Callable[[Report], None] = audit_view.one,
+    show: Show = audit_view.one,
 ) -> int:
     """Ask the question *name*, show the answer and return the exit code.
 
@@ -139,7 +142,8 @@ def answer(
         options: How; None for as always.
         ask: What answers in place of the question's own function: one of the same
             form that was given what only this subcommand has (``functools.partial``).
-        show: Prints the report for people, all but its verdict.
+        show: Prints the report for people, all but its verdict, given the columns of
+            the screen or None.
     """
     chosen = (questions.find(name),)
     return _answer(asked, chosen, options or Options(), show, ask)
@@ -157,18 +161,14 @@ def whole(
         chosen: What is asked.
         then: Called with the report, the site open, once it is shown.
     """
-
-    def show(found: Report) -> None:
-        audit_view.summary(found)
-
-    return _answer(asked, chosen, Options(), show, None, then=then)
+    return _answer(asked, chosen, Options(), audit_view.summary, None, then=then)
 
 
 def _answer(
     asked: Asked,
     chosen: tuple[Question, ...],
     options: Options,
-    show: Callable[[Report], None],
+    show: Show,
     ask: Ask | None,
     *,
     then: Callable[[Report, Severity | None], None] | None = None,
@@ -191,7 +191,7 @@ def _answer(
         elif asked.quiet:
             audit_out.ids(found)
         else:
-            show(found)
+            show(found, None if asked.verbose else audit_view.screen())
             audit_view.verdict(found, asked.least)
         if then is not None:
             then(found, asked.least)

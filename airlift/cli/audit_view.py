@@ -11,8 +11,6 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-import click
-
 from airlift import naming
 from airlift.artifact import Json
 from airlift.audit import report
@@ -50,11 +48,12 @@ _TAIL: Final = 2
 # --- one question -----------------------------------------------------------------
 
 
-def one(found: Report, *, table: bool = True) -> None:
+def one(found: Report, width: int | None, *, table: bool = True) -> None:
     """Print the only answer of *found*: how old it is, its table, its findings.
 
     Args:
         found: The report.
+        width: Columns of the screen; None to cut nothing.
         table: Whether its table is shown; not by who shows it in another form.
     """
     question, answer = found.answers[0]
@@ -63,7 +62,7 @@ def one(found: Report, *, table: bool = True) -> None:
         output.line(line)
     if answer.rows and table:
         output.line()
-        _table(answer)
+        _table(answer, width)
     if answer.why:
         output.line()
         output.line("could not be answered:")
@@ -71,13 +70,12 @@ def one(found: Report, *, table: bool = True) -> None:
             output.line(f"  {naming.show(why)}")
     if answer.findings:
         output.line()
-        for line in _findings(found.findings):
+        for line in _findings(found.findings, width):
             output.line(line)
 
 
-def _table(answer: Answer) -> None:
+def _table(answer: Answer, width: int | None) -> None:
     columns = list(answer.columns)
-    width = _width()
     cells = [
         [_cell(key, row.get(key), width) for key in columns] for row in answer.rows
     ]
@@ -105,11 +103,8 @@ def _cell(key: str, value: Json, width: int | None) -> str:
     return match[1] if (match := _TIME.fullmatch(text)) else text
 
 
-def _width() -> int | None:
-    """Return the columns of the terminal; None where there is none, or with ``-v``."""
-    context = click.get_current_context(silent=True)
-    if context is not None and context.params.get("verbose"):
-        return None
+def screen() -> int | None:
+    """Return the columns of the terminal; None where there is none."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
@@ -171,11 +166,16 @@ def middle(text: str, size: int) -> str:
 # --- all questions ----------------------------------------------------------------
 
 
-def summary(found: Report) -> None:
-    """Print one screen: what each question comes to, and what to do first."""
+def summary(found: Report, width: int | None) -> None:
+    """Print one screen: what each question comes to, and what to do first.
+
+    Args:
+        found: The report.
+        width: Columns of the screen; None to cut nothing, and leave nothing out.
+    """
     unknown, to_do = list(_unanswered(found)), list(_to_do(found))
     lines = [*_heading(found), "", *_answers(found.answers)]
-    width, room = _width(), None
+    room = None
     if width is not None:
         tall = shutil.get_terminal_size().lines - _TAIL
         if len(lines) + len(unknown) + len(to_do) + 2 > tall:
@@ -292,19 +292,19 @@ def _within(unknown: list[str], to_do: list[str], room: int | None) -> list[str]
     return found
 
 
-def _findings(found: Sequence[Finding]) -> Iterator[str]:
+def _findings(found: Sequence[Finding], width: int | None) -> Iterator[str]:
     for each in found:
         yield f"{each.severity.value:<8}  {each.id}  {naming.show(each.title)}"
         if each.fix:
-            yield f"{'':<8}  fix: {_fix(each)}"
+            yield f"{'':<8}  fix: {_fix(each, width)}"
         if each.waiver:
             told = f"{each.waiver.by} until {each.waiver.until}: {each.waiver.reason}"
             yield f"{'':<8}  accepted by {naming.show(told)}"
 
 
-def _fix(found: Finding) -> str:
+def _fix(found: Finding, width: int | None) -> str:
     assert found.fix
-    text = _cell("to", found.fix.to, _width())
+    text = _cell("to", found.fix.to, width)
     if found.fix.delta_bytes is not None:
         text += f", {output.size(found.fix.delta_bytes)} to carry"
     if found.fix.in_catalogue:

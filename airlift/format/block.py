@@ -20,14 +20,12 @@ import numpy as np
 
 from airlift.errors import FormatError
 from airlift.format import frame, planes
-from airlift.format.packing import SLAB
+from airlift.format.packing import HEADERS, SLAB
 from airlift.format.planes import Bytes
 
 BLOCK: Final = 1 << 20
 """Most raw bytes of a block."""
 
-_MOST_HEADERS = 4096
-"""Bytes that a coded slab may have more than a raw one (docs/format.md, "Heads")."""
 _HEADER = struct.Struct("<BBHI")
 _PLANE = struct.Struct("<BI")
 _PROBE: Final = 64 << 10
@@ -102,7 +100,7 @@ class _Room(local):
 
     def __init__(self) -> None:
         self.planes = np.empty(BLOCK, np.uint8)
-        self.stored = np.empty(SLAB + _MOST_HEADERS, np.uint8).data
+        self.stored = np.empty(SLAB + HEADERS, np.uint8).data
 
 
 _room = _Room()
@@ -200,7 +198,7 @@ def encode_slab_into(raw: memoryview, out: memoryview) -> int:
 
     Args:
         raw: At most a slab.
-        out: With room for 4,096 bytes more.
+        out: With room for ``packing.HEADERS`` bytes more.
 
     Raises:
         FormatError: *raw* has more than the 4 MiB of a slab.

@@ -21,7 +21,7 @@ from typing import Final
 
 from airlift.digest import Sha256
 from airlift.errors import FormatError
-from airlift.format.packing import HEAD_LIMIT, PART_LIMIT, SLAB
+from airlift.format.packing import HEAD_LIMIT, HEADERS, PART_LIMIT, SLAB
 
 SLABS: Final = PART_LIMIT // SLAB
 """Slabs of a full part: 63 of 4 MiB raw, so that part borders depend on nothing."""
@@ -204,7 +204,7 @@ def _read_pieces(data: bytes, name: str) -> tuple[Piece, ...]:
 
 def _check_slab(codec: Codec, slab: Slab, name: str) -> None:
     # A coded slab may outgrow its raw bytes by its block headers only.
-    most = slab.raw if codec is Codec.RAW else slab.raw + 4096
+    most = slab.raw if codec is Codec.RAW else slab.raw + HEADERS
     if not (0 < slab.raw <= SLAB and 0 < slab.stored <= most):
         problem = f"{name} has {slab.stored} stored bytes for {slab.raw} raw"
         raise FormatError(problem)

@@ -22,6 +22,8 @@ STORED_LIMIT = 253 << 20
 HEAD_LIMIT = 1 << 20
 SLAB = 4 << 20
 """Most raw bytes of a slab, the unit that is verified, decoded and cut at."""
+HEADERS = 4096
+"""Most bytes by which a coded slab is longer than it is raw: its blocks' headers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

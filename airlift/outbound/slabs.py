@@ -9,16 +9,15 @@ from typing import Final, Protocol
 from airlift import naming
 from airlift.digest import Sha256
 from airlift.errors import StoreError
-from airlift.format.packing import SLAB
+from airlift.format.packing import HEADERS, SLAB
 from airlift.store import direct
 from airlift.store.bulk import BulkFile
-from airlift.store.direct import PAGE
 from airlift.store.durable import FLAGS, failing, let_go
 from airlift.store.span import Span
 from airlift.store.store import Store
 
-CODED: Final = SLAB + PAGE
-"""Most bytes of a coded slab, in whole pages: 4,096 above the raw ones (head.py)."""
+CODED: Final = direct.whole_pages(SLAB + HEADERS)
+"""Most bytes of a coded slab, in whole pages."""
 
 
 class Reader(Protocol):

@@ -11,7 +11,6 @@ import base64
 import contextlib
 import copy
 import json
-import os
 import shutil
 import subprocess
 import time
@@ -135,14 +134,7 @@ class Stock:
 
     def reference(self, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":
         """Run ``model_signing``, which is given all that it would ask a network for."""
-        return subprocess.run(
-            [self.bins / "model_signing", *map(str, arguments)],
-            env={"PATH": os.defpath, "HOME": str(self.folder)},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        return venvs.run(self.bins / "model_signing", *arguments, home=self.folder)
 
     def config(self, root: Mapping[str, Any], port: int = 9) -> Path:
         """Write what the reference is told to trust, and whom to ask."""

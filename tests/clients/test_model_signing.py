@@ -6,7 +6,6 @@ accepts; and what is not so, nobody does.
 """
 
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -96,14 +95,7 @@ class Stock:
 
     def run(self, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":
         """Run ``model_signing``, which asks no network."""
-        return subprocess.run(
-            [self.bins / "model_signing", *map(str, arguments)],
-            env={"PATH": os.defpath, "HOME": str(self.folder)},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        return venvs.run(self.bins / "model_signing", *arguments, home=self.folder)
 
     def verifies(self, how: str, signature: bytes, *more: str | Path) -> bool:
         """Say whether it takes *signature* of the model."""

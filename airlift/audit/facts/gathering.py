@@ -1,8 +1,8 @@
 """Facts of the files of releases: from the registry, and looked for where it has none.
 
 What was looked for is kept as it is found, some seconds of work at a time, so that an
-audit which is interrupted has not worked in vain. Where this user may not write, or somebody else
-does, facts are still told; the next audit looks again.
+audit which is interrupted has not worked in vain. Where this user may not write, or
+somebody else does, facts are still told; the next audit looks again.
 """
 
 import contextlib

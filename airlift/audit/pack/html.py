@@ -21,7 +21,6 @@ from airlift.audit.questions import QUESTIONS
 from airlift.serve.page import words
 from airlift.trust.public import PublicKey
 
-_SHORT: Final = 12
 ROWS: Final = 500
 """Most rows of a table; ``report.json`` and ``inventory.jsonl`` have all."""
 ARRIVALS: Final = 200
@@ -57,7 +56,7 @@ def _templates() -> Environment:
             "minute": words.minute,
             "text": lambda value: tables.cell(value).text,
             "cell": tables.cell,
-            "short": lambda value: str(value)[:_SHORT],
+            "short": lambda value: str(value)[: words.SHORT],
             "plural": words.plural,
             "remedy": remedies.of,
         },

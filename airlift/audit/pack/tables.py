@@ -14,9 +14,7 @@ from airlift import naming
 from airlift.audit.plain import plain
 from airlift.serve.page import words
 
-_HEX: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}", re.ASCII)
 _TIME: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z", re.ASCII)
-_SHORT: Final = 12
 _DAY: Final = 10
 _FEW: Final = 6
 """Columns beside which a time has room for its minute."""
@@ -77,8 +75,8 @@ def cell(value: object, *, brief: bool = False) -> Cell:
         brief: Whether the day is enough of a time.
     """
     text = naming.show(plain(value)) or _UNSAID  # type: ignore[arg-type]
-    if _HEX.fullmatch(text):
-        return Cell(text=text[:_SHORT], title=text, is_code=True)
+    if words.HEX.fullmatch(text):
+        return Cell(text=text[: words.SHORT], title=text, is_code=True)
     if _TIME.fullmatch(text):
         shown = text[:_DAY] if brief else f"{text[:_DAY]} {text[11:16]}"
         return Cell(text=shown, title=text)
@@ -132,8 +130,8 @@ def _beneath(told: Sequence[str], made: Sequence[Mapping[str, Cell]]) -> list[st
 
 
 def _width(key: str, cells: Sequence[Cell]) -> int:
-    words = _heading(key).split()
-    return max(*(len(one) for one in words), *(len(one.text) for one in cells))
+    heads = _heading(key).split()
+    return max(*(len(one) for one in heads), *(len(one.text) for one in cells))
 
 
 def _heading(key: str) -> str:

@@ -20,8 +20,8 @@ _SECURITY = (
     ("Referrer-Policy", "no-referrer"),
     ("X-Frame-Options", "DENY"),
 )
-# Private: a cache in between must not hand one caller's page to another.
-_KEEP = ("Cache-Control", "private, no-cache")
+KEEP = ("Cache-Control", "private, no-cache")
+"""Private: a cache in between must not hand one caller's page to another."""
 PLAIN = frozenset({"overview", "models", "wheels", "imports", "storage", "audit"})
 """Pages that can be had as JSON (``plain``), and so can that of each release."""
 ENDING = ".json"
@@ -97,7 +97,7 @@ def page(
     """
     body = _render(ask, template, values, tab)
     # Of the bytes: they depend on the registry, the caller, the host and the day.
-    headers = (_HTML, *_SECURITY, _KEEP, ("ETag", f'"{sha256(body)}"'))
+    headers = (_HTML, *_SECURITY, KEEP, ("ETag", f'"{sha256(body)}"'))
     known = release.id if release else ""
     return Answer(status=200, headers=headers, body=body, release=known)
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from airlift.digest import sha256
 from airlift.serve.dialect import Answer
 from airlift.serve.page import badges, lists
-from airlift.serve.page.answers import Ask, challenge, not_held, page, problem
+from airlift.serve.page.answers import KEEP, Ask, challenge, not_held, page, problem
 from airlift.serve.records import Reports
 
 FINDINGS: Final = 100
@@ -32,15 +32,12 @@ _TAR: Final = ("Content-Type", "application/x-tar")
 
 def answer(ask: Ask, reports: Reports | None, name: str) -> Answer:
     """Show the audits of this site, or hand over the pack called *name*."""
-    if not ask.view.whole:
-        if ask.request.caller.may_sign_in:
-            return challenge(ask)
-        text = "Audits are shown to whoever may see everything here."
-        return problem(ask, 403, "Not yours to see", text)
+    if (refused := refusal(ask)) is not None:
+        return refused
     if name:
         return _pack(ask, reports, name)
     recorded = reports.recorded() if reports else ()
-    told = reports.report(recorded[0].name) if reports and recorded else None
+    told = newest(reports)
     listed = ask.view.deliveries[:ARRIVALS]
     values: dict[str, object] = {
         "cut": lists.cut(recorded, ask.number),
@@ -54,10 +51,27 @@ def answer(ask: Ask, reports: Reports | None, name: str) -> Answer:
     return page(ask, "audit", values, tab="audit")
 
 
+def refusal(ask: Ask) -> Answer | None:
+    """Return what those are answered who may not see audits; None to all others."""
+    if ask.view.whole:
+        return None
+    if ask.request.caller.may_sign_in:
+        return challenge(ask)
+    text = "Audits are shown to whoever may see everything here."
+    return problem(ask, 403, "Not yours to see", text)
+
+
+def newest(reports: Reports | None) -> Mapping[str, Any] | None:
+    """Return the newest recorded report, if this site's key signed it."""
+    recorded = reports.recorded() if reports else ()
+    return reports.report(recorded[0].name) if reports and recorded else None
+
+
 def _shown(told: Mapping[str, Any], now: str) -> dict[str, object]:
     findings = sorted(told["findings"], key=_order)
     severity = {one["id"]: one["severity"] for one in findings}
     is_open = {one["id"] for one in findings if one["verdict"] == "finding"}
+    updates = badges.updates(told)
     return {
         "meaning": _MEANINGS.get(told["exit_code"], ""),
         "questions": [
@@ -72,8 +86,8 @@ def _shown(told: Mapping[str, Any], now: str) -> dict[str, object]:
         "findings": findings[:FINDINGS],
         "more": max(0, len(findings) - FINDINGS),
         "ages": badges.ages(told, now),
-        "updates": badges.updates(told)[: badges.UPDATES],
-        "more_updates": max(0, len(badges.updates(told)) - badges.UPDATES),
+        "updates": updates[: badges.UPDATES],
+        "more_updates": max(0, len(updates) - badges.UPDATES),
     }
 
 
@@ -100,7 +114,7 @@ def _pack(ask: Ask, reports: Reports | None, name: str) -> Answer:
     headers = (
         _TAR,
         ("Content-Disposition", f'attachment; filename="airlift-audit-{name}"'),
-        ("Cache-Control", "private, no-cache"),
+        KEEP,
         ("ETag", f'"{sha256(data)}"'),
     )
     return Answer(status=200, headers=headers, body=data)

@@ -10,17 +10,16 @@ from types import MappingProxyType
 from typing import Final
 
 from airlift.artifact import Json, ReleaseFile
-from airlift.digest import Sha256, is_sha256, sha256
+from airlift.digest import sha256
 from airlift.registry.held import Delivered, Event, Held
 from airlift.serve.dialect import Answer
-from airlift.serve.page import alerts, chart, releases, views
-from airlift.serve.page.answers import Ask, challenge, not_held, problem
+from airlift.serve.page import alerts, audits, chart, releases, sheets, views
+from airlift.serve.page.answers import KEEP, Ask, not_held
 from airlift.serve.page.sheets import Files
 from airlift.serve.records import Reports
 
 SCHEMA: Final = "airlift.page/1"
 _TYPE: Final = ("Content-Type", "application/json")
-_KEEP: Final = ("Cache-Control", "private, no-cache")
 
 
 def answer(ask: Ask, name: str, reports: Reports | None) -> Answer | None:
@@ -40,10 +39,9 @@ def release(ask: Ask, release_id: str, held_files: Files) -> Answer:
         release_id: As the path has it.
         held_files: Returns the files of a release in any state.
     """
-    held = ask.view.by_id.get(Sha256(release_id)) if is_sha256(release_id) else None
-    if held is None:
+    if (found := sheets.held_of(ask, release_id, held_files)) is None:
         return not_held(ask, "This release")
-    files = (ask.shelf.files if views.is_served(held) else held_files)(held.id)
+    held, files = found
     listed: list[Json] = [_file(one) for one in files]
     return _encoded(ask, "release", {**_release(held), "contents": listed})
 
@@ -64,20 +62,15 @@ def _encoded(ask: Ask, name: str, told: Mapping[str, Json]) -> Answer:
 
 
 def _answer(body: bytes) -> Answer:
-    headers = (_TYPE, _KEEP, ("ETag", f'"{sha256(body)}"'))
+    headers = (_TYPE, KEEP, ("ETag", f'"{sha256(body)}"'))
     return Answer(status=200, headers=headers, body=body)
 
 
 def _report(ask: Ask, reports: Reports | None) -> Answer:
     """Return the newest recorded report, if this site's key signed it."""
-    if not ask.view.whole:
-        if ask.request.caller.may_sign_in:
-            return challenge(ask)
-        text = "Audits are shown to whoever may see everything here."
-        return problem(ask, 403, "Not yours to see", text)
-    recorded = reports.recorded() if reports else ()
-    told = reports.report(recorded[0].name) if reports and recorded else None
-    if told is None:
+    if (refused := audits.refusal(ask)) is not None:
+        return refused
+    if (told := audits.newest(reports)) is None:
         return not_held(ask, "A recorded audit")
     return _answer(json.dumps(told, indent=1, ensure_ascii=True).encode() + b"\n")
 

@@ -58,6 +58,16 @@ def named(ask: Ask, kind: str, name: str) -> Answer:
     return moved(ask.links.release(found.id))
 
 
+def held_of(
+    ask: Ask, release_id: str, held_files: Files
+) -> tuple[Held, tuple[ReleaseFile, ...]] | None:
+    """Return a release and its files; None where the caller sees none of that id."""
+    held = ask.view.by_id.get(Sha256(release_id)) if is_sha256(release_id) else None
+    if held is None:
+        return None
+    return held, (ask.shelf.files if views.is_served(held) else held_files)(held.id)
+
+
 def release(ask: Ask, release_id: str, held_files: Files) -> Answer:
     """Show one release.
 
@@ -66,11 +76,9 @@ def release(ask: Ask, release_id: str, held_files: Files) -> Answer:
         release_id: As the path has it.
         held_files: Returns the files of a release in any state.
     """
-    held = ask.view.by_id.get(Sha256(release_id)) if is_sha256(release_id) else None
-    if held is None:
+    if (found := held_of(ask, release_id, held_files)) is None:
         return not_held(ask, "This release")
-    live = views.is_served(held)
-    files = (ask.shelf.files if live else held_files)(held.id)
+    held, files = found
     values = releases.shown(
         held,
         files,

@@ -13,7 +13,10 @@ _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 LONGEST = 300
 """Characters of a text from outside that are shown; a licence field may hold 4 KiB."""
 _TYPED = 200
-_HEX = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}", re.ASCII)
+HEX = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}", re.ASCII)
+"""A digest or a commit."""
+SHORT = 12
+"""Digits of it that are shown."""
 
 KIND_WORDS: Mapping[str, str] = {
     "model": "model repository",
@@ -61,7 +64,7 @@ def show(text: str) -> str:
 
 def brief(text: str) -> str:
     """Return *text* likewise, and of a digest or commit its first twelve digits."""
-    return text[:12] if _HEX.fullmatch(text) else show(text)
+    return text[:SHORT] if HEX.fullmatch(text) else show(text)
 
 
 def typed(text: str) -> str:
